@@ -1,0 +1,93 @@
+#include "core/base/arena.h"
+
+#include "core/base/mem.h"
+
+#include <stdalign.h>
+#include <string.h>
+
+#define ARENA_ALIGNMENT alignof(max_align_t)
+#define ARENA_CHUNK_BYTES_MIN 4096 /* most messages fit into one */
+
+struct dfs_arena_chunk {
+    struct dfs_arena_chunk *next;
+    size_t capacity;
+    size_t used;
+    alignas(max_align_t) uint8_t bytes[];
+};
+
+void dfs_arena_init(struct dfs_arena *arena, size_t bytes_max)
+{
+    *arena = (struct dfs_arena){.bytes_max = bytes_max};
+}
+
+void dfs_arena_close(struct dfs_arena *arena)
+{
+    struct dfs_arena_chunk *chunk = arena->chunks;
+
+    while (chunk != NULL) {
+        struct dfs_arena_chunk *next = chunk->next;
+
+        dfs_free(chunk);
+        chunk = next;
+    }
+    *arena = (struct dfs_arena){0};
+}
+
+/* A chunk for at least `bytes`, twice as large as the one before, so that a long list takes few. */
+static void add_chunk(struct dfs_arena *arena, size_t bytes)
+{
+    size_t capacity = arena->chunks == NULL ? ARENA_CHUNK_BYTES_MIN : 2 * arena->chunks->capacity;
+    struct dfs_arena_chunk *chunk;
+
+    if (capacity > arena->bytes_max)
+        capacity = arena->bytes_max;
+    if (capacity < bytes)
+        capacity = bytes;
+    chunk = dfs_alloc(sizeof *chunk + capacity);
+    *chunk = (struct dfs_arena_chunk){.next = arena->chunks, .capacity = capacity};
+    arena->chunks = chunk;
+}
+
+void *dfs_arena_take(struct dfs_arena *arena, size_t count, size_t size)
+{
+    struct dfs_arena_chunk *chunk;
+    size_t bytes;
+    void *taken;
+
+    if (size > 0 && count > (SIZE_MAX - ARENA_ALIGNMENT) / size)
+        return NULL;
+    bytes = (count * size + ARENA_ALIGNMENT - 1) / ARENA_ALIGNMENT * ARENA_ALIGNMENT;
+    if (bytes > arena->bytes_max - arena->used)
+        return NULL;
+    if (arena->chunks == NULL || bytes > arena->chunks->capacity - arena->chunks->used)
+        add_chunk(arena, bytes);
+    chunk = arena->chunks;
+    taken = chunk->bytes + chunk->used;
+    chunk->used += bytes;
+    arena->used += bytes;
+    memset(taken, 0, bytes);
+    return taken;
+}
+
+void dfs_arena_reset(struct dfs_arena *arena)
+{
+    struct dfs_arena_chunk *largest = NULL;
+
+    while (arena->chunks != NULL) {
+        struct dfs_arena_chunk *chunk = arena->chunks;
+
+        arena->chunks = chunk->next;
+        if (largest == NULL || chunk->capacity > largest->capacity) {
+            dfs_free(largest);
+            largest = chunk;
+        } else {
+            dfs_free(chunk);
+        }
+    }
+    if (largest != NULL) {
+        largest->next = NULL;
+        largest->used = 0;
+    }
+    arena->chunks = largest;
+    arena->used = 0;
+}

@@ -1,0 +1,36 @@
+/*
+ * map.h - hash map from fixed-size keys to pointers, owned by the caller.
+ *
+ * Open addressing with linear probing and backward-shift deletion; the table doubles at three quarters. Keys are compared as bytes, so a
+ * key struct must have no padding. The hash is keyed with a per-map seed for keys that strangers choose. There is no iteration on purpose: an order
+ * that comes from hashes or addresses must not reach a decision; what has to be walked hangs in a list or a tree as well.
+ */
+#ifndef DFS_CORE_BASE_MAP_H
+#define DFS_CORE_BASE_MAP_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct dfs_map_slot {
+    void *value; /* NULL: empty; the key is read through key_offset */
+    uint64_t hash;
+};
+
+struct dfs_map {
+    struct dfs_map_slot *slots;
+    size_t capacity; /* a power of two, or 0 */
+    unsigned shift;  /* of a hash, to its place */
+    size_t count;
+    size_t key_offset; /* of the key inside the value's struct */
+    size_t key_bytes;
+    uint64_t seed;
+};
+
+void dfs_map_init(struct dfs_map *map, size_t key_offset, size_t key_bytes, uint64_t seed);
+void dfs_map_close(struct dfs_map *map);
+
+void *dfs_map_find(const struct dfs_map *map, const void *key); /* NULL when absent */
+void dfs_map_insert(struct dfs_map *map, void *value);          /* asserts that the key is new */
+void *dfs_map_remove(struct dfs_map *map, const void *key);     /* the value, or NULL */
+
+#endif
