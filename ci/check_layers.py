@@ -23,6 +23,7 @@ ARROWS = {
     "core/wire": ("core/base", "core/env"),
     "core/conf": ("core/base",),
     **{role: ("core/base", "core/env", "core/wire") for role in ROLES},
+    "core/setup": ("core",),  # settings to configurations: the one place that knows both; apps and sim use it
     "net_real": ("core/base", "core/env"),
     "net_sim": ("core/base", "core/env"),
     "apps": ("core", "net_real"),

@@ -1,0 +1,320 @@
+#include "sim/ledger.h"
+
+#include "core/base/assert.h"
+#include "core/base/mem.h"
+#include "sim/content.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const char *const operation_names[SIM_OP_COUNT] = {
+#define X(name, text) text,
+    SIM_OPERATION_MAP(X)
+#undef X
+};
+
+const char *sim_operation_name(enum sim_operation_kind kind)
+{
+    DFS_ASSERT((unsigned)kind < SIM_OP_COUNT);
+    return operation_names[kind];
+}
+
+void sim_ledger_init(struct sim_ledger *ledger)
+{
+    memset(ledger, 0, sizeof *ledger);
+    dfs_map_init(&ledger->by_file, offsetof(struct sim_operation, file), sizeof(struct dfs_id), 0);
+    dfs_map_init(&ledger->by_path, offsetof(struct sim_path, name), sizeof(((struct sim_path *)NULL)->name), 0);
+}
+
+void sim_ledger_close(struct sim_ledger *ledger)
+{
+    for (size_t i = 0; i < ledger->operations_count; i++)
+        dfs_free(ledger->operations[i]);
+    for (size_t i = 0; i < ledger->paths_count; i++)
+        dfs_free(ledger->paths[i]);
+    dfs_free(ledger->operations);
+    dfs_free(ledger->paths);
+    dfs_free(ledger->open_puts);
+    dfs_map_close(&ledger->by_file);
+    dfs_map_close(&ledger->by_path);
+}
+
+/* Room for one more in an array of pointers. */
+static void grow(void *array, size_t count, size_t *room)
+{
+    void **pointers;
+
+    if (count < *room)
+        return;
+    *room = *room == 0 ? 64 : *room * 2;
+    memcpy(&pointers, array, sizeof pointers);
+    pointers = dfs_realloc_array(pointers, *room, sizeof *pointers);
+    memcpy(array, &pointers, sizeof pointers);
+}
+
+struct sim_path *sim_ledger_path(struct sim_ledger *ledger, const char *name)
+{
+    char key[sizeof(((struct sim_path *)NULL)->name)] = {0};
+
+    DFS_ASSERT(strlen(name) < sizeof key);
+    memcpy(key, name, strlen(name));
+    struct sim_path *path = dfs_map_find(&ledger->by_path, key);
+
+    if (path != NULL)
+        return path;
+    path = dfs_alloc_zero(sizeof *path);
+    memcpy(path->name, key, sizeof key);
+    dfs_map_insert(&ledger->by_path, path);
+    grow(&ledger->paths, ledger->paths_count, &ledger->paths_room);
+    ledger->paths[ledger->paths_count++] = path;
+    return path;
+}
+
+/* Who takes a file away from its path. */
+static struct sim_path *removed_path(const struct sim_operation *operation)
+{
+    return operation->kind == SIM_OP_REMOVE || operation->kind == SIM_OP_MOVE ? operation->path : NULL;
+}
+
+static bool is_put(const struct sim_operation *operation)
+{
+    return operation->kind == SIM_OP_PUT || operation->kind == SIM_OP_ABORT_PUT;
+}
+
+struct sim_operation *sim_ledger_ask(struct sim_ledger *ledger, enum sim_operation_kind kind, uint32_t client,
+                                     const char *path, const char *to_path, dfs_time_ns now)
+{
+    struct sim_operation *operation = dfs_alloc_zero(sizeof *operation);
+
+    grow(&ledger->operations, ledger->operations_count, &ledger->operations_room);
+    ledger->operations[ledger->operations_count++] = operation;
+    operation->number = ledger->operations_count;
+    operation->kind = kind;
+    operation->client = client;
+    operation->asked_at = now;
+    operation->answered_at = DFS_NEVER;
+    operation->step = UINT32_MAX;
+    if (path != NULL)
+        operation->path = sim_ledger_path(ledger, path);
+    if (to_path != NULL)
+        operation->to_path = sim_ledger_path(ledger, to_path);
+    if (operation->path != NULL) {
+        operation->floor_version = operation->path->floor_version;
+        operation->floor_present = sim_path_must_exist(operation->path);
+    }
+    struct sim_path *removed = removed_path(operation);
+
+    if (removed != NULL)
+        removed->removers_open++;
+    ledger->asked[kind]++;
+    return operation;
+}
+
+void sim_ledger_put(struct sim_ledger *ledger, struct sim_operation *operation, uint64_t key, uint64_t size_bytes)
+{
+    DFS_ASSERT(is_put(operation));
+    operation->key = key;
+    operation->size_bytes = size_bytes;
+    operation->fingerprint = sim_content_expected(key, 0, size_bytes);
+    grow(&ledger->open_puts, ledger->open_puts_count, &ledger->open_puts_room);
+    ledger->open_puts[ledger->open_puts_count++] = operation;
+}
+
+void sim_ledger_got(struct sim_operation *operation, uint64_t offset, const uint8_t *bytes, size_t count)
+{
+    operation->got_bytes += count;
+    operation->got_fingerprint += sim_content_fingerprint(offset, bytes, count);
+}
+
+bool sim_path_must_exist(const struct sim_path *path)
+{
+    return path->floor_present && path->removers_open == 0 && !path->removers_maybe;
+}
+
+bool sim_status_leaves_open(enum dfs_status status)
+{
+    switch ((int)status) {
+    case DFS_TIMEOUT:
+    case DFS_UNREACHABLE:
+    case DFS_UNAVAILABLE: /* the last try; an earlier one may have got through */
+    case DFS_ABORTED:
+    case DFS_INTERNAL:
+    case DFS_IO:
+    case DFS_UPLOAD_LOST: /* an answer that was lost, then a restart */
+    case DFS_LEASE_EXPIRED:
+    case DFS_NOT_FOUND: /* of a change that was sent again: its first sending may have done it */
+        return true;
+    default:
+        return false;
+    }
+}
+
+static void open_put_forget(struct sim_ledger *ledger, const struct sim_operation *operation)
+{
+    for (size_t i = 0; i < ledger->open_puts_count; i++) {
+        if (ledger->open_puts[i] == operation) {
+            ledger->open_puts[i] = ledger->open_puts[--ledger->open_puts_count];
+            return;
+        }
+    }
+}
+
+/* The PUT that made this file: by its id, or else the open one with these bytes, which then has been found out to have happened. */
+static struct sim_operation *put_of(struct sim_ledger *ledger, const struct dfs_id *file, uint64_t fingerprint,
+                                    uint64_t size_bytes)
+{
+    struct sim_operation *put = dfs_map_find(&ledger->by_file, file);
+
+    if (put != NULL)
+        return put;
+    for (size_t i = 0; i < ledger->open_puts_count; i++) {
+        put = ledger->open_puts[i];
+        if (put->fingerprint == fingerprint && put->size_bytes == size_bytes && dfs_id_is_zero(&put->file)) {
+            put->file = *file;
+            dfs_map_insert(&ledger->by_file, put);
+            open_put_forget(ledger, put);
+            return put;
+        }
+    }
+    return NULL;
+}
+
+/* A change that is certain: what a later read must not be older than. */
+static void path_certain(struct sim_path *path, uint64_t version, bool present)
+{
+    if (version < path->floor_version)
+        return;
+    path->floor_version = version;
+    path->floor_present = present;
+    path->removers_maybe = false;
+}
+
+static bool violated(struct sim_ledger_violation *ret, const char *checker, const struct sim_operation *operation,
+                     const char *what, uint64_t a, uint64_t b)
+{
+    ret->checker = checker;
+    (void)snprintf(ret->text, sizeof ret->text, "operation %llu: %s of %s by c%u: %s (%llu, %llu)",
+                   (unsigned long long)operation->number, sim_operation_name(operation->kind),
+                   operation->path != NULL ? operation->path->name : "-", operation->client + 1, what,
+                   (unsigned long long)a, (unsigned long long)b);
+    return false;
+}
+
+static bool answer_get(struct sim_ledger *ledger, struct sim_operation *get, struct sim_ledger_violation *ret)
+{
+    const bool whole = get->kind == SIM_OP_GET;
+
+    if (!get->got_all)
+        return violated(ret, "acked_data", get, "answered OK without all of its bytes", get->got_bytes, 0);
+    if (get->version < get->floor_version)
+        return violated(ret, "reads_never_go_back", get, "an older version than is certain", get->version,
+                        get->floor_version);
+    const struct sim_operation *put =
+        put_of(ledger, &get->file, get->got_fingerprint, whole ? get->got_bytes : UINT64_MAX);
+
+    if (put == NULL) {
+        if (!whole)
+            return true; /* part of a file that nobody has read whole yet, by a PUT that was never answered */
+        return violated(ret, "acked_data", get, "bytes that nobody has put", get->got_bytes, get->version);
+    }
+    const uint64_t first = whole ? 0 : get->first;
+    const uint64_t end = whole || get->last >= put->size_bytes ? put->size_bytes : get->last + 1;
+    const uint64_t count = first < end ? end - first : 0;
+    const uint64_t expected = whole ? put->fingerprint : sim_content_expected(put->key, first, count);
+
+    if (get->got_bytes != count || get->got_fingerprint != expected)
+        return violated(ret, "acked_data", get, "other bytes than were put", get->got_bytes, put->number);
+    path_certain(get->path, get->version, true);
+    return true;
+}
+
+static bool answer_absent(struct sim_operation *operation, struct sim_ledger_violation *ret)
+{
+    /* Certain when it was asked, and nobody has begun to remove it since. */
+    if (operation->floor_present && sim_path_must_exist(operation->path) &&
+        operation->path->floor_version >= operation->floor_version)
+        return violated(ret, "acked_data", operation, "an acknowledged file is not found", operation->floor_version, 0);
+    return true;
+}
+
+static void answer_change(struct sim_ledger *ledger, struct sim_operation *operation)
+{
+    struct sim_path *removed = removed_path(operation);
+
+    if (removed != NULL)
+        removed->removers_open--;
+    if (operation->status != DFS_OK) {
+        operation->maybe = sim_status_leaves_open(operation->status);
+        if (removed != NULL && operation->maybe)
+            removed->removers_maybe = true;
+        if (is_put(operation) && !operation->maybe)
+            open_put_forget(ledger, operation);
+        return;
+    }
+    switch (operation->kind) {
+    case SIM_OP_PUT:
+    case SIM_OP_ABORT_PUT:
+        open_put_forget(ledger, operation);
+        if (dfs_map_find(&ledger->by_file, &operation->file) == NULL)
+            dfs_map_insert(&ledger->by_file, operation);
+        path_certain(operation->path, operation->version, true);
+        ledger->put_acknowledged++;
+        break;
+    case SIM_OP_MOVE:
+        path_certain(operation->path, operation->version, false);
+        path_certain(operation->to_path, operation->version, true);
+        break;
+    case SIM_OP_REMOVE:
+        path_certain(operation->path, operation->version, false);
+        break;
+    case SIM_OP_RESTORE:
+        path_certain(operation->path, operation->version, true);
+        break;
+    case SIM_OP_GET:
+    case SIM_OP_RANGE_GET:
+    case SIM_OP_STAT:
+    case SIM_OP_LIST:
+    case SIM_OP_LOGIN:
+    case SIM_OP_COUNT:
+        break;
+    }
+}
+
+bool sim_ledger_answer(struct sim_ledger *ledger, struct sim_operation *operation, dfs_time_ns now,
+                       enum dfs_status status, uint64_t version, const struct dfs_id *file,
+                       struct sim_ledger_violation *ret_violation)
+{
+    const bool reads =
+        operation->kind == SIM_OP_GET || operation->kind == SIM_OP_RANGE_GET || operation->kind == SIM_OP_STAT;
+
+    DFS_ASSERT(operation->answered_at == DFS_NEVER);
+    operation->answered_at = now;
+    operation->status = status;
+    operation->version = version;
+    if (file != NULL && dfs_id_is_zero(&operation->file))
+        operation->file = *file;
+    if (status == DFS_OK)
+        ledger->ok[operation->kind]++;
+    else
+        ledger->failed[operation->kind]++;
+    if (status == DFS_OK && operation->token != SIM_TOKEN_GOOD)
+        return violated(ret_violation, "authority", operation, "done with a bad token", operation->token, 0);
+    if (!reads) {
+        answer_change(ledger, operation);
+        return true;
+    }
+    if (status == DFS_NOT_FOUND)
+        return answer_absent(operation, ret_violation);
+    if (status == DFS_DATA_LOST)
+        return violated(ret_violation, "acked_data", operation, "no good copy is left", operation->floor_version, 0);
+    if (status != DFS_OK)
+        return true;
+    if (operation->kind == SIM_OP_STAT) {
+        if (version < operation->floor_version)
+            return violated(ret_violation, "reads_never_go_back", operation, "an older version than is certain",
+                            version, operation->floor_version);
+        path_certain(operation->path, version, true);
+        return true;
+    }
+    return answer_get(ledger, operation, ret_violation);
+}

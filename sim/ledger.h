@@ -1,0 +1,146 @@
+/*
+ * ledger.h - what the cluster has promised its clients, and whether what it answers later keeps the promise.
+ *
+ * Every operation is written down when it is asked and when it is answered. Each change of the namespace (PUT, MOVE, REMOVE) that was acknowledged has
+ * a version, and versions grow in the order of commits, so for each path the ledger knows a floor: the newest change that is certain. A read that was
+ * asked after that may show this change or a newer one, never an older one; and its bytes must be those of the change it names.
+ *
+ * An operation that failed in a way that leaves it open (timeout, lost connection) is a maybe: it may have happened at any time after it was asked, and its
+ * effects are accepted, not demanded.
+ *
+ * The ledger knows nothing of the cluster: it is fed by the workload and read by the checkers.
+ */
+#ifndef DFS_SIM_LEDGER_H
+#define DFS_SIM_LEDGER_H
+
+#include "core/base/id.h"
+#include "core/base/limits.h"
+#include "core/base/map.h"
+#include "core/base/status.h"
+#include "core/base/time.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define SIM_OPERATION_MAP(X) \
+    X(PUT, "put") \
+    X(GET, "get") X(RANGE_GET, "range_get") X(STAT, "stat") X(LIST, "list") X(MOVE, "move") X(REMOVE, "remove") \
+        X(RESTORE, "restore") X(LOGIN, "login") X(ABORT_PUT, "abort_put")
+
+enum sim_operation_kind {
+#define X(name, text) SIM_OP_##name,
+    SIM_OPERATION_MAP(X)
+#undef X
+        SIM_OP_COUNT
+};
+const char *sim_operation_name(enum sim_operation_kind kind);
+
+/* What a token of a step is (interfaces: "token"). */
+enum sim_token {
+    SIM_TOKEN_GOOD,
+    SIM_TOKEN_EXPIRED,
+    SIM_TOKEN_FORGED,
+    SIM_TOKEN_STOLEN,
+    SIM_TOKEN_WRONG_ISSUER,
+    SIM_TOKEN_NONE,
+    SIM_TOKEN_COUNT
+};
+
+struct sim_path;
+
+struct sim_operation {
+    uint64_t number; /* from 1, in the order of asking */
+    enum sim_operation_kind kind;
+    uint32_t client; /* 0 is c1 */
+    struct sim_path *path;
+    struct sim_path *to_path; /* MOVE */
+    enum sim_token token;
+    uint64_t key;         /* PUT: of the content */
+    uint64_t fingerprint; /* PUT: of the whole content, set by sim_ledger_put */
+    uint64_t size_bytes;  /* PUT */
+    uint64_t first;       /* RANGE_GET, inclusive */
+    uint64_t last;
+    uint64_t abort_after_bytes; /* ABORT_PUT */
+    uint64_t if_version;
+    bool if_absent;
+    uint32_t step; /* which step of the scenario, for expectations; UINT32_MAX: of a mix */
+
+    dfs_time_ns asked_at;
+    dfs_time_ns answered_at; /* DFS_NEVER until then */
+    enum dfs_status status;
+    bool maybe;       /* it changes something, failed, and may have happened all the same */
+    uint64_t version; /* what the answer named; 0: none */
+    struct dfs_id file;
+    uint64_t got_bytes; /* GET: pushed to the sink */
+    uint64_t got_fingerprint;
+    bool got_all; /* the sink was finished with commit */
+
+    /* of the path at the time of asking: see sim_path */
+    uint64_t floor_version;
+    bool floor_present;
+};
+
+/* A path's certain past. */
+struct sim_path {
+    char name[DFS_PATH_BYTES_MAX + 1];
+    uint64_t floor_version; /* newest change that is certain; 0: none */
+    bool floor_present;     /* does a file stand here after it? */
+    uint32_t removers_open; /* REMOVEs and MOVEs away that run now */
+    bool
+        removers_maybe; /* one of them may still, or again, take effect: until the next certain change it is not known */
+};
+
+struct sim_ledger_violation {
+    const char *checker; /* "acked_data", "reads_never_go_back", "authority" */
+    char text[DFS_PATH_BYTES_MAX + 256];
+};
+
+struct sim_ledger {
+    struct sim_operation **operations; /* by number - 1; owned */
+    size_t operations_count;
+    size_t operations_room;
+    struct dfs_map by_file;           /* PUTs whose file id is known */
+    struct sim_operation **open_puts; /* running, or open for ever: their file id is not known yet */
+    size_t open_puts_count;
+    size_t open_puts_room;
+    struct sim_path **paths; /* in the order of first use; owned */
+    size_t paths_count;
+    size_t paths_room;
+    struct dfs_map by_path;
+    uint64_t asked[SIM_OP_COUNT];
+    uint64_t ok[SIM_OP_COUNT];
+    uint64_t failed[SIM_OP_COUNT];
+    uint64_t put_acknowledged;
+};
+
+void sim_ledger_init(struct sim_ledger *ledger);
+void sim_ledger_close(struct sim_ledger *ledger);
+
+/* The path's entry, made on first use. */
+struct sim_path *sim_ledger_path(struct sim_ledger *ledger, const char *name);
+
+/* Writes down an operation that is asked now; fill in the rest of the struct before the world runs on. */
+struct sim_operation *sim_ledger_ask(struct sim_ledger *ledger, enum sim_operation_kind kind, uint32_t client,
+                                     const char *path, const char *to_path, dfs_time_ns now);
+
+/* Of a PUT (or an aborted one): its content, once key and size are set. */
+void sim_ledger_put(struct sim_ledger *ledger, struct sim_operation *operation, uint64_t key, uint64_t size_bytes);
+
+/* Bytes of a GET that were pushed. */
+void sim_ledger_got(struct sim_operation *operation, uint64_t offset, const uint8_t *bytes, size_t count);
+
+/*
+ * Writes down the answer; `version` and `file` are those it named (0, NULL: none). Returns false and *ret_violation when the answer breaks a promise.
+ */
+bool sim_ledger_answer(struct sim_ledger *ledger, struct sim_operation *operation, dfs_time_ns now,
+                       enum dfs_status status, uint64_t version, const struct dfs_id *file,
+                       struct sim_ledger_violation *ret_violation);
+
+/* Is a failed change with this status open, or certainly not done? */
+bool sim_status_leaves_open(enum dfs_status status);
+
+/* Must a GET of this path, asked now, find a file? (certain, and nobody may have removed it) */
+bool sim_path_must_exist(const struct sim_path *path);
+
+#endif

@@ -1,0 +1,18 @@
+/*
+ * random.h - OpenSSL's random source is the seed's while the simulator runs.
+ *
+ * Every machine step begins a stream of its own, keyed by (seed, host, step of the host): how many bytes a library call takes inside one step then shifts
+ * nothing in the next, and a build of OpenSSL that draws more or less changes no run beyond that call.
+ */
+#ifndef DFS_SIM_RANDOM_H
+#define DFS_SIM_RANDOM_H
+
+#include <stdint.h>
+
+/* Replaces the process's RAND method. Once a process; false when OpenSSL refuses. */
+_Bool sim_random_install(uint64_t seed);
+
+/* The stream of what comes next. */
+void sim_random_stream(uint64_t host, uint64_t step);
+
+#endif
