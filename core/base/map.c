@@ -9,6 +9,10 @@
 
 #define MAP_CAPACITY_MIN 16
 
+/* Slots of the old table that one insertion or removal moves, and then on to the end of the run. The new table has
+ * room for three quarters of the old one's capacity, so two would do; eight are over sooner and are two cache lines. */
+#define MAP_MOVE_SLOTS 8
+
 void dfs_map_init(struct dfs_map *map, size_t key_offset, size_t key_bytes, uint64_t seed)
 {
     *map = (struct dfs_map){.key_offset = key_offset, .key_bytes = key_bytes, .seed = seed};
@@ -16,10 +20,9 @@ void dfs_map_init(struct dfs_map *map, size_t key_offset, size_t key_bytes, uint
 
 void dfs_map_close(struct dfs_map *map)
 {
-    dfs_free(map->slots);
-    map->slots = NULL;
-    map->capacity = 0;
-    map->count = 0;
+    dfs_free(map->table.slots);
+    dfs_free(map->old.slots);
+    dfs_map_init(map, map->key_offset, map->key_bytes, map->seed);
 }
 
 static const void *key_of(const struct dfs_map *map, const void *value)
@@ -27,107 +30,162 @@ static const void *key_of(const struct dfs_map *map, const void *value)
     return (const uint8_t *)value + map->key_offset;
 }
 
+/* One table ------------------------------------------------------------------------------------------------------- */
+
 /* The upper bits name the place, so that a table which doubles is read and written from front to back. */
-static size_t home_of(const struct dfs_map *map, uint64_t hash)
+static size_t home_of(const struct dfs_map_table *table, uint64_t hash)
 {
-    return (size_t)(hash >> map->shift);
+    return (size_t)(hash >> table->shift);
 }
 
-static size_t after(const struct dfs_map *map, size_t place)
+static size_t after(const struct dfs_map_table *table, size_t place)
 {
-    return (place + 1) & (map->capacity - 1);
+    return (place + 1) & (table->capacity - 1);
 }
 
 /* How far `place` lies behind `from`, round the end. */
-static size_t distance(const struct dfs_map *map, size_t from, size_t place)
+static size_t distance(const struct dfs_map_table *table, size_t from, size_t place)
 {
-    return (place - from) & (map->capacity - 1);
+    return (place - from) & (table->capacity - 1);
 }
 
-/* The slot with the key, or the empty one where it would go. The table is not empty and never full. */
-static size_t place_of(const struct dfs_map *map, uint64_t hash, const void *key)
+/* The slot with the key, or the empty one where its run ends. The table has slots and is never full. */
+static struct dfs_map_slot *search(const struct dfs_map *map, const struct dfs_map_table *table, uint64_t hash,
+                                   const void *key)
 {
-    size_t place = home_of(map, hash);
+    size_t place = home_of(table, hash);
 
-    while (map->slots[place].value != NULL) {
-        const struct dfs_map_slot *slot = &map->slots[place];
+    while (table->slots[place].value != NULL) {
+        const struct dfs_map_slot *slot = &table->slots[place];
 
         if (slot->hash == hash && memcmp(key_of(map, slot->value), key, map->key_bytes) == 0)
             break;
-        place = after(map, place);
+        place = after(table, place);
     }
-    return place;
+    return &table->slots[place];
+}
+
+static void put(struct dfs_map_table *table, const struct dfs_map_slot *entry)
+{
+    size_t place = home_of(table, entry->hash);
+
+    while (table->slots[place].value != NULL)
+        place = after(table, place);
+    table->slots[place] = *entry;
+}
+
+/* Moves back what stands behind the hole and belongs at or before it, so that no search ends too soon (Knuth, TAOCP 3,
+ * 6.4, algorithm R). */
+static void close_hole(struct dfs_map_table *table, size_t hole)
+{
+    for (size_t place = after(table, hole); table->slots[place].value != NULL; place = after(table, place)) {
+        const size_t home = home_of(table, table->slots[place].hash);
+
+        if (distance(table, home, place) >= distance(table, hole, place)) {
+            table->slots[hole] = table->slots[place];
+            hole = place;
+        }
+    }
+    table->slots[hole] = (struct dfs_map_slot){0};
+}
+
+/* The value, taken out of its slot; NULL for an empty one. */
+static void *take(struct dfs_map_table *table, const struct dfs_map_slot *slot)
+{
+    void *value = slot->value;
+
+    if (value != NULL)
+        close_hole(table, (size_t)(slot - table->slots));
+    return value;
+}
+
+/* Growth ---------------------------------------------------------------------------------------------------------- */
+
+/*
+ * From the first slot on, and never less than to the end of a run: so no entry that is still in the old table has its home
+ * in what was left behind, and a search there ends as in any table. (A run that wraps round the end loses its tail first,
+ * which nobody before it needs.) Nothing is inserted into the old table.
+ */
+static void move_some(struct dfs_map *map)
+{
+    struct dfs_map_table *old = &map->old;
+
+    if (old->slots == NULL)
+        return;
+    for (unsigned i = 0; i < MAP_MOVE_SLOTS || old->slots[map->old_place].value != NULL; i++) {
+        struct dfs_map_slot *slot = &old->slots[map->old_place];
+
+        if (slot->value != NULL) {
+            put(&map->table, slot);
+            *slot = (struct dfs_map_slot){0};
+            map->old_count--;
+        }
+        map->old_place = after(old, map->old_place);
+    }
+    if (map->old_count == 0) {
+        dfs_free(old->slots);
+        *old = (struct dfs_map_table){0};
+    }
 }
 
 static void grow(struct dfs_map *map)
 {
-    struct dfs_map_slot *old = map->slots;
-    const size_t old_capacity = map->capacity;
+    const size_t capacity = map->table.capacity == 0 ? MAP_CAPACITY_MIN : 2 * map->table.capacity;
 
-    map->capacity = old_capacity == 0 ? MAP_CAPACITY_MIN : 2 * old_capacity;
-    map->shift = 64 - (unsigned)__builtin_ctzll(map->capacity);
-    map->slots = dfs_alloc_zero_array(map->capacity, sizeof map->slots[0]);
-    for (size_t i = 0; i < old_capacity; i++) {
-        size_t place = home_of(map, old[i].hash);
+    DFS_ASSERT(map->old.slots == NULL);
+    map->old = map->table;
+    map->old_count = map->count;
+    map->old_place = 0;
+    map->table.capacity = capacity;
+    map->table.shift = 64 - (unsigned)__builtin_ctzll(capacity);
+    map->table.slots = dfs_alloc_zero_array(capacity, sizeof map->table.slots[0]);
+}
 
-        if (old[i].value == NULL)
-            continue;
-        while (map->slots[place].value != NULL)
-            place = after(map, place);
-        map->slots[place] = old[i];
-    }
-    dfs_free(old);
+/* The map --------------------------------------------------------------------------------------------------------- */
+
+static void *find(const struct dfs_map *map, uint64_t hash, const void *key)
+{
+    void *value = search(map, &map->table, hash, key)->value;
+
+    if (value == NULL && map->old.slots != NULL)
+        value = search(map, &map->old, hash, key)->value;
+    return value;
 }
 
 void *dfs_map_find(const struct dfs_map *map, const void *key)
 {
     if (map->count == 0)
         return NULL;
-    return map->slots[place_of(map, dfs_hash64(map->seed, key, map->key_bytes), key)].value;
+    return find(map, dfs_hash64(map->seed, key, map->key_bytes), key);
 }
 
 void dfs_map_insert(struct dfs_map *map, void *value)
 {
-    uint64_t hash;
-    size_t place;
+    struct dfs_map_slot entry = {.value = value};
 
     DFS_ASSERT(value != NULL);
-    if (map->count >= map->capacity / 4 * 3)
+    move_some(map);
+    if (map->count >= map->table.capacity / 4 * 3)
         grow(map);
-    hash = dfs_hash64(map->seed, key_of(map, value), map->key_bytes);
-    place = place_of(map, hash, key_of(map, value));
-    DFS_ASSERT(map->slots[place].value == NULL);
-    map->slots[place] = (struct dfs_map_slot){.value = value, .hash = hash};
+    entry.hash = dfs_hash64(map->seed, key_of(map, value), map->key_bytes);
+    DFS_ASSERT(find(map, entry.hash, key_of(map, value)) == NULL);
+    put(&map->table, &entry);
     map->count++;
-}
-
-/* Moves back what stands behind the hole and belongs at or before it, so that no search ends too soon (Knuth,
- * TAOCP 3, 6.4, algorithm R). */
-static void close_hole(struct dfs_map *map, size_t hole)
-{
-    for (size_t place = after(map, hole); map->slots[place].value != NULL; place = after(map, place)) {
-        const size_t home = home_of(map, map->slots[place].hash);
-
-        if (distance(map, home, place) >= distance(map, hole, place)) {
-            map->slots[hole] = map->slots[place];
-            hole = place;
-        }
-    }
-    map->slots[hole] = (struct dfs_map_slot){0};
 }
 
 void *dfs_map_remove(struct dfs_map *map, const void *key)
 {
-    size_t place;
+    const uint64_t hash = dfs_hash64(map->seed, key, map->key_bytes);
     void *value;
 
     if (map->count == 0)
         return NULL;
-    place = place_of(map, dfs_hash64(map->seed, key, map->key_bytes), key);
-    value = map->slots[place].value;
-    if (value == NULL)
-        return NULL;
-    close_hole(map, place);
-    map->count--;
+    move_some(map);
+    value = take(&map->table, search(map, &map->table, hash, key));
+    if (value == NULL && map->old.slots != NULL) {
+        value = take(&map->old, search(map, &map->old, hash, key));
+        map->old_count -= value != NULL;
+    }
+    map->count -= value != NULL;
     return value;
 }

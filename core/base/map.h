@@ -1,8 +1,9 @@
 /*
  * map.h - hash map from fixed-size keys to pointers, owned by the caller.
  *
- * Open addressing with linear probing and backward-shift deletion; the table doubles at three quarters. Keys are compared as bytes, so a
- * key struct must have no padding. The hash is keyed with a per-map seed for keys that strangers choose. There is no iteration on purpose: an order
+ * Open addressing with linear probing and backward-shift deletion; the table doubles at three quarters, and its entries move to
+ * the larger one a few at a time, so that no insertion makes a large map pause. Keys are compared as bytes, so a key struct must have no
+ * padding. The hash is keyed with a per-map seed for keys that strangers choose. There is no iteration on purpose: an order
  * that comes from hashes or addresses must not reach a decision; what has to be walked hangs in a list or a tree as well.
  */
 #ifndef DFS_CORE_BASE_MAP_H
@@ -16,12 +17,19 @@ struct dfs_map_slot {
     uint64_t hash;
 };
 
-struct dfs_map {
+struct dfs_map_table {
     struct dfs_map_slot *slots;
     size_t capacity; /* a power of two, or 0 */
     unsigned shift;  /* of a hash, to its place */
-    size_t count;
-    size_t key_offset; /* of the key inside the value's struct */
+};
+
+struct dfs_map {
+    struct dfs_map_table table; /* takes what is inserted */
+    struct dfs_map_table old;   /* the one before, while its entries move */
+    size_t old_place;           /* where the moving goes on */
+    size_t old_count;           /* entries that have not moved yet */
+    size_t count;               /* of both */
+    size_t key_offset;          /* of the key inside the value's struct */
     size_t key_bytes;
     uint64_t seed;
 };

@@ -1,0 +1,117 @@
+/* Ids: made from given bytes, printed and parsed as UUIDs. */
+#include "tests/unit/base/check.h"
+
+#include "core/base/id.h"
+
+static const char text[] = "6fa459ea-ee8a-4ca4-894e-db77e160355e";
+static const struct dfs_id id = {
+    {0x6f, 0xa4, 0x59, 0xea, 0xee, 0x8a, 0x4c, 0xa4, 0x89, 0x4e, 0xdb, 0x77, 0xe1, 0x60, 0x35, 0x5e}};
+
+static void an_id_is_printed_in_lower_case(void **state)
+{
+    char printed[DFS_ID_TEXT_BYTES];
+
+    (void)state;
+    dfs_id_print(&id, printed);
+    assert_string_equal(printed, text);
+}
+
+static void either_case_is_parsed(void **state)
+{
+    struct dfs_id parsed = {0};
+
+    (void)state;
+    assert_true(dfs_id_parse(text, &parsed));
+    assert_true(dfs_id_equal(&parsed, &id));
+    parsed = (struct dfs_id){0};
+    assert_true(dfs_id_parse("6FA459EA-EE8A-4CA4-894E-DB77E160355E", &parsed));
+    assert_true(dfs_id_equal(&parsed, &id));
+}
+
+static void what_is_not_exactly_an_id_is_refused_and_changes_nothing(void **state)
+{
+    static const char *const wrong[] = {
+        "",
+        "6fa459ea",
+        "6fa459ea-ee8a-4ca4-894e-db77e160355",
+        "6fa459ea-ee8a-4ca4-894e-db77e160355e0",
+        "6fa459ea-ee8a-4ca4-894e-db77e160355g",
+        "6fa459eaee8a-4ca4-894e-db77e160355e-",
+        "6fa459ea-ee8a-4ca4-894e-db77e160355e ",
+        " 6fa459ea-ee8a-4ca4-894e-db77e160355e",
+        " fa459ea-ee8a-4ca4-894e-db77e160355e",
+        "+fa459ea-ee8a-4ca4-894e-db77e160355e",
+        "0xa459ea-ee8a-4ca4-894e-db77e160355e",
+        "{6fa459ea-ee8a-4ca4-894e-db77e16035}",
+        "6fa459ea_ee8a_4ca4_894e_db77e160355e",
+    };
+    struct dfs_id parsed = id;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        assert_false(dfs_id_parse(wrong[i], &parsed));
+        assert_true(dfs_id_equal(&parsed, &id));
+    }
+}
+
+static void what_was_printed_parses_to_the_same(void **state)
+{
+    struct sequence sequence = {1};
+
+    (void)state;
+    for (unsigned i = 0; i < 1000; i++) {
+        char printed[DFS_ID_TEXT_BYTES];
+        struct dfs_id drawn;
+        struct dfs_id parsed;
+
+        draw_bytes(&sequence, drawn.bytes, sizeof drawn.bytes);
+        dfs_id_print(&drawn, printed);
+        assert_true(dfs_id_parse(printed, &parsed));
+        assert_true(dfs_id_equal(&parsed, &drawn));
+    }
+}
+
+static void a_random_id_has_version_four_and_keeps_its_other_bits(void **state)
+{
+    struct dfs_id zeros = {0};
+    struct dfs_id ones;
+    char printed[DFS_ID_TEXT_BYTES];
+
+    (void)state;
+    memset(&ones, 0xff, sizeof ones);
+    dfs_id_make_random(&zeros);
+    dfs_id_make_random(&ones);
+    dfs_id_print(&zeros, printed);
+    assert_string_equal(printed, "00000000-0000-4000-8000-000000000000");
+    dfs_id_print(&ones, printed);
+    assert_string_equal(printed, "ffffffff-ffff-4fff-bfff-ffffffffffff");
+}
+
+static void ids_are_ordered_as_bytes_and_zero_is_none(void **state)
+{
+    const struct dfs_id zero = {0};
+    struct dfs_id greater = id;
+
+    (void)state;
+    greater.bytes[15]++;
+    assert_true(dfs_id_compare(&id, &greater) < 0);
+    assert_true(dfs_id_compare(&greater, &id) > 0);
+    assert_int_equal(dfs_id_compare(&id, &id), 0);
+    assert_false(dfs_id_equal(&id, &greater));
+    assert_true(dfs_id_is_zero(&zero));
+    assert_false(dfs_id_is_zero(&id));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(an_id_is_printed_in_lower_case),
+        cmocka_unit_test(either_case_is_parsed),
+        cmocka_unit_test(what_is_not_exactly_an_id_is_refused_and_changes_nothing),
+        cmocka_unit_test(what_was_printed_parses_to_the_same),
+        cmocka_unit_test(a_random_id_has_version_four_and_keeps_its_other_bits),
+        cmocka_unit_test(ids_are_ordered_as_bytes_and_zero_is_none),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
