@@ -13,13 +13,10 @@
 #include "core/conf/settings.h"
 #include "core/setup/setup.h"
 #include "net_sim/world.h"
+#include "sim/hosts.h"
 
 #include <stdbool.h>
 #include <stdint.h>
-
-/* Data servers and clients of one scenario: what metadata can hold, and more clients than anybody needs. */
-#define SIM_DATA_MAX 4000
-#define SIM_CLIENTS_MAX 256
 
 /* Where every role listens; hosts differ by address. */
 #define SIM_PORT 7000

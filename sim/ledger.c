@@ -28,8 +28,10 @@ void sim_ledger_init(struct sim_ledger *ledger)
 
 void sim_ledger_close(struct sim_ledger *ledger)
 {
-    for (size_t i = 0; i < ledger->operations_count; i++)
+    for (size_t i = 0; i < ledger->operations_count; i++) {
+        dfs_free(ledger->operations[i]->got);
         dfs_free(ledger->operations[i]);
+    }
     for (size_t i = 0; i < ledger->paths_count; i++)
         dfs_free(ledger->paths[i]);
     dfs_free(ledger->operations);
@@ -122,8 +124,29 @@ void sim_ledger_put(struct sim_ledger *ledger, struct sim_operation *operation, 
 
 void sim_ledger_got(struct sim_operation *operation, uint64_t offset, const uint8_t *bytes, size_t count)
 {
-    operation->got_bytes += count;
-    operation->got_fingerprint += sim_content_fingerprint(offset, bytes, count);
+    const uint64_t end = offset + count;
+
+    if (end > operation->got_room) {
+        const uint64_t room = end > 2 * operation->got_room ? end : 2 * operation->got_room;
+
+        operation->got = dfs_realloc_array(operation->got, room, 1);
+        memset(operation->got + operation->got_room, 0, room - operation->got_room);
+        operation->got_room = room;
+    }
+    memcpy(operation->got + offset, bytes, count);
+    if (end > operation->got_bytes)
+        operation->got_bytes = end;
+}
+
+/* Of a range the sink's bytes stand at `first` of the file. */
+static void got_finish(struct sim_operation *operation)
+{
+    const uint64_t at = operation->kind == SIM_OP_RANGE_GET ? operation->first : 0;
+
+    operation->got_fingerprint = sim_content_fingerprint(at, operation->got, operation->got_bytes);
+    dfs_free(operation->got);
+    operation->got = NULL;
+    operation->got_room = 0;
 }
 
 bool sim_path_must_exist(const struct sim_path *path)
@@ -280,6 +303,24 @@ static void answer_change(struct sim_ledger *ledger, struct sim_operation *opera
     }
 }
 
+void sim_ledger_lose(struct sim_ledger *ledger, struct sim_operation *operation)
+{
+    struct sim_path *removed = removed_path(operation);
+
+    DFS_ASSERT(operation->answered_at == DFS_NEVER && !operation->lost);
+    operation->lost = true;
+    operation->maybe = true;
+    if (removed != NULL) {
+        removed->removers_open--;
+        removed->removers_maybe = true;
+    }
+    if (!operation->audit)
+        ledger->failed[operation->kind]++;
+    dfs_free(operation->got);
+    operation->got = NULL;
+    operation->got_room = 0;
+}
+
 bool sim_ledger_answer(struct sim_ledger *ledger, struct sim_operation *operation, dfs_time_ns now,
                        enum dfs_status status, uint64_t version, const struct dfs_id *file,
                        struct sim_ledger_violation *ret_violation)
@@ -293,9 +334,10 @@ bool sim_ledger_answer(struct sim_ledger *ledger, struct sim_operation *operatio
     operation->version = version;
     if (file != NULL && dfs_id_is_zero(&operation->file))
         operation->file = *file;
-    if (status == DFS_OK)
+    got_finish(operation);
+    if (!operation->audit && status == DFS_OK)
         ledger->ok[operation->kind]++;
-    else
+    else if (!operation->audit)
         ledger->failed[operation->kind]++;
     if (status == DFS_OK && operation->token != SIM_TOKEN_GOOD)
         return violated(ret_violation, "authority", operation, "done with a bad token", operation->token, 0);

@@ -62,6 +62,7 @@ struct sim_operation {
     uint64_t first;       /* RANGE_GET, inclusive */
     uint64_t last;
     uint64_t abort_after_bytes; /* ABORT_PUT */
+    bool aborting;
     uint64_t if_version;
     bool if_absent;
     uint32_t step; /* which step of the scenario, for expectations; UINT32_MAX: of a mix */
@@ -72,9 +73,13 @@ struct sim_operation {
     bool maybe;       /* it changes something, failed, and may have happened all the same */
     uint64_t version; /* what the answer named; 0: none */
     struct dfs_id file;
-    uint64_t got_bytes; /* GET: pushed to the sink */
+    uint8_t *got; /* GET: what was pushed to the sink so far; freed with the answer */
+    uint64_t got_room;
+    uint64_t got_bytes; /* up to the last that was pushed */
     uint64_t got_fingerprint;
     bool got_all; /* the sink was finished with commit */
+    bool lost;    /* its client went down with it: it will never be answered */
+    bool audit;   /* asked by the simulator at the end, not by the scenario */
 
     /* of the path at the time of asking: see sim_path */
     uint64_t floor_version;
@@ -127,8 +132,11 @@ struct sim_operation *sim_ledger_ask(struct sim_ledger *ledger, enum sim_operati
 /* Of a PUT (or an aborted one): its content, once key and size are set. */
 void sim_ledger_put(struct sim_ledger *ledger, struct sim_operation *operation, uint64_t key, uint64_t size_bytes);
 
-/* Bytes of a GET that were pushed. */
+/* Bytes of a GET that were pushed, at their place in the sink; what is pushed again replaces. */
 void sim_ledger_got(struct sim_operation *operation, uint64_t offset, const uint8_t *bytes, size_t count);
+
+/* The client went down: what it had asked will never be answered, and may have happened. */
+void sim_ledger_lose(struct sim_ledger *ledger, struct sim_operation *operation);
 
 /*
  * Writes down the answer; `version` and `file` are those it named (0, NULL: none). Returns false and *ret_violation when the answer breaks a promise.

@@ -305,12 +305,16 @@ const char *dfs_node_state_name(enum dfs_node_state state);
 /* OK: send BLOCK_EVENTS after `applied`. Anything else: JOIN again. */
 #define DFS_FIELDS_M_RESUMED(S, NUM, ID, ADDR, FIXED, KEY, TEXT, SECRET, PART, LIST) \
     DFS_STATUS_FIELD(NUM, S, status) DFS_U64(NUM, S, applied)
-/* Pages 0, 1, ...: all blocks on the disk as of change number `change`, which the end repeats. */
+/* Pages 0, 1, ...: all blocks on the disk as of change number `change`, which stands in the end; what is known to be bad included. Each page, and the end, is
+ * answered by STATUS under its own request id: the node leaves eight pages unanswered at most, and RESUMEs later only if the end was answered with OK (anything
+ * else: it JOINs again). BLOCK_EVENTS after `change` follow behind the end. digest: dfs_block_digest of every block listed, exclusive-or'ed; ADDED and REMOVED
+ * change it by their block and length, BAD does not. */
 #define DFS_FIELDS_M_INVENTORY(S, NUM, ID, ADDR, FIXED, KEY, TEXT, SECRET, PART, LIST) \
     DFS_U32(NUM, S, page) LIST(S, blocks, stored, DFS_INVENTORY_PAGE_MAX)
 #define DFS_FIELDS_M_INVENTORY_END(S, NUM, ID, ADDR, FIXED, KEY, TEXT, SECRET, PART, LIST) \
     DFS_U32(NUM, S, pages) DFS_U64(NUM, S, count) DFS_U64(NUM, S, digest) DFS_U64(NUM, S, change)
-/* Changes first, first+1, ...: no gaps within an incarnation. */
+/* Changes first, first+1, ...: no gaps within an incarnation. Request id 0, not answered. BAD: the copy does not verify, or is gone, and is on its way out only
+ * when metadata orders it (REMOVED follows then); with length_bytes 0 it was never in the inventory. A bad copy that is written again is REMOVED and ADDED. */
 #define DFS_FIELDS_M_BLOCK_EVENTS(S, NUM, ID, ADDR, FIXED, KEY, TEXT, SECRET, PART, LIST) \
     DFS_U64(NUM, S, first) LIST(S, changes, change, DFS_EVENTS_PAGE_MAX)
 #define DFS_FIELDS_M_COPY(S, NUM, ID, ADDR, FIXED, KEY, TEXT, SECRET, PART, LIST) \

@@ -1,0 +1,293 @@
+/*
+ * store.c - which blocks are published here, how much room is left, and when the directory is on stable storage.
+ *
+ * The index is made from the disk's listing at the start and follows what this process publishes and removes. Order of names is order of
+ * ids, so the inventory and the scrub walk it in name order.
+ */
+#include "core/data/data_internal.h"
+
+#include "core/base/assert.h"
+#include "core/base/mem.h"
+
+static struct data_block *block_of(const struct dfs_avl_node *node)
+{
+    return node == NULL ? NULL : (struct data_block *)((uintptr_t)node - offsetof(struct data_block, node));
+}
+
+static int compare_blocks(const struct dfs_avl_node *a, const struct dfs_avl_node *b)
+{
+    return data_block_compare(&block_of(a)->id, &block_of(b)->id);
+}
+
+void data_store_init(struct dfs_data *data)
+{
+    dfs_avl_init(&data->blocks, compare_blocks);
+    dfs_list_init(&data->dir_waiters);
+    dfs_list_init(&data->dir_covered);
+    dfs_list_init(&data->store_ios);
+}
+
+/* Index ------------------------------------------------------------------------------------------------------------------ */
+
+struct data_block *data_block_find(const struct dfs_data *data, const struct dfs_block_id *id)
+{
+    const struct data_block probe = {.id = *id};
+
+    return block_of(dfs_avl_find(&data->blocks, &probe.node));
+}
+
+struct data_block *data_block_after(const struct dfs_data *data, const struct dfs_block_id *id)
+{
+    struct data_block probe;
+    struct dfs_avl_node *node;
+
+    if (id == NULL)
+        return block_of(dfs_avl_first(&data->blocks));
+    probe.id = *id;
+    node = dfs_avl_at_least(&data->blocks, &probe.node);
+    if (node != NULL && data_block_compare(&block_of(node)->id, id) == 0)
+        node = dfs_avl_next(node);
+    return block_of(node);
+}
+
+/* What a block adds to the digest. A stump (below) is in no inventory, so it counts nowhere. */
+static void digest_toggle(struct dfs_data *data, const struct data_block *block, bool adds)
+{
+    const struct dfs_w_block named = data_w_block(&block->id);
+
+    if (block->length_bytes == 0)
+        return;
+    data->digest ^= dfs_block_digest(&named, block->length_bytes);
+    data->blocks_good += adds ? 1 : (uint64_t)-1;
+}
+
+static struct data_block *block_insert(struct dfs_data *data, const struct dfs_block_id *id, uint32_t length_bytes,
+                                       uint64_t file_bytes)
+{
+    struct data_block *block = dfs_alloc_zero(sizeof *block);
+
+    block->id = *id;
+    block->length_bytes = length_bytes;
+    block->file_bytes = file_bytes;
+    dfs_avl_insert(&data->blocks, &block->node);
+    data->blocks_bytes += file_bytes;
+    digest_toggle(data, block, true);
+    return block;
+}
+
+struct data_block *data_block_listed(struct dfs_data *data, const struct dfs_block_id *id, uint64_t file_bytes)
+{
+    struct data_block *block = block_insert(data, id, data_length_of_file(file_bytes), file_bytes);
+
+    block->durable = true; /* it was there at the start: what it was promised with is over */
+    block->bad = block->length_bytes == 0;
+    data->stumps_count += block->bad;
+    return block;
+}
+
+void data_block_free(struct dfs_data *data, struct data_block *block)
+{
+    digest_toggle(data, block, false);
+    data->stumps_count -= block->length_bytes == 0;
+    data->blocks_bytes -= block->file_bytes;
+    dfs_avl_remove(&data->blocks, &block->node);
+    dfs_free(block);
+}
+
+void data_blocks_forget(struct dfs_data *data)
+{
+    while (data->blocks.root != NULL)
+        data_block_free(data, block_of(data->blocks.root));
+}
+
+void data_store_close(struct dfs_data *data)
+{
+    data_blocks_forget(data);
+}
+
+struct data_block *data_block_added(struct dfs_data *data, const struct dfs_block_id *id, uint32_t length_bytes,
+                                    uint32_t crc, bool durable)
+{
+    struct data_block *block = data_block_find(data, id);
+
+    if (block != NULL && !block->bad) {
+        block->durable = block->durable || durable;
+        return block; /* two writes of the same bytes: the first one counted */
+    }
+    if (block != NULL) { /* the bad copy was replaced */
+        if (block->length_bytes > 0)
+            (void)data_change(data, DFS_CHANGE_REMOVED, id, block->length_bytes, 0);
+        data_room_give(data, block->file_bytes);
+        data_block_free(data, block);
+    }
+    block = block_insert(data, id, length_bytes, (uint64_t)length_bytes + data_footer_bytes(length_bytes));
+    block->durable = durable;
+    block->change = data_change(data, DFS_CHANGE_ADDED, id, length_bytes, crc);
+
+    const struct dfs_trace trace = {.kind = DFS_TRACE_PUBLISHED,
+                                    .node = data->config.node,
+                                    .block = *id,
+                                    .a = length_bytes,
+                                    .b = block->change};
+    dfs_trace_put(&data->env, &trace);
+    return block;
+}
+
+void data_block_removed(struct dfs_data *data, struct data_block *block)
+{
+    const struct dfs_block_id id = block->id;
+    const uint32_t length_bytes = block->length_bytes;
+
+    struct dfs_trace trace = {.kind = DFS_TRACE_DELETED, .node = data->config.node, .block = id};
+
+    data_room_give(data, block->file_bytes);
+    data_block_free(data, block);
+    if (length_bytes > 0) /* otherwise metadata never heard of it */
+        trace.b = data_change(data, DFS_CHANGE_REMOVED, &id, length_bytes, 0);
+    dfs_trace_put(&data->env, &trace);
+}
+
+/* Stumps ----------------------------------------------------------------------------------------------------------------- */
+
+static void on_stump_removed(struct dfs_data *data, void *owner, const struct dfs_disk_done *done, struct dfs_buf *buf,
+                             uint64_t tag)
+{
+    struct data_block *block = data_block_find(data, &data->stump);
+
+    (void)owner;
+    (void)done; /* if it is still there, the next start finds it again */
+    (void)buf;
+    (void)tag;
+    if (block != NULL && block->length_bytes == 0)
+        data_block_removed(data, block);
+    data_stumps_remove(data);
+}
+
+/*
+ * A file under a block's name with a size that no block has: what a power failure leaves of a block that was written without syncs. It is no copy, it
+ * was in no inventory, and its name is in the way of a copy. Removed one by one, after metadata has confirmed what we do have.
+ */
+void data_stumps_remove(struct dfs_data *data)
+{
+    struct data_block *block = data->stumps_count == 0 ? NULL : data_block_after(data, NULL);
+    char name[DFS_FILE_NAME_BYTES_MAX];
+
+    while (block != NULL && block->length_bytes > 0)
+        block = data_block_after(data, &block->id);
+    if (block == NULL || block->removing)
+        return;
+
+    const struct dfs_trace trace = {
+        .kind = DFS_TRACE_BLOCK_BAD, .status = DFS_BLOCK_CORRUPT, .node = data->config.node, .block = block->id};
+
+    dfs_trace_put(&data->env, &trace);
+    data->counters.blocks_bad++;
+    block->removing = true;
+    data->stump = block->id;
+    dfs_block_name(&block->id, name);
+    data_io_submit(data, &data->store_ios, on_stump_removed, data, 0,
+                   (struct dfs_disk_op){.verb = DFS_DISK_REMOVE, .name = name});
+}
+
+void data_block_failed(struct dfs_data *data, const struct dfs_block_id *id, enum dfs_status status)
+{
+    struct data_block *block = data_block_find(data, id);
+
+    if (status != DFS_BLOCK_CORRUPT)
+        data_store_check(data); /* missing files and failing disks may be a vanished store */
+    if (block == NULL || block->removing || block->bad)
+        return;
+    block->bad = true;
+    data->counters.blocks_bad++;
+    (void)data_change(data, DFS_CHANGE_BAD, id, block->length_bytes, 0);
+
+    const struct dfs_trace trace = {
+        .kind = DFS_TRACE_BLOCK_BAD, .status = status, .node = data->config.node, .block = *id};
+    dfs_trace_put(&data->env, &trace);
+}
+
+bool data_block_is_written(struct dfs_data *data, const struct dfs_block_id *id)
+{
+    dfs_list_each(at, &data->writes) {
+        if (data_block_compare(&dfs_container_of(at, struct data_write, at)->block, id) == 0)
+            return true;
+    }
+    return false;
+}
+
+bool data_block_is_copied(struct dfs_data *data, const struct dfs_block_id *id)
+{
+    dfs_list_each(at, &data->copies) {
+        const struct dfs_block_id block = data_block_id(&dfs_container_of(at, struct data_copy, at)->order.block);
+
+        if (data_block_compare(&block, id) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* Room -------------------------------------------------------------------------------------------------------------------- */
+
+/* capacity * ppb / 10^9 without overflow */
+static uint64_t share_of(uint64_t bytes, uint32_t ppb)
+{
+    return bytes / 1000000000 * ppb + bytes % 1000000000 * ppb / 1000000000;
+}
+
+bool data_room_take(struct dfs_data *data, uint64_t file_bytes)
+{
+    const uint64_t reserve = share_of(data->capacity_bytes, data->config.reserve_ppb);
+
+    if (data->free_bytes < file_bytes || data->free_bytes - file_bytes < reserve)
+        return false;
+    data->free_bytes -= file_bytes;
+    return true;
+}
+
+void data_room_give(struct dfs_data *data, uint64_t file_bytes)
+{
+    data->free_bytes += file_bytes;
+    if (data->free_bytes > data->capacity_bytes)
+        data->free_bytes = data->capacity_bytes;
+}
+
+/* Directory ------------------------------------------------------------------------------------------------------------------ */
+
+static void dir_submit(struct dfs_data *data);
+
+static void on_dir_synced(struct dfs_data *data, void *owner, const struct dfs_disk_done *done, struct dfs_buf *buf,
+                          uint64_t tag)
+{
+    struct dfs_list *link;
+
+    (void)owner;
+    (void)buf;
+    (void)tag;
+    data->dir_syncing = false;
+    while ((link = dfs_list_pop(&data->dir_covered)) != NULL) {
+        struct data_dir_wait *wait = dfs_container_of(link, struct data_dir_wait, link);
+
+        wait->done(wait, done->status);
+    }
+    if (!dfs_list_empty(&data->dir_waiters))
+        dir_submit(data);
+}
+
+/* One SYNC_DIR serves all names that were changed before it: whoever comes while one is under way waits for the next. */
+static void dir_submit(struct dfs_data *data)
+{
+    struct dfs_list *link;
+
+    if (data->dir_syncing)
+        return;
+    data->dir_syncing = true;
+    while ((link = dfs_list_pop(&data->dir_waiters)) != NULL)
+        dfs_list_push(&data->dir_covered, link);
+    data_io_submit(data, &data->store_ios, on_dir_synced, data, 0, (struct dfs_disk_op){.verb = DFS_DISK_SYNC_DIR});
+}
+
+void data_dir_sync(struct dfs_data *data, struct data_dir_wait *wait)
+{
+    dfs_list_push(&data->dir_waiters, &wait->link);
+    dir_submit(data);
+}

@@ -1,0 +1,138 @@
+/*
+ * block_events.c - BLOCK_EVENTS: what a node published, removed or found bad, numbered without gaps within its incarnation.
+ */
+#include "core/meta/nodes.h"
+
+#include "core/base/mem.h"
+
+static void added(struct dfs_meta *meta, struct meta_node *node, const struct dfs_w_change *change, uint64_t number)
+{
+    const struct dfs_block_id id = meta_block_of_wire(&change->block);
+    const meta_block_no no = meta_block_find(meta, &id);
+    const struct meta_block *block = no == 0 ? NULL : meta_blockmap_block(&meta->map, no);
+
+    if (block == NULL)
+        meta_orphan_met(meta, node, &id, change->length_bytes, false);
+    else if (block->length_bytes == change->length_bytes && block->crc32c == change->crc32c)
+        meta_copy_here(meta, node, no, 0, number);
+    else
+        meta_copy_is_bad(meta, node, no, DFS_BLOCK_CORRUPT);
+}
+
+static void removed(struct dfs_meta *meta, struct meta_node *node, const struct dfs_w_change *change)
+{
+    const struct dfs_block_id id = meta_block_of_wire(&change->block);
+    const meta_block_no block = meta_block_find(meta, &id);
+    const meta_copy_no copy = block == 0 ? 0 : meta_blockmap_find(&meta->map, block, node->index);
+
+    if (block == 0)
+        meta_upload_lost(meta, &id, node->index);
+    else if (copy != 0)
+        meta_copy_gone(meta, copy, META_REPAIR_NEWS);
+}
+
+static void bad(struct dfs_meta *meta, struct meta_node *node, const struct dfs_w_change *change)
+{
+    const struct dfs_block_id id = meta_block_of_wire(&change->block);
+    const meta_block_no block = meta_block_find(meta, &id);
+
+    if (block == 0)
+        meta_upload_lost(meta, &id, node->index);
+    else if (meta_blockmap_find(&meta->map, block, node->index) != 0)
+        meta_copy_is_bad(meta, node, block, DFS_BLOCK_CORRUPT);
+}
+
+/* Had the node this block when it published it? Then it has put a good copy in the place of a bad one, and its digest is as before. */
+static bool replaces_bad(const struct dfs_meta *meta, const struct meta_node *node, const struct dfs_w_change *change)
+{
+    const struct dfs_block_id id = meta_block_of_wire(&change->block);
+    const meta_block_no block = meta_block_find(meta, &id);
+    const meta_copy_no copy = block == 0 ? 0 : meta_blockmap_find(&meta->map, block, node->index);
+
+    return copy != 0 && (meta_blockmap_copy(&meta->map, copy)->flags & META_COPY_BAD) != 0;
+}
+
+void meta_change_apply(struct dfs_meta *meta, struct meta_node *node, const struct dfs_w_change *change, uint64_t number)
+{
+    const uint64_t digest = dfs_block_digest(&change->block, change->length_bytes);
+
+    DFS_ASSERT(number == node->applied + 1);
+    node->applied = number;
+    meta->nodes->counters.events++;
+    switch ((enum dfs_change)change->kind) {
+    case DFS_CHANGE_ADDED:
+        if (replaces_bad(meta, node, change)) {
+            const struct dfs_block_id id = meta_block_of_wire(&change->block);
+
+            meta_copy_gone(meta, meta_blockmap_find(&meta->map, meta_block_find(meta, &id), node->index), META_REPAIR_NEWS);
+        } else {
+            node->digest ^= digest;
+            node->blocks++;
+        }
+        added(meta, node, change, number);
+        return;
+    case DFS_CHANGE_REMOVED:
+        node->digest ^= digest;
+        node->blocks -= node->blocks > 0;
+        removed(meta, node, change);
+        return;
+    case DFS_CHANGE_BAD:
+        bad(meta, node, change);
+        return;
+    }
+    dfs_unreachable("meta_change_apply");
+}
+
+static void start_over(struct dfs_meta *meta, struct meta_node *node, const char *words)
+{
+    meta->nodes->counters.events_bad++;
+    meta_node_ask_rejoin(meta, node, words);
+}
+
+/* Before the inventory is complete they are kept: it says as of which change it is. */
+static void keep_early(struct dfs_meta *meta, struct meta_node *node, const struct dfs_m_block_events *events)
+{
+    struct meta_inventory *inventory = node->inventory;
+    const uint32_t count = inventory->early_count + events->changes_count;
+
+    if (inventory->early_count == 0)
+        inventory->early_first = events->first;
+    if (events->first != inventory->early_first + inventory->early_count) {
+        start_over(meta, node, "changes are missing");
+        return;
+    }
+    if (count > META_EARLY_CHANGES_MAX) {
+        start_over(meta, node, "too many changes before the end of the inventory");
+        return;
+    }
+    if (count > inventory->early_room) {
+        inventory->early_room = count > 64 ? META_EARLY_CHANGES_MAX : 64;
+        inventory->early = dfs_realloc_array(inventory->early, inventory->early_room, sizeof inventory->early[0]);
+    }
+    memcpy(inventory->early + inventory->early_count, events->changes, events->changes_count * sizeof events->changes[0]);
+    inventory->early_count = count;
+}
+
+void meta_on_block_events(struct dfs_meta *meta, struct meta_peer *peer, uint32_t request, const struct dfs_m_block_events *events)
+{
+    struct meta_node *node = meta_node_of_peer(meta, peer, request);
+
+    if (node == NULL || events->changes_count == 0)
+        return;
+    if (events->first == 0 || events->first + events->changes_count < events->first) {
+        meta_peer_close(meta, peer, DFS_BAD_REQUEST, "changes without numbers");
+        return;
+    }
+    if (!node->member.told) {
+        keep_early(meta, node, events);
+        return;
+    }
+    if (events->first > node->applied + 1) {
+        start_over(meta, node, "changes are missing");
+        return;
+    }
+    for (uint32_t i = 0; i < events->changes_count; i++) {
+        if (events->first + i > node->applied)
+            meta_change_apply(meta, node, &events->changes[i], events->first + i);
+    }
+}

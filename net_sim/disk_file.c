@@ -1,0 +1,483 @@
+/*
+ * disk_file.c - files: pages now, pages on stable storage, and names.
+ */
+#include "net_sim/disk_internal.h"
+
+#include "core/base/mem.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define PAGE_ROOM_STEP 64u
+
+/* Names ------------------------------------------------------------------------------------------------------------ */
+
+struct sim_name *sim_name_new(const char *text)
+{
+    const size_t bytes = strlen(text);
+    struct sim_name *name = dfs_alloc(sizeof *name + bytes + 1);
+
+    name->hash = dfs_hash64(0, text, bytes);
+    name->references = 1;
+    memcpy(name->text, text, bytes + 1);
+    return name;
+}
+
+struct sim_name *sim_name_ref(struct sim_name *name)
+{
+    if (name != NULL)
+        name->references++;
+    return name;
+}
+
+void sim_name_unref(struct sim_name *name)
+{
+    if (name != NULL && --name->references == 0)
+        dfs_free(name);
+}
+
+bool sim_name_equal(const struct sim_name *a, const struct sim_name *b)
+{
+    return a == b || (a->hash == b->hash && strcmp(a->text, b->text) == 0);
+}
+
+/* The directory ---------------------------------------------------------------------------------------------------- */
+
+static struct sim_file **bucket_of(const struct sim_disk *disk, const struct sim_name *name)
+{
+    return &disk->buckets[name->hash & (disk->bucket_count - 1)];
+}
+
+struct sim_file *sim_file_find(const struct sim_disk *disk, const struct sim_name *name)
+{
+    struct sim_file *file = *bucket_of(disk, name);
+
+    while (file != NULL && !sim_name_equal(file->name, name))
+        file = file->chain;
+    return file;
+}
+
+static void buckets_grow(struct sim_disk *disk)
+{
+    struct sim_file **old = disk->buckets;
+    const size_t old_count = disk->bucket_count;
+
+    disk->bucket_count *= 2;
+    disk->buckets = dfs_alloc_zero_array(disk->bucket_count, sizeof(struct sim_file *));
+    for (size_t i = 0; i < old_count; i++) {
+        while (old[i] != NULL) {
+            struct sim_file *file = old[i];
+            struct sim_file **bucket = bucket_of(disk, file->name);
+
+            old[i] = file->chain;
+            file->chain = *bucket;
+            *bucket = file;
+        }
+    }
+    dfs_free(old);
+}
+
+void sim_file_name_set(struct sim_disk *disk, struct sim_file *file, struct sim_name *name)
+{
+    sim_name_ref(name);
+    if (file->name != NULL) {
+        struct sim_file **at = bucket_of(disk, file->name);
+
+        while (*at != file)
+            at = &(*at)->chain;
+        *at = file->chain;
+        sim_name_unref(file->name);
+        disk->file_count--;
+    }
+    file->name = name;
+    if (name != NULL) {
+        struct sim_file **bucket;
+
+        if (disk->file_count >= disk->bucket_count)
+            buckets_grow(disk);
+        bucket = bucket_of(disk, name);
+        file->chain = *bucket;
+        *bucket = file;
+        disk->file_count++;
+    }
+    sim_file_charge(disk, file);
+}
+
+void sim_file_rename(struct sim_disk *disk, struct sim_file *file, struct sim_name *name)
+{
+    struct sim_change *change = dfs_alloc(sizeof *change);
+
+    *change = (struct sim_change){.file = file, .name = sim_name_ref(name), .number = ++disk->change_number};
+    if (disk->changes == NULL)
+        disk->changes = change;
+    else
+        disk->changes_last->next = change;
+    disk->changes_last = change;
+    disk->change_count++;
+    file->changes++;
+    sim_file_name_set(disk, file, name);
+}
+
+void sim_changes_apply(struct sim_disk *disk, uint64_t until)
+{
+    while (disk->changes != NULL && disk->changes->number <= until) {
+        struct sim_change *change = disk->changes;
+        struct sim_file *file = change->file;
+
+        disk->changes = change->next;
+        disk->change_count--;
+        file->changes--;
+        sim_name_unref(file->durable_name);
+        file->durable_name = change->name;
+        dfs_free(change);
+        sim_file_settle(disk, file);
+    }
+}
+
+struct sim_file *sim_file_new(struct sim_disk *disk, struct sim_name *name, uint64_t reserved_bytes)
+{
+    struct sim_file *file = dfs_alloc_zero(sizeof *file);
+
+    file->number = ++disk->file_number;
+    file->reserved_bytes = reserved_bytes;
+    file->version = ++disk->version_last;
+    dfs_list_init(&file->of_disk);
+    dfs_list_push(&disk->active, &file->of_disk);
+    sim_file_rename(disk, file, name);
+    return file;
+}
+
+/* Room ------------------------------------------------------------------------------------------------------------- */
+
+uint64_t sim_file_charge_for(uint64_t bytes)
+{
+    return (bytes + SIM_PAGE_BYTES - 1) / SIM_PAGE_BYTES * SIM_PAGE_BYTES;
+}
+
+void sim_file_charge(struct sim_disk *disk, struct sim_file *file)
+{
+    const uint64_t wanted = file->reserved_bytes > file->bytes ? file->reserved_bytes : file->bytes;
+    const uint64_t charge = file->name == NULL ? 0 : sim_file_charge_for(wanted);
+
+    disk->used_bytes += charge - file->charged_bytes;
+    file->charged_bytes = charge;
+}
+
+/* Pages ------------------------------------------------------------------------------------------------------------ */
+
+struct sim_page *sim_file_page(const struct sim_file *file, enum sim_view view, uint64_t place)
+{
+    const struct sim_file_slot *slot;
+
+    if (place >= file->slot_count)
+        return NULL;
+    slot = &file->slots[place];
+    return view == SIM_NOW || slot->dirty == 0 ? slot->page : file->dirty[slot->dirty - 1].stored;
+}
+
+static void slots_reach(struct sim_file *file, uint32_t count)
+{
+    if (count > file->slot_capacity) {
+        uint32_t capacity = file->slot_capacity == 0 ? count : file->slot_capacity * 2;
+
+        if (capacity < count)
+            capacity = count;
+        file->slots = dfs_realloc_array(file->slots, capacity, sizeof *file->slots);
+        file->slot_capacity = capacity;
+    }
+    while (file->slot_count < count)
+        file->slots[file->slot_count++] = (struct sim_file_slot){.page = NULL};
+}
+
+void sim_file_page_set(struct sim_disk *disk, struct sim_file *file, uint32_t place, struct sim_page *page)
+{
+    struct sim_file_slot *slot;
+
+    slots_reach(file, place + 1);
+    slot = &file->slots[place];
+    if (slot->dirty != 0) {
+        sim_page_unref(&disk->world->store, slot->page);
+        file->dirty[slot->dirty - 1].lost = false;
+    } else {
+        if (file->dirty_count == file->dirty_capacity) {
+            file->dirty_capacity = file->dirty_capacity == 0 ? 2 : file->dirty_capacity * 2;
+            file->dirty = dfs_realloc_array(file->dirty, file->dirty_capacity, sizeof *file->dirty);
+        }
+        file->dirty[file->dirty_count++] = (struct sim_dirty){.stored = slot->page, .place = place};
+        slot->dirty = file->dirty_count;
+        disk->unsynced_pages++;
+    }
+    slot->page = page;
+}
+
+void sim_file_dirty_remove(struct sim_disk *disk, struct sim_file *file, uint32_t dirty)
+{
+    struct sim_dirty *hole = &file->dirty[dirty];
+
+    file->slots[hole->place].dirty = 0;
+    sim_page_unref(&disk->world->store, hole->stored);
+    *hole = file->dirty[--file->dirty_count];
+    if (dirty < file->dirty_count)
+        file->slots[hole->place].dirty = dirty + 1;
+    disk->unsynced_pages--;
+}
+
+void sim_file_page_stored(struct sim_disk *disk, struct sim_file *file, uint32_t place, struct sim_page *stored)
+{
+    const struct sim_file_slot *slot = &file->slots[place];
+    struct sim_dirty *dirty;
+
+    if (slot->dirty == 0)
+        return;
+    dirty = &file->dirty[slot->dirty - 1];
+    if (slot->page == stored) {
+        sim_file_dirty_remove(disk, file, slot->dirty - 1);
+    } else {
+        sim_page_unref(&disk->world->store, dirty->stored);
+        dirty->stored = sim_page_ref(stored);
+    }
+}
+
+/* Only the holder of the last reference may write in place, and only what stable storage does not have. */
+static bool may_write_in_place(const struct sim_file_slot *slot, size_t end)
+{
+    return slot->dirty != 0 && slot->page != NULL && slot->page->references == 1 && !slot->page->interned &&
+           slot->page->room >= end;
+}
+
+static void page_fill(struct sim_page *page, size_t at, const uint8_t *bytes, size_t count)
+{
+    if (at > page->count)
+        memset(page->bytes + page->count, 0, at - page->count);
+    memcpy(page->bytes + at, bytes, count);
+    if (at + count > page->count)
+        page->count = (uint16_t)(at + count);
+}
+
+static void write_part(struct sim_disk *disk, struct sim_file *file, uint32_t place, size_t at, const uint8_t *bytes,
+                       size_t count)
+{
+    struct sim_store *store = &disk->world->store;
+    const struct sim_page *old;
+    struct sim_page *page;
+    size_t room = at + count;
+
+    slots_reach(file, place + 1);
+    if (may_write_in_place(&file->slots[place], at + count)) {
+        page_fill(file->slots[place].page, at, bytes, count);
+        file->dirty[file->slots[place].dirty - 1].lost = false;
+        return;
+    }
+    old = file->slots[place].page;
+    if (old != NULL) {
+        room = room > old->count ? room : old->count;
+        room *= 2; /* a tail that is appended to will be appended to again */
+    }
+    room = (room + PAGE_ROOM_STEP - 1) / PAGE_ROOM_STEP * PAGE_ROOM_STEP;
+    page = sim_page_new(store, room < SIM_PAGE_BYTES ? room : SIM_PAGE_BYTES);
+    if (old != NULL)
+        page_fill(page, 0, old->bytes, old->count);
+    page_fill(page, at, bytes, count);
+    sim_file_page_set(disk, file, place, page);
+}
+
+void sim_file_write(struct sim_disk *disk, struct sim_file *file, uint64_t offset, const uint8_t *bytes, size_t count)
+{
+    struct sim_world *world = disk->world;
+
+    while (count > 0) {
+        const uint32_t place = (uint32_t)(offset / SIM_PAGE_BYTES);
+        const size_t at = offset % SIM_PAGE_BYTES;
+        const size_t part = SIM_PAGE_BYTES - at < count ? SIM_PAGE_BYTES - at : count;
+
+        if (part == SIM_PAGE_BYTES) {
+            struct sim_page *page = sim_page_intern(&world->store, bytes, part);
+
+            sim_trace_mix(world, page->hash, offset);
+            sim_file_page_set(disk, file, place, page);
+        } else {
+            sim_trace_bytes(world, bytes, part);
+            write_part(disk, file, place, at, bytes, part);
+        }
+        offset += part;
+        bytes += part;
+        count -= part;
+    }
+    if (offset > file->bytes)
+        file->bytes = offset;
+    file->version = ++disk->version_last;
+    sim_file_charge(disk, file);
+}
+
+void sim_file_intern(struct sim_disk *disk, struct sim_file *file)
+{
+    struct sim_store *store = &disk->world->store;
+
+    for (uint32_t i = 0; i < file->slot_count; i++) {
+        struct sim_page *page = file->slots[i].page;
+
+        if (page == NULL || page->interned || page->references > 1)
+            continue;
+        file->slots[i].page = sim_page_intern(store, page->bytes, page->count);
+        sim_page_unref(store, page);
+    }
+}
+
+/* The end of files ------------------------------------------------------------------------------------------------- */
+
+void sim_file_close(struct sim_disk *disk, struct sim_file *file)
+{
+    struct sim_store *store = &disk->world->store;
+
+    while (file->dirty_count > 0)
+        sim_file_dirty_remove(disk, file, file->dirty_count - 1);
+    for (uint32_t i = 0; i < file->slot_count; i++)
+        sim_page_unref(store, file->slots[i].page);
+    sim_file_name_set(disk, file, NULL);
+    sim_name_unref(file->durable_name);
+    dfs_list_remove(&file->of_disk);
+    dfs_free(file->slots);
+    dfs_free(file->dirty);
+    dfs_free(file);
+}
+
+void sim_file_settle(struct sim_disk *disk, struct sim_file *file)
+{
+    if (file->name == NULL && file->durable_name == NULL && file->changes == 0 && file->references == 0) {
+        sim_file_close(disk, file);
+        return;
+    }
+    dfs_list_remove(&file->of_disk);
+    if (file->open || file->dirty_count > 0 || file->bytes != file->durable_bytes) {
+        dfs_list_push(&disk->active, &file->of_disk);
+        return;
+    }
+    dfs_list_push(&disk->settled, &file->of_disk);
+    if (file->dirty_capacity > 0) {
+        dfs_free(file->dirty);
+        file->dirty = NULL;
+        file->dirty_capacity = 0;
+    }
+}
+
+/* Looking ---------------------------------------------------------------------------------------------------------- */
+
+uint64_t sim_file_bytes(const struct sim_file *file, enum sim_view view)
+{
+    return view == SIM_NOW ? file->bytes : file->durable_bytes;
+}
+
+uint64_t sim_file_version(const struct sim_file *file)
+{
+    return file->version;
+}
+
+/* `count` bytes of a page from `at`, zeros where it has none. */
+static void page_read(const struct sim_page *page, size_t at, uint8_t *bytes, size_t count)
+{
+    const size_t there = page == NULL || page->count <= at ? 0 : page->count - at;
+    const size_t part = there < count ? there : count;
+
+    if (part > 0)
+        memcpy(bytes, page->bytes + at, part);
+    memset(bytes + part, 0, count - part);
+}
+
+size_t sim_file_read(const struct sim_file *file, enum sim_view view, uint64_t offset, void *bytes, size_t count)
+{
+    const uint64_t size = sim_file_bytes(file, view);
+    uint8_t *at = bytes;
+    size_t done = 0;
+
+    if (offset >= size)
+        return 0;
+    if (count > size - offset)
+        count = (size_t)(size - offset);
+    while (done < count) {
+        const size_t in_page = (offset + done) % SIM_PAGE_BYTES;
+        const size_t part = SIM_PAGE_BYTES - in_page < count - done ? SIM_PAGE_BYTES - in_page : count - done;
+
+        page_read(sim_file_page(file, view, (offset + done) / SIM_PAGE_BYTES), in_page, at + done, part);
+        done += part;
+    }
+    return count;
+}
+
+uint64_t sim_file_fingerprint(const struct sim_file *file, enum sim_view view)
+{
+    const uint64_t size = sim_file_bytes(file, view);
+    uint64_t hash = sim_mix(size, 1);
+
+    for (uint64_t offset = 0; offset < size; offset += SIM_PAGE_BYTES) {
+        const size_t count = size - offset < SIM_PAGE_BYTES ? (size_t)(size - offset) : SIM_PAGE_BYTES;
+        const struct sim_page *page = sim_file_page(file, view, offset / SIM_PAGE_BYTES);
+        uint8_t bytes[SIM_PAGE_BYTES];
+
+        if (page != NULL && page->interned && page->count == count) {
+            hash = sim_mix(hash, page->hash);
+            continue;
+        }
+        page_read(page, 0, bytes, count);
+        hash = sim_mix(hash, dfs_hash64(count, bytes, count));
+    }
+    return hash;
+}
+
+struct seen {
+    const struct sim_name *name;
+    const struct sim_file *file;
+};
+
+static int seen_compare(const void *a, const void *b)
+{
+    const struct seen *left = a;
+    const struct seen *right = b;
+
+    return strcmp(left->name->text, right->name->text);
+}
+
+static size_t seen_gather(const struct dfs_list *files, enum sim_view view, struct seen *seen, size_t count)
+{
+    dfs_list_each(at, files)
+    {
+        const struct sim_file *file = dfs_container_of(at, struct sim_file, of_disk);
+        const struct sim_name *name = view == SIM_NOW ? file->name : file->durable_name;
+
+        if (name == NULL)
+            continue;
+        if (seen != NULL)
+            seen[count] = (struct seen){.name = name, .file = file};
+        count++;
+    }
+    return count;
+}
+
+void sim_disk_each(const struct sim_disk *disk, enum sim_view view,
+                   bool (*each)(void *arg, const char *name, const struct sim_file *file), void *arg)
+{
+    const size_t count = seen_gather(&disk->settled, view, NULL, seen_gather(&disk->active, view, NULL, 0));
+    struct seen *seen = dfs_alloc_zero_array(count, sizeof *seen);
+
+    (void)seen_gather(&disk->settled, view, seen, seen_gather(&disk->active, view, seen, 0));
+    qsort(seen, count, sizeof *seen, seen_compare);
+    for (size_t i = 0; i < count; i++)
+        if (!each(arg, seen[i].name->text, seen[i].file))
+            break;
+    dfs_free(seen);
+}
+
+const struct sim_file *sim_disk_find(const struct sim_disk *disk, enum sim_view view, const char *text)
+{
+    struct sim_name *name = sim_name_new(text);
+    const struct sim_file *file = sim_file_find(disk, name);
+
+    if (view == SIM_DURABLE && (file == NULL || file->durable_name == NULL || !sim_name_equal(file->durable_name, name))) {
+        /* Durable under a name that it has not now: then a change of it is pending. */
+        file = NULL;
+        for (const struct sim_change *at = disk->changes; at != NULL && file == NULL; at = at->next)
+            if (at->file->durable_name != NULL && sim_name_equal(at->file->durable_name, name))
+                file = at->file;
+    }
+    sim_name_unref(name);
+    return file;
+}

@@ -1,0 +1,185 @@
+/*
+ * disk_internal.h - what disk_sim.c, disk_file.c and disk_crash.c share; nobody else includes it.
+ */
+#ifndef DFS_NET_SIM_DISK_INTERNAL_H
+#define DFS_NET_SIM_DISK_INTERNAL_H
+
+#include "net_sim/internal.h"
+
+/* Names, shared by files, pending changes and pending operations. */
+struct sim_name {
+    uint64_t hash;
+    uint32_t references;
+    char text[];
+};
+
+/* A page now, and whether a crash may take it. */
+struct sim_file_slot {
+    struct sim_page *page;
+    uint32_t dirty; /* 1 + place in file->dirty; 0: on stable storage */
+};
+
+struct sim_dirty {
+    struct sim_page *stored; /* what stable storage has instead */
+    uint32_t place;          /* of the slot */
+    bool lost;               /* a failed sync has marked it clean: no later sync writes it */
+};
+
+struct sim_file {
+    struct dfs_list of_disk;       /* in disk->active or disk->settled */
+    struct sim_file *chain;        /* in the buckets, by name */
+    struct sim_name *name;         /* now; NULL: removed */
+    struct sim_name *durable_name; /* on stable storage; NULL: not there */
+    struct sim_file_slot *slots;
+    struct sim_dirty *dirty;
+    uint32_t slot_count;
+    uint32_t slot_capacity;
+    uint32_t dirty_count;
+    uint32_t dirty_capacity;
+    uint32_t changes;              /* of its name, not durable */
+    uint32_t references;           /* pending syncs */
+    uint64_t bytes;
+    uint64_t durable_bytes;
+    uint64_t reserved_bytes;
+    uint64_t charged_bytes;        /* of the disk's capacity */
+    uint64_t number;               /* of the disk's files: keys the draws of a crash */
+    uint64_t version;
+    bool open;
+    bool broken;                   /* was open when the disk vanished */
+};
+
+/* A creation, rename or removal that no SYNC_DIR has covered. */
+struct sim_change {
+    struct sim_change *next;
+    struct sim_file *file;
+    struct sim_name *name; /* NULL: removed */
+    uint64_t number;
+    bool kept; /* while a crash is decided */
+};
+
+struct sim_capture {
+    struct sim_page *page;
+    uint32_t place;
+};
+
+struct sim_disk_pending {
+    struct sim_item item; /* first: the world casts */
+    struct dfs_list of_disk;
+    struct sim_disk *disk;
+    struct sim_host *host;
+    enum dfs_disk_verb verb;
+    enum dfs_status status;
+    uint64_t token;
+    uint64_t number;
+    struct sim_name *name;
+    struct sim_name *name2;
+    struct dfs_buf *buf;
+    size_t buf_offset;
+    uint64_t offset;
+    uint64_t length;
+    uint64_t count;            /* of the answer */
+    struct sim_file *file;     /* SYNC: as it was at submission */
+    struct sim_capture *captured;
+    uint32_t captured_count;
+    uint64_t captured_bytes;   /* its size then */
+    uint64_t changes_until;    /* SYNC_DIR: covers changes up to this number */
+    bool carried_out;
+    bool cancelled;            /* the host went down */
+    bool stale;
+    bool misdirected;
+    uint8_t pool_class;
+};
+
+struct sim_rule {
+    struct sim_rule *next;
+    sim_rule_id id;
+    struct sim_disk_rule rule;
+    uint64_t seen;
+    uint64_t hits;
+};
+
+#define SIM_DISK_ORDER_SLOTS 256
+struct sim_disk_order {
+    dfs_time_ns any_done;   /* an operation that changes something comes after this */
+    dfs_time_ns write_done; /* a read comes after this */
+};
+
+struct sim_disk {
+    struct sim_disk *next; /* of the world */
+    struct sim_world *world;
+    char *label;
+    uint64_t key;
+    struct sim_disk_options options;
+    uint32_t slow_factor;
+    bool full;
+    bool gone;
+    dfs_time_ns busy_until;
+    struct sim_disk_order order[SIM_DISK_ORDER_SLOTS]; /* by the hash of the name */
+    struct sim_file **buckets;
+    size_t bucket_count; /* a power of two */
+    size_t file_count;   /* with a name now */
+    struct dfs_list active;  /* files that are open or not wholly on stable storage */
+    struct dfs_list settled;
+    struct sim_change *changes;
+    struct sim_change *changes_last;
+    uint64_t change_count;
+    uint64_t change_number;
+    struct dfs_list pending;
+    uint64_t pending_count;
+    struct sim_rule *rules;
+    sim_rule_id rule_last;
+    uint64_t used_bytes;
+    uint64_t unsynced_pages;
+    uint64_t operations;
+    uint64_t file_number;
+    uint64_t version_last;
+    uint64_t crashes;
+    struct dfs_disk_entry *entries; /* of the LIST being answered */
+    size_t entry_capacity;
+};
+
+/* disk_file.c ------------------------------------------------------------------------------------------------------ */
+
+struct sim_name *sim_name_new(const char *text);
+struct sim_name *sim_name_ref(struct sim_name *name);
+void sim_name_unref(struct sim_name *name); /* NULL is fine */
+bool sim_name_equal(const struct sim_name *a, const struct sim_name *b);
+
+struct sim_file *sim_file_find(const struct sim_disk *disk, const struct sim_name *name);
+struct sim_file *sim_file_new(struct sim_disk *disk, struct sim_name *name, uint64_t reserved_bytes);
+
+/* Records the change; `name` NULL removes. */
+void sim_file_rename(struct sim_disk *disk, struct sim_file *file, struct sim_name *name);
+
+/* Under that name from now on, without a record. */
+void sim_file_name_set(struct sim_disk *disk, struct sim_file *file, struct sim_name *name);
+
+void sim_file_write(struct sim_disk *disk, struct sim_file *file, uint64_t offset, const uint8_t *bytes, size_t count);
+void sim_file_page_set(struct sim_disk *disk, struct sim_file *file, uint32_t place, struct sim_page *page);
+struct sim_page *sim_file_page(const struct sim_file *file, enum sim_view view, uint64_t place);
+void sim_file_intern(struct sim_disk *disk, struct sim_file *file); /* shares what can be shared */
+void sim_file_charge(struct sim_disk *disk, struct sim_file *file);  /* brings used_bytes up to date */
+uint64_t sim_file_charge_for(uint64_t bytes);
+
+/* The page is on stable storage as `stored`: clean if that is what it is now. */
+void sim_file_page_stored(struct sim_disk *disk, struct sim_file *file, uint32_t place, struct sim_page *stored);
+void sim_file_dirty_remove(struct sim_disk *disk, struct sim_file *file, uint32_t dirty);
+
+/* Moves the file between active and settled; frees it when nothing refers to it any more. */
+void sim_file_settle(struct sim_disk *disk, struct sim_file *file);
+void sim_file_close(struct sim_disk *disk, struct sim_file *file); /* frees in any state */
+
+/* All changes up to that number are durable. */
+void sim_changes_apply(struct sim_disk *disk, uint64_t until);
+
+/* disk_sim.c ------------------------------------------------------------------------------------------------------- */
+
+void sim_disk_carry_out(struct sim_disk_pending *pending);
+void sim_disk_capture_drop(struct sim_disk_pending *pending);
+
+static inline bool sim_disk_verb_changes(enum dfs_disk_verb verb)
+{
+    return verb != DFS_DISK_READ && verb != DFS_DISK_LIST && verb != DFS_DISK_SPACE;
+}
+
+#endif

@@ -1,0 +1,321 @@
+/*
+ * acked_data: what was acknowledged is on stable storage when it is said, and stays readable.
+ *
+ * The reading side is the ledger's (every GET, and the audit at the end). Here stands the order: a data server's receipt that says `durable` leaves
+ * only when the block's file is in the durable image of its disk; metadata's PUT_DONE leaves only when the commit is in the durable image of
+ * the journal, and when the receipts it was given satisfy the acknowledgement rule. failures.md S19, S20.
+ */
+#include "core/base/mem.h"
+#include "core/data/data.h"
+#include "sim/checkers/checkers.h"
+#include "sim/copies.h"
+
+#include <string.h>
+
+/* Receipts of one block of an upload, by data server. */
+struct stored {
+    uint32_t generation;
+    uint32_t nodes_count;
+    uint32_t durable_count;
+    uint32_t nodes[DFS_REPLICAS_MAX];
+};
+
+struct upload {
+    struct dfs_id file; /* first: the key */
+    uint8_t ack;
+    uint8_t copies_wanted;
+    uint8_t durability;
+    bool journaled; /* its id stands in the durable journal */
+    bool waiting;   /* in state->pending */
+    bool planned;
+    struct stored *blocks;
+    uint32_t blocks_room;
+};
+
+struct state {
+    struct dfs_map uploads;
+    struct upload **all;
+    size_t all_count;
+    size_t all_room;
+    struct upload **pending; /* commits that are not seen in the journal yet */
+    size_t pending_count;
+    size_t pending_room;
+    struct sim_touched touched;
+    char segment[DFS_FILE_NAME_BYTES_MAX]; /* the journal file that was synced last, and how much of it was searched */
+    uint64_t segment_bytes;
+    uint8_t *bytes;
+    size_t bytes_room;
+};
+
+static void init(struct sim_run *run, void *arg)
+{
+    struct state *state = arg;
+
+    (void)run;
+    dfs_map_init(&state->uploads, offsetof(struct upload, file), sizeof(struct dfs_id), 0);
+}
+
+static void close_state(struct sim_run *run, void *arg)
+{
+    struct state *state = arg;
+
+    (void)run;
+    for (size_t i = 0; i < state->all_count; i++) {
+        dfs_free(state->all[i]->blocks);
+        dfs_free(state->all[i]);
+    }
+    dfs_free(state->all);
+    dfs_free(state->pending);
+    dfs_free(state->bytes);
+    dfs_map_close(&state->uploads);
+}
+
+static struct upload *upload_of(struct state *state, const struct dfs_id *file)
+{
+    struct upload *upload = dfs_map_find(&state->uploads, file);
+
+    if (upload != NULL)
+        return upload;
+    upload = dfs_alloc_zero(sizeof *upload);
+    upload->file = *file;
+    dfs_map_insert(&state->uploads, upload);
+    if (state->all_count == state->all_room) {
+        state->all_room = state->all_room == 0 ? 64 : 2 * state->all_room;
+        state->all = dfs_realloc_array(state->all, state->all_room, sizeof(struct upload *));
+    }
+    state->all[state->all_count++] = upload;
+    return upload;
+}
+
+static void on_put_plan(struct sim_run *run, void *arg, const struct sim_seen *seen, unsigned when)
+{
+    const struct dfs_m_put_plan *plan = seen->body;
+    struct upload *upload;
+
+    (void)run, (void)when;
+    if (plan == NULL)
+        return;
+    upload = upload_of(arg, &plan->file);
+    upload->planned = true;
+    upload->ack = plan->ack;
+    upload->copies_wanted = plan->copies_wanted;
+    upload->durability = plan->durability;
+}
+
+static void note_receipt(struct sim_run *run, struct upload *upload, const struct dfs_w_receipt *receipt)
+{
+    const uint32_t node = sim_checker_data_index(run, &receipt->node);
+    const uint32_t index = receipt->block.index;
+
+    if (node == UINT32_MAX || index >= DFS_BLOCKS_PER_FILE_MAX)
+        return;
+    if (index >= upload->blocks_room) {
+        uint32_t room = upload->blocks_room == 0 ? 4 : upload->blocks_room;
+
+        while (room <= index)
+            room *= 2;
+        upload->blocks = dfs_realloc_array(upload->blocks, room, sizeof *upload->blocks);
+        memset(upload->blocks + upload->blocks_room, 0, (room - upload->blocks_room) * sizeof *upload->blocks);
+        upload->blocks_room = room;
+    }
+    struct stored *stored = &upload->blocks[index];
+
+    if (receipt->block.generation > stored->generation)
+        *stored = (struct stored){.generation = receipt->block.generation};
+    if (receipt->block.generation < stored->generation)
+        return;
+    for (uint32_t i = 0; i < stored->nodes_count; i++) {
+        if (stored->nodes[i] == node)
+            return;
+    }
+    if (stored->nodes_count == DFS_REPLICAS_MAX)
+        return;
+    stored->nodes[stored->nodes_count++] = node;
+    stored->durable_count += receipt->durable;
+}
+
+static void on_put_commit(struct sim_run *run, void *arg, const struct sim_seen *seen, unsigned when)
+{
+    const struct dfs_m_put_commit *commit = seen->body;
+    struct state *state = arg;
+
+    (void)when;
+    if (commit == NULL)
+        return;
+    struct upload *upload = upload_of(state, &commit->file);
+
+    for (uint32_t i = 0; i < commit->receipts_count; i++)
+        note_receipt(run, upload, &commit->receipts[i]);
+    if (commit->last && !upload->waiting && !upload->journaled) {
+        if (state->pending_count == state->pending_room) {
+            state->pending_room = state->pending_room == 0 ? 64 : 2 * state->pending_room;
+            state->pending = dfs_realloc_array(state->pending, state->pending_room, sizeof(struct upload *));
+        }
+        upload->waiting = true;
+        state->pending[state->pending_count++] = upload;
+    }
+}
+
+/* Which of the pending commits stand in bytes that have just become durable? */
+static void search(struct state *state, const uint8_t *bytes, size_t count)
+{
+    for (size_t i = 0; i < state->pending_count;) {
+        struct upload *upload = state->pending[i];
+
+        if (memmem(bytes, count, upload->file.bytes, sizeof upload->file.bytes) == NULL) {
+            i++;
+            continue;
+        }
+        upload->journaled = true;
+        upload->waiting = false;
+        state->pending[i] = state->pending[--state->pending_count];
+    }
+}
+
+static void on_disk_done(struct sim_run *run, void *arg, const struct sim_disk_event *event)
+{
+    struct state *state = arg;
+
+    if (event->host != run->cluster->meta.host || event->done->verb != DFS_DISK_SYNC || event->done->status != DFS_OK)
+        return;
+    if (strncmp(event->name, "journal-", 8) != 0)
+        return;
+    const struct sim_file *file = sim_disk_find(event->disk, SIM_DURABLE, event->name);
+
+    if (file == NULL)
+        file = sim_disk_find(event->disk, SIM_NOW, event->name);
+    if (file == NULL)
+        return;
+    if (strcmp(state->segment, event->name) != 0) {
+        memset(state->segment, 0, sizeof state->segment);
+        strncpy(state->segment, event->name, sizeof state->segment - 1);
+        state->segment_bytes = 0;
+    }
+    const uint64_t end = sim_file_bytes(file, SIM_DURABLE);
+    /* An id may begin before what was searched last. */
+    const uint64_t begin = state->segment_bytes < DFS_ID_BYTES ? 0 : state->segment_bytes - DFS_ID_BYTES;
+
+    if (end <= begin)
+        return;
+    const size_t count = (size_t)(end - begin);
+
+    if (count > state->bytes_room) {
+        state->bytes_room = 2 * count;
+        state->bytes = dfs_realloc_array(state->bytes, state->bytes_room, 1);
+    }
+    search(state, state->bytes, sim_file_read(file, SIM_DURABLE, begin, state->bytes, count));
+    state->segment_bytes = end;
+}
+
+static void check_rule(struct sim_run *run, const struct upload *upload, const struct dfs_m_put_done *done)
+{
+    const uint32_t wanted = upload->ack == DFS_ACK_QUORUM ? upload->copies_wanted / 2u + 1 : upload->copies_wanted;
+
+    for (uint32_t i = 0; i < done->blocks; i++) {
+        const struct stored *stored = i < upload->blocks_room ? &upload->blocks[i] : NULL;
+        const uint32_t copies = stored == NULL ? 0 : stored->nodes_count;
+        const uint32_t durable = stored == NULL ? 0 : stored->durable_count;
+
+        if (copies < wanted) {
+            sim_run_violation(run, "acked_data", run->cluster->meta.host,
+                              "a PUT was acknowledged with %u receipts for block %u; its rule asks for %u", copies, i,
+                              wanted);
+            return;
+        }
+        if (upload->durability == DFS_DURABILITY_SYNC && durable < wanted) {
+            sim_run_violation(run, "acked_data", run->cluster->meta.host,
+                              "a synced PUT was acknowledged with %u durable copies of block %u; its rule asks for %u",
+                              durable, i, wanted);
+            return;
+        }
+    }
+}
+
+static void on_put_done(struct sim_run *run, void *arg, const struct sim_seen *seen, unsigned when)
+{
+    const struct dfs_m_put_done *done = seen->body;
+    struct state *state = arg;
+
+    (void)when;
+    if (done == NULL || done->status != DFS_OK || seen->message->injected)
+        return;
+    const struct upload *upload = dfs_map_find(&state->uploads, &done->file);
+
+    if (upload == NULL)
+        return;
+    if (!upload->journaled)
+        sim_run_violation(run, "acked_data", run->cluster->meta.host,
+                          "a commit was answered before the journal had it on stable storage");
+    if (upload->planned)
+        check_rule(run, upload, done);
+}
+
+static void on_block_written(struct sim_run *run, void *arg, const struct sim_seen *seen, unsigned when)
+{
+    const struct dfs_m_block_written *written = seen->body;
+    struct state *state = arg;
+
+    (void)when;
+    if (written == NULL || sim_checker_role(run, seen->message->from) != DFS_ROLE_DATA)
+        return;
+    struct sim_node *node = sim_cluster_node(run->cluster, seen->message->from);
+
+    if (sim_host_set_has(&state->touched.hosts, sim_run_host_number(run, seen->message->from)))
+        return;
+    for (uint32_t i = 0; i < written->receipts_count; i++) {
+        const struct dfs_w_receipt *receipt = &written->receipts[i];
+        const struct dfs_block_id block = {receipt->block.file, receipt->block.index, receipt->block.generation};
+        char name[DFS_FILE_NAME_BYTES_MAX];
+
+        if (!dfs_id_equal(&receipt->node, &node->id) || !receipt->durable)
+            continue;
+        dfs_block_name(&block, name);
+        const struct sim_file *file = sim_disk_find(node->disk, SIM_DURABLE, name);
+
+        if (file == NULL || sim_file_bytes(file, SIM_DURABLE) <= receipt->length_bytes)
+            sim_run_violation(run, "acked_data", seen->message->from,
+                              "a durable receipt left while block %u of the file is not on stable storage",
+                              block.index);
+    }
+}
+
+static void on_fault(struct sim_run *run, void *arg, size_t index, const struct sim_fault *fault, struct sim_host *host,
+                     bool begins)
+{
+    struct state *state = arg;
+
+    (void)index, (void)begins;
+    sim_touched_note(run, &state->touched, fault, host);
+}
+
+static void end(struct sim_run *run, void *arg, bool settled)
+{
+    struct state *state = arg;
+    struct sim_copies_count count;
+
+    if (!settled || state->touched.any)
+        return;
+    sim_copies_look(run, NULL, &count);
+    if (count.lost > 0)
+        sim_run_violation(
+            run, "acked_data", NULL,
+            "%llu blocks of acknowledged files have no good copy on any disk; the first is block %u of \"%s\"",
+            (unsigned long long)count.lost, count.first.index, count.first_of != NULL ? count.first_of->path : "?");
+}
+
+static const struct sim_message_hook messages[] = {
+    {.number = DFS_MSG_PUT_PLAN, .when = SIM_SENT, .seen = on_put_plan},
+    {.number = DFS_MSG_PUT_COMMIT, .when = SIM_DELIVERED, .seen = on_put_commit},
+    {.number = DFS_MSG_PUT_DONE, .when = SIM_SENT, .seen = on_put_done},
+    {.number = DFS_MSG_BLOCK_WRITTEN, .when = SIM_SENT, .seen = on_block_written},
+};
+
+const struct sim_checker sim_checker_acked_data = {.name = "acked_data",
+                                                   .state_bytes = sizeof(struct state),
+                                                   .hooks = {.init = init,
+                                                             .close = close_state,
+                                                             .messages = messages,
+                                                             .messages_count = sizeof messages / sizeof messages[0],
+                                                             .disk_done = on_disk_done,
+                                                             .fault = on_fault,
+                                                             .end = end}};

@@ -1,0 +1,121 @@
+/*
+ * copies: a data server sends, and makes visible, only bytes that verify; when everything has come to rest all blocks of live files have
+ * min(replication, active servers) good copies on active servers' disks. failures.md S21, S26.
+ */
+#include "core/base/crc32c.h"
+#include "core/base/mem.h"
+#include "core/data/data.h"
+#include "sim/checkers/checkers.h"
+#include "sim/copies.h"
+
+struct state {
+    struct sim_touched touched;
+    uint8_t *bytes;
+    size_t room;
+};
+
+static void close_state(struct sim_run *run, void *arg)
+{
+    struct state *state = arg;
+
+    (void)run;
+    dfs_free(state->bytes);
+}
+
+static void on_block_data(struct sim_run *run, void *arg, const struct sim_seen *seen, unsigned when)
+{
+    const struct dfs_m_block_data *data = seen->body;
+    const struct sim_message *message = seen->message;
+    uint32_t offset;
+    size_t at = 0;
+
+    (void)arg, (void)when;
+    if (data == NULL || sim_checker_role(run, message->from) != DFS_ROLE_DATA)
+        return;
+    offset = data->offset;
+    for (uint32_t i = 0; i < data->crcs_count && at < message->bulk_bytes; i++) {
+        const size_t to_boundary = DFS_CHUNK_BYTES - offset % DFS_CHUNK_BYTES;
+        const size_t part = to_boundary < message->bulk_bytes - at ? to_boundary : message->bulk_bytes - at;
+
+        if (dfs_crc32c(0, message->bulk + at, part) != data->crcs[i].crc32c) {
+            sim_run_violation(run, "copies", message->from, "sent block bytes at offset %u that do not verify", offset);
+            return;
+        }
+        at += part;
+        offset += (uint32_t)part;
+    }
+    if (at < message->bulk_bytes)
+        sim_run_violation(run, "copies", message->from, "sent %zu block bytes without checksums",
+                          message->bulk_bytes - at);
+}
+
+static void on_published(struct sim_run *run, void *arg, struct sim_host *host, const struct dfs_trace *trace)
+{
+    struct state *state = arg;
+    const struct sim_disk *disk = sim_host_disk(host);
+    char name[DFS_FILE_NAME_BYTES_MAX];
+    uint32_t length;
+    uint32_t crc;
+
+    if (disk == NULL || state->touched.any)
+        return;
+    dfs_block_name(&trace->block, name);
+    const struct sim_file *file = sim_disk_find(disk, SIM_NOW, name);
+
+    if (file == NULL) {
+        sim_run_violation(run, "copies", host, "says that block %u is visible, but its disk has no such file",
+                          trace->block.index);
+        return;
+    }
+    const uint64_t bytes = sim_file_bytes(file, SIM_NOW);
+
+    if (bytes > state->room) {
+        state->room = (size_t)bytes;
+        state->bytes = dfs_realloc_array(state->bytes, state->room, 1);
+    }
+    const size_t count = sim_file_read(file, SIM_NOW, 0, state->bytes, (size_t)bytes);
+
+    if (!dfs_block_file_check(state->bytes, count, &trace->block, &length, &crc))
+        sim_run_violation(run, "copies", host, "made block %u visible with bytes that do not verify",
+                          trace->block.index);
+    (void)run;
+}
+
+static void on_fault(struct sim_run *run, void *arg, size_t index, const struct sim_fault *fault, struct sim_host *host,
+                     bool begins)
+{
+    struct state *state = arg;
+
+    (void)index, (void)begins;
+    sim_touched_note(run, &state->touched, fault, host);
+}
+
+static void end(struct sim_run *run, void *arg, bool settled)
+{
+    struct sim_copies_count count;
+
+    (void)arg;
+    if (!settled)
+        return;
+    sim_copies_look(run, NULL, &count);
+    if (count.under > 0)
+        sim_run_violation(
+            run, "copies", NULL,
+            "at rest, %llu of %llu blocks have fewer good copies than they should; the first is block %u of \"%s\" with %u",
+            (unsigned long long)count.under, (unsigned long long)count.blocks, count.first.index,
+            count.first_of != NULL ? count.first_of->path : "?", count.first_copies);
+}
+
+static const struct sim_message_hook messages[] = {
+    {.number = DFS_MSG_BLOCK_DATA, .when = SIM_SENT, .seen = on_block_data},
+};
+
+const struct sim_checker sim_checker_copies = {.name = "copies",
+                                               .state_bytes = sizeof(struct state),
+                                               .hooks = {.close = close_state,
+                                                         .traces = 1u << DFS_TRACE_PUBLISHED,
+                                                         .trace = on_published,
+                                                         .messages = messages,
+                                                         .messages_count = 1,
+                                                         .fault = on_fault,
+                                                         .end = end}};

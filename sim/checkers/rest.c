@@ -1,0 +1,245 @@
+/*
+ * What must hold when everything has come to rest.
+ *
+ * progress: it does come to rest: no copy and no removal is under way at metadata.
+ * accounting: counters of what is under way are zero, and metadata's count of blocks that lack copies agrees with the disks'. failures.md S5.
+ * orphans: no disk of an active server keeps a block that no committed or young upload owns. failures.md S13, S18.
+ */
+#include "core/base/mem.h"
+#include "core/data/data.h"
+#include "sim/checkers/checkers.h"
+#include "sim/copies.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* progress ------------------------------------------------------------------------------------------------------------- */
+
+static bool at_rest(struct sim_run *run, void *arg, char *why, size_t room)
+{
+    struct dfs_meta *meta = sim_cluster_meta(run->cluster);
+    struct dfs_meta_accounting account;
+
+    (void)arg;
+    if (meta == NULL || !dfs_meta_is_ready(meta)) {
+        (void)snprintf(why, room, "metadata does not serve");
+        return sim_host_is_up(run->cluster->meta.host) ? false : true;
+    }
+    dfs_meta_account(meta, &account);
+    if (account.copies_running == 0 && account.removals_waiting == 0)
+        return true;
+    (void)snprintf(why, room, "metadata has %llu copies and %llu removals under way",
+                   (unsigned long long)account.copies_running, (unsigned long long)account.removals_waiting);
+    return false;
+}
+
+const struct sim_checker sim_checker_progress = {.name = "progress", .state_bytes = 1, .hooks = {.at_rest = at_rest}};
+
+/* accounting ----------------------------------------------------------------------------------------------------------- */
+
+static void accounting_end(struct sim_run *run, void *arg, bool settled)
+{
+    struct dfs_meta *meta = sim_cluster_meta(run->cluster);
+    struct dfs_meta_accounting account;
+
+    (void)arg;
+    if (!settled || meta == NULL || !dfs_meta_is_ready(meta))
+        return;
+    dfs_meta_account(meta, &account);
+    if (account.copies_running != 0)
+        sim_run_violation(run, "accounting", run->cluster->meta.host, "at rest, %llu copies are counted as running",
+                          (unsigned long long)account.copies_running);
+    if (account.removals_waiting != 0)
+        sim_run_violation(run, "accounting", run->cluster->meta.host, "at rest, %llu removals are counted as waiting",
+                          (unsigned long long)account.removals_waiting);
+}
+
+const struct sim_checker sim_checker_accounting = {
+    .name = "accounting", .state_bytes = 1, .hooks = {.end = accounting_end}};
+
+/* orphans -------------------------------------------------------------------------------------------------------------- */
+
+/* A removal that was ordered travels, is carried out and synced well within this many intervals. */
+#define ORPHAN_INTERVALS 20
+
+struct planned {
+    struct dfs_id file; /* first: the key */
+    dfs_time_ns at;     /* of the world: the newest sign of life of the upload */
+};
+
+struct state {
+    struct dfs_map planned;
+    struct planned **all;
+    size_t count;
+    size_t room;
+    struct sim_touched touched;
+};
+
+static void init(struct sim_run *run, void *arg)
+{
+    struct state *state = arg;
+
+    (void)run;
+    dfs_map_init(&state->planned, offsetof(struct planned, file), sizeof(struct dfs_id), 0);
+}
+
+static void close_state(struct sim_run *run, void *arg)
+{
+    struct state *state = arg;
+
+    (void)run;
+    for (size_t i = 0; i < state->count; i++)
+        dfs_free(state->all[i]);
+    dfs_free(state->all);
+    dfs_map_close(&state->planned);
+}
+
+static void alive(struct sim_run *run, struct state *state, const struct dfs_id *file)
+{
+    struct planned *planned = dfs_map_find(&state->planned, file);
+
+    if (planned == NULL) {
+        planned = dfs_alloc_zero(sizeof *planned);
+        planned->file = *file;
+        dfs_map_insert(&state->planned, planned);
+        if (state->count == state->room) {
+            state->room = state->room == 0 ? 64 : 2 * state->room;
+            state->all = dfs_realloc_array(state->all, state->room, sizeof(struct planned *));
+        }
+        state->all[state->count++] = planned;
+    }
+    planned->at = sim_world_now(run->world);
+}
+
+static void on_plan(struct sim_run *run, void *arg, const struct sim_seen *seen, unsigned when)
+{
+    const struct dfs_m_put_plan *plan = seen->body;
+
+    (void)when;
+    if (plan != NULL)
+        alive(run, arg, &plan->file);
+}
+
+static void on_place(struct sim_run *run, void *arg, const struct sim_seen *seen, unsigned when)
+{
+    const struct dfs_m_put_place *place = seen->body;
+
+    (void)when;
+    if (place != NULL)
+        alive(run, arg, &place->file);
+}
+
+static void on_written(struct sim_run *run, void *arg, const struct sim_seen *seen, unsigned when)
+{
+    const struct dfs_m_block_written *written = seen->body;
+
+    (void)when;
+    if (written != NULL)
+        alive(run, arg, &written->block.file);
+}
+
+static void on_commit(struct sim_run *run, void *arg, const struct sim_seen *seen, unsigned when)
+{
+    const struct dfs_m_put_commit *commit = seen->body;
+
+    (void)when;
+    if (commit != NULL)
+        alive(run, arg, &commit->file);
+}
+
+static void on_fault(struct sim_run *run, void *arg, size_t index, const struct sim_fault *fault, struct sim_host *host,
+                     bool begins)
+{
+    struct state *state = arg;
+
+    (void)index, (void)begins;
+    sim_touched_note(run, &state->touched, fault, host);
+}
+
+struct walk {
+    struct sim_run *run;
+    struct state *state;
+    struct sim_host *host;
+    uint64_t orphans;
+    struct dfs_block_id first;
+};
+
+static const struct sim_version *version_of(struct sim_run *run, const struct dfs_id *file)
+{
+    for (size_t i = sim_copies_versions(run->copies); i > 0; i--) {
+        const struct sim_version *version = sim_copies_version(run->copies, i - 1);
+
+        if (dfs_id_equal(&version->file, file))
+            return version;
+    }
+    return NULL;
+}
+
+static bool look(void *arg, const char *name, const struct sim_file *file)
+{
+    struct walk *walk = arg;
+    struct dfs_block_id block;
+
+    (void)file;
+    if (!dfs_block_name_parse(name, &block))
+        return true;
+    /* Blocks of a version that metadata made visible belong to it, in their generation; removed versions stay in the trash for a time of their own. */
+    if (sim_copies_block(walk->run->copies, &block) != NULL) {
+        const struct sim_version *version = version_of(walk->run, &block.file);
+
+        if (version != NULL && (version->committed || version->uncertain) && block.index < version->blocks_count &&
+            (version->blocks[block.index] == NULL || version->blocks[block.index]->id.generation == block.generation))
+            return true;
+    }
+    const struct planned *planned = dfs_map_find(&walk->state->planned, &block.file);
+    const struct dfs_settings *settings = &walk->run->cluster->options.settings;
+    const dfs_duration_ns young = (dfs_duration_ns)settings->upload_lease_ns +
+                                  ORPHAN_INTERVALS * (dfs_duration_ns)settings->heartbeat_interval_ns;
+
+    if (planned != NULL && sim_world_now(walk->run->world) - planned->at < young)
+        return true;
+    if (walk->orphans++ == 0)
+        walk->first = block;
+    return true;
+}
+
+static void orphans_end(struct sim_run *run, void *arg, bool settled)
+{
+    struct state *state = arg;
+    struct sim_host_set active;
+
+    if (!settled || state->touched.any || !sim_host_is_up(run->cluster->meta.host))
+        return;
+    (void)sim_copies_active(run, &active);
+    for (uint32_t i = 0; i < run->cluster->options.data; i++) {
+        struct walk walk = {.run = run, .state = state, .host = run->cluster->data[i].host};
+        char text[DFS_ID_TEXT_BYTES];
+
+        if (!sim_host_set_has(&active, i + 2))
+            continue;
+        sim_disk_each(run->cluster->data[i].disk, SIM_NOW, look, &walk);
+        if (walk.orphans == 0)
+            continue;
+        dfs_id_print(&walk.first.file, text);
+        sim_run_violation(
+            run, "orphans", walk.host,
+            "at rest, its disk keeps %llu blocks that no file owns; the first is block %u, generation %u of file %s",
+            (unsigned long long)walk.orphans, walk.first.index, walk.first.generation, text);
+    }
+}
+
+static const struct sim_message_hook messages[] = {
+    {.number = DFS_MSG_PUT_PLAN, .when = SIM_SENT, .seen = on_plan},
+    {.number = DFS_MSG_PUT_PLACE, .when = SIM_DELIVERED, .seen = on_place},
+    {.number = DFS_MSG_PUT_COMMIT, .when = SIM_DELIVERED, .seen = on_commit},
+    {.number = DFS_MSG_BLOCK_WRITTEN, .when = SIM_SENT, .seen = on_written},
+};
+
+const struct sim_checker sim_checker_orphans = {.name = "orphans",
+                                                .state_bytes = sizeof(struct state),
+                                                .hooks = {.init = init,
+                                                          .close = close_state,
+                                                          .messages = messages,
+                                                          .messages_count = sizeof messages / sizeof messages[0],
+                                                          .fault = on_fault,
+                                                          .end = orphans_end}};

@@ -1,0 +1,424 @@
+#include "sim/copies.h"
+
+#include "core/base/assert.h"
+#include "core/base/mem.h"
+#include "sim/listen.h"
+
+#include <string.h>
+
+struct sim_copies {
+    struct sim_run *run;
+    struct dfs_map blocks_by_id;
+    struct dfs_map versions_by_file;
+    struct sim_block **blocks; /* owned */
+    size_t blocks_count;
+    size_t blocks_room;
+    struct sim_version **versions; /* owned */
+    size_t versions_count;
+    size_t versions_room;
+    struct sim_host_set active; /* as last seen */
+    bool active_known;
+    uint8_t *bytes; /* of a block file that is verified */
+    size_t bytes_room;
+};
+
+static void push(void *array, size_t *count, size_t *room, void *entry)
+{
+    void **entries;
+
+    memcpy(&entries, array, sizeof entries);
+    if (*count == *room) {
+        *room = *room == 0 ? 64 : *room * 2;
+        entries = dfs_realloc_array(entries, *room, sizeof *entries);
+        memcpy(array, &entries, sizeof entries);
+    }
+    entries[(*count)++] = entry;
+}
+
+static struct sim_block *block_of(struct sim_copies *copies, const struct dfs_block_id *id)
+{
+    struct sim_block *block = dfs_map_find(&copies->blocks_by_id, id);
+
+    if (block != NULL)
+        return block;
+    block = dfs_alloc_zero(sizeof *block);
+    block->id = *id;
+    dfs_map_insert(&copies->blocks_by_id, block);
+    push(&copies->blocks, &copies->blocks_count, &copies->blocks_room, block);
+    return block;
+}
+
+static struct sim_version *version_of(struct sim_copies *copies, const struct dfs_id *file)
+{
+    struct sim_version *version = dfs_map_find(&copies->versions_by_file, file);
+
+    if (version != NULL)
+        return version;
+    version = dfs_alloc_zero(sizeof *version);
+    version->file = *file;
+    dfs_map_insert(&copies->versions_by_file, version);
+    push(&copies->versions, &copies->versions_count, &copies->versions_room, version);
+    return version;
+}
+
+/* What passes -------------------------------------------------------------------------------------------------------------- */
+
+static void on_commit(struct sim_run *run, void *state, const struct sim_seen *seen, unsigned when)
+{
+    struct sim_copies *copies = *(struct sim_copies **)state;
+    const struct dfs_m_put_commit *m = seen->body;
+
+    (void)run, (void)when;
+    if (m == NULL || m->blocks > DFS_BLOCKS_PER_FILE_MAX)
+        return;
+    struct sim_version *version = version_of(copies, &m->file);
+
+    if (version->committed)
+        return;
+    version->size_bytes = m->size_bytes;
+    if (version->blocks_count != m->blocks) {
+        version->blocks = dfs_realloc_array(version->blocks, m->blocks, sizeof(struct sim_block *));
+        for (uint32_t i = version->blocks_count; i < m->blocks; i++)
+            version->blocks[i] = NULL;
+        version->blocks_count = m->blocks;
+    }
+    for (uint32_t i = 0; i < m->receipts_count; i++) {
+        const struct dfs_w_receipt *receipt = &m->receipts[i];
+        const struct dfs_block_id id = {receipt->block.file, receipt->block.index, receipt->block.generation};
+
+        if (!dfs_id_equal(&id.file, &m->file) || id.index >= version->blocks_count)
+            continue;
+        struct sim_block *block = block_of(copies, &id);
+
+        block->length_bytes = receipt->length_bytes;
+        block->crc32c = receipt->crc32c;
+        version->blocks[id.index] = block;
+    }
+}
+
+static void path_set(struct sim_version *version, const char *path)
+{
+    const size_t count = strlen(path);
+
+    DFS_ASSERT(count < sizeof version->path);
+    memcpy(version->path, path, count + 1);
+}
+
+/* All versions of the path that are older than `number` are replaced. */
+static void replace(struct sim_copies *copies, const char *path, uint64_t number, const struct sim_version *by)
+{
+    for (size_t i = 0; i < copies->versions_count; i++) {
+        struct sim_version *version = copies->versions[i];
+
+        if (version != by && version->committed && !version->removed && version->number < number &&
+            strcmp(version->path, path) == 0)
+            version->removed = true;
+    }
+}
+
+static void on_trace(struct sim_run *run, void *state, struct sim_host *host, const struct dfs_trace *trace)
+{
+    struct sim_copies *copies = *(struct sim_copies **)state;
+    struct sim_version *version;
+
+    switch ((int)trace->kind) {
+    case DFS_TRACE_COMMITTED:
+        version = version_of(copies, &trace->block.file);
+        version->committed = true;
+        version->removed = false;
+        version->uncertain = false;
+        version->number = trace->b;
+        version->size_bytes = trace->a;
+        version->committed_at = sim_run_time(run);
+        path_set(version, trace->text);
+        return;
+    case DFS_TRACE_REMOVED:
+        version_of(copies, &trace->block.file)->removed = true;
+        return;
+    case DFS_TRACE_MOVED:
+        path_set(version_of(copies, &trace->block.file), trace->text2);
+        return;
+    case DFS_TRACE_PUBLISHED: {
+        struct sim_block *block = block_of(copies, &trace->block);
+        const uint32_t number = sim_run_host_number(run, host);
+
+        if (number == UINT32_MAX) /* a second host of somebody's identity */
+            return;
+        for (uint32_t i = 0; i < block->holders_count; i++) {
+            if (block->holders[i] == number - 2)
+                return;
+        }
+        if (block->holders_count == block->holders_room) {
+            block->holders_room = block->holders_room == 0 ? 4 : block->holders_room * 2;
+            block->holders = dfs_realloc_array(block->holders, block->holders_room, sizeof *block->holders);
+        }
+        block->holders[block->holders_count++] = number - 2;
+        return;
+    }
+    default:
+        return;
+    }
+}
+
+/* An acknowledged change is certain even if metadata died before it could say so here. */
+static void on_answered(struct sim_run *run, void *state, const struct sim_operation *operation,
+                        const struct dfs_client_result *result)
+{
+    struct sim_copies *copies = *(struct sim_copies **)state;
+    struct sim_version *version;
+
+    (void)run, (void)result;
+    if (operation->answered_at == DFS_NEVER || operation->status != DFS_OK)
+        return;
+    switch (operation->kind) {
+    case SIM_OP_PUT:
+    case SIM_OP_ABORT_PUT:
+        version = version_of(copies, &operation->file);
+        if (!version->committed) {
+            version->committed = true;
+            version->number = operation->version;
+            version->committed_at = operation->answered_at;
+            path_set(version, operation->path->name);
+        }
+        replace(copies, operation->path->name, operation->version, version);
+        return;
+    case SIM_OP_REMOVE:
+        replace(copies, operation->path->name, operation->version, NULL);
+        return;
+    case SIM_OP_MOVE:
+        for (size_t i = 0; i < copies->versions_count; i++) {
+            version = copies->versions[i];
+            if (sim_version_is_live(version) && version->number < operation->version &&
+                strcmp(version->path, operation->path->name) == 0) {
+                replace(copies, operation->to_path->name, operation->version, version);
+                path_set(version, operation->to_path->name);
+            }
+        }
+        return;
+    case SIM_OP_GET:
+    case SIM_OP_RANGE_GET:
+    case SIM_OP_STAT:
+    case SIM_OP_LIST:
+    case SIM_OP_RESTORE:
+    case SIM_OP_LOGIN:
+    case SIM_OP_COUNT:
+        return;
+    }
+}
+
+/* Metadata has died: changes that were under way may have happened without a word. */
+static void doubt(struct sim_copies *copies, const struct sim_path *path)
+{
+    if (path == NULL)
+        return;
+    for (size_t i = 0; i < copies->versions_count; i++) {
+        if (strcmp(copies->versions[i]->path, path->name) == 0)
+            copies->versions[i]->uncertain = true;
+    }
+}
+
+static void on_host(struct sim_run *run, void *state, struct sim_host *host, enum sim_host_change change)
+{
+    struct sim_copies *copies = *(struct sim_copies **)state;
+
+    if (host != run->cluster->meta.host || (change != SIM_HOST_CRASHED && change != SIM_HOST_STOPPED))
+        return;
+    for (size_t i = 0; i < run->ledger.operations_count; i++) {
+        const struct sim_operation *operation = run->ledger.operations[i];
+        const bool changes = operation->kind == SIM_OP_PUT || operation->kind == SIM_OP_ABORT_PUT ||
+                             operation->kind == SIM_OP_REMOVE || operation->kind == SIM_OP_MOVE ||
+                             operation->kind == SIM_OP_RESTORE;
+
+        if (changes && (operation->answered_at == DFS_NEVER || operation->maybe)) {
+            doubt(copies, operation->path);
+            doubt(copies, operation->to_path);
+        }
+    }
+}
+
+static const struct sim_message_hook message_hooks[] = {{DFS_MSG_PUT_COMMIT, SIM_DELIVERED, on_commit}};
+
+static const struct sim_hooks hooks = {
+    .traces = 1u << DFS_TRACE_COMMITTED | 1u << DFS_TRACE_REMOVED | 1u << DFS_TRACE_MOVED | 1u << DFS_TRACE_PUBLISHED,
+    .trace = on_trace,
+    .messages = message_hooks,
+    .messages_count = sizeof message_hooks / sizeof message_hooks[0],
+    .answered = on_answered,
+    .host_changed = on_host,
+};
+
+/* Life ------------------------------------------------------------------------------------------------------------------------ */
+
+_Static_assert(sizeof(struct dfs_block_id) == DFS_ID_BYTES + 8, "a block id is a key: no padding");
+
+struct sim_copies *sim_copies_new(struct sim_run *run)
+{
+    struct sim_copies *copies = dfs_alloc_zero(sizeof *copies);
+
+    copies->run = run;
+    dfs_map_init(&copies->blocks_by_id, offsetof(struct sim_block, id), sizeof(struct dfs_block_id), 0);
+    dfs_map_init(&copies->versions_by_file, offsetof(struct sim_version, file), sizeof(struct dfs_id), 0);
+    *(struct sim_copies **)sim_listeners_add_owned(run, "copies", &hooks, sizeof copies) = copies;
+    return copies;
+}
+
+void sim_copies_free(struct sim_copies *copies)
+{
+    if (copies == NULL)
+        return;
+    for (size_t i = 0; i < copies->blocks_count; i++) {
+        dfs_free(copies->blocks[i]->holders);
+        dfs_free(copies->blocks[i]);
+    }
+    for (size_t i = 0; i < copies->versions_count; i++) {
+        dfs_free(copies->versions[i]->blocks);
+        dfs_free(copies->versions[i]);
+    }
+    dfs_free(copies->blocks);
+    dfs_free(copies->versions);
+    dfs_free(copies->bytes);
+    dfs_map_close(&copies->blocks_by_id);
+    dfs_map_close(&copies->versions_by_file);
+    dfs_free(copies);
+}
+
+/* Looking ----------------------------------------------------------------------------------------------------------------------- */
+
+size_t sim_copies_versions(const struct sim_copies *copies)
+{
+    return copies->versions_count;
+}
+
+const struct sim_version *sim_copies_version(const struct sim_copies *copies, size_t index)
+{
+    DFS_ASSERT(index < copies->versions_count);
+    return copies->versions[index];
+}
+
+bool sim_version_is_live(const struct sim_version *version)
+{
+    return version->committed && !version->removed && !version->uncertain;
+}
+
+const struct sim_block *sim_copies_block(const struct sim_copies *copies, const struct dfs_block_id *id)
+{
+    return dfs_map_find(&copies->blocks_by_id, id);
+}
+
+uint32_t sim_copies_active(struct sim_run *run, struct sim_host_set *ret_set)
+{
+    struct sim_copies *copies = run->copies;
+    const struct dfs_meta *meta = sim_cluster_meta(run->cluster);
+    struct dfs_meta_node_view view;
+    uint32_t count = 0;
+
+    if (meta != NULL && dfs_meta_is_ready(meta)) {
+        memset(&copies->active, 0, sizeof copies->active);
+        for (size_t i = 0; dfs_meta_node_at(meta, i, &view); i++) {
+            const struct sim_node *node = sim_cluster_data_by_id(run->cluster, &view.node);
+
+            if (node != NULL && view.state == DFS_NODE_ACTIVE)
+                sim_host_set_add(&copies->active, sim_run_host_number(run, node->host));
+        }
+    }
+    *ret_set = copies->active;
+    for (uint32_t i = 0; i < run->cluster->options.data; i++) {
+        if (!sim_host_set_has(ret_set, 2 + i))
+            continue;
+        if (sim_host_is_up(run->cluster->data[i].host))
+            count++;
+        else
+            sim_host_set_remove(ret_set, 2 + i);
+    }
+    return count;
+}
+
+bool sim_copies_has(struct sim_run *run, uint32_t data, const struct sim_block *block)
+{
+    struct sim_copies *copies = run->copies;
+    struct sim_block *known = dfs_map_find(&copies->blocks_by_id, &block->id);
+    char name[DFS_FILE_NAME_BYTES_MAX];
+    uint32_t length = 0;
+    uint32_t crc = 0;
+
+    DFS_ASSERT(known == block);
+    dfs_block_name(&block->id, name);
+    const struct sim_file *file = sim_disk_find(run->cluster->data[data].disk, SIM_NOW, name);
+
+    if (file == NULL)
+        return false;
+    const uint64_t fingerprint = sim_file_fingerprint(file, SIM_NOW);
+
+    if (known->good_fingerprint != 0 && known->good_fingerprint == fingerprint)
+        return true;
+    const uint64_t bytes = sim_file_bytes(file, SIM_NOW);
+
+    if (bytes > DFS_BLOCK_BYTES_MAX + DFS_BLOCK_BYTES_MAX / 2)
+        return false;
+    if (copies->bytes_room < bytes) {
+        copies->bytes = dfs_realloc_array(copies->bytes, bytes, 1);
+        copies->bytes_room = bytes;
+    }
+    if (bytes == 0 || sim_file_read(file, SIM_NOW, 0, copies->bytes, bytes) != bytes)
+        return false;
+    if (!dfs_block_file_check(copies->bytes, bytes, &block->id, &length, &crc))
+        return false;
+    if (block->length_bytes != 0 && (length != block->length_bytes || crc != block->crc32c))
+        return false;
+    known->good_fingerprint = fingerprint;
+    return true;
+}
+
+static void look_at_block(struct sim_run *run, const struct sim_version *version, struct sim_block *block,
+                          const struct sim_host_set *active, uint32_t wanted, struct sim_copies_count *count)
+{
+    uint32_t good = 0;
+    uint32_t anywhere = 0;
+
+    for (uint32_t i = 0; i < block->holders_count; i++) {
+        const uint32_t data = block->holders[i];
+        const bool is_active = sim_host_set_has(active, 2 + data);
+
+        if (!is_active && !sim_host_is_up(run->cluster->data[data].host))
+            continue;
+        if (!sim_copies_has(run, data, block))
+            continue;
+        anywhere++;
+        if (is_active)
+            good++;
+    }
+    count->blocks++;
+    if (good >= wanted) {
+        count->whole++;
+        return;
+    }
+    if (count->under++ == 0) {
+        count->first = block->id;
+        count->first_of = version;
+        count->first_copies = good;
+    }
+    if (anywhere == 0)
+        count->lost++;
+}
+
+void sim_copies_look(struct sim_run *run, const char *path, struct sim_copies_count *ret_count)
+{
+    struct sim_copies *copies = run->copies;
+    const uint32_t replication = (uint32_t)run->scenario->cluster.settings.replication;
+    struct sim_host_set active;
+
+    memset(ret_count, 0, sizeof *ret_count);
+    ret_count->active = sim_copies_active(run, &active);
+    const uint32_t wanted = replication < ret_count->active ? replication : ret_count->active;
+
+    for (size_t i = 0; i < copies->versions_count; i++) {
+        const struct sim_version *version = copies->versions[i];
+
+        if (!sim_version_is_live(version) || (path != NULL && strcmp(version->path, path) != 0))
+            continue;
+        for (uint32_t j = 0; j < version->blocks_count; j++) {
+            if (version->blocks[j] != NULL)
+                look_at_block(run, version, version->blocks[j], &active, wanted, ret_count);
+        }
+    }
+}

@@ -1,0 +1,69 @@
+/*
+ * copies.h - which blocks the cluster has promised to keep, and how many good copies of each stand on which disks.
+ *
+ * Fed by what passes (PUT_COMMIT, COMMITTED, REMOVED, MOVED, PUBLISHED) and by the workload's answers; counts by looking at the disks, never by asking metadata.
+ * A change whose outcome nobody can know (metadata died with it, the client was never answered) makes its files uncertain: they are not demanded.
+ */
+#ifndef DFS_SIM_COPIES_H
+#define DFS_SIM_COPIES_H
+
+#include "sim/run.h"
+
+struct sim_block {
+    struct dfs_block_id id; /* first: the key of its map */
+    uint32_t length_bytes;  /* 0: no receipt was seen yet */
+    uint32_t crc32c;
+    uint64_t good_fingerprint; /* of a file that verified; 0: none yet */
+    uint32_t *holders;         /* data servers that ever published it, by index */
+    uint32_t holders_count;
+    uint32_t holders_room;
+};
+
+/* A version of a path. */
+struct sim_version {
+    struct dfs_id file; /* first: the key of its map */
+    char path[DFS_PATH_BYTES_MAX + 1];
+    uint64_t size_bytes;
+    uint64_t number; /* of the version; 0: not known yet */
+    bool committed;  /* visible once */
+    bool removed;    /* replaced, removed */
+    bool uncertain;
+    dfs_time_ns committed_at; /* of the scenario */
+    struct sim_block **blocks; /* by index; as of the newest PUT_COMMIT before it was committed */
+    uint32_t blocks_count;
+};
+
+struct sim_copies *sim_copies_new(struct sim_run *run); /* adds its listener */
+void sim_copies_free(struct sim_copies *copies);
+
+/* Versions in the order in which they were first heard of. */
+size_t sim_copies_versions(const struct sim_copies *copies);
+const struct sim_version *sim_copies_version(const struct sim_copies *copies, size_t index);
+
+/* Is it there for certain: committed, not removed, not uncertain? */
+bool sim_version_is_live(const struct sim_version *version);
+
+/* NULL when it was never heard of. */
+const struct sim_block *sim_copies_block(const struct sim_copies *copies, const struct dfs_block_id *id);
+
+/* Data servers that metadata holds for ACTIVE and that run; the last known ones while metadata is down. Returns how many. */
+uint32_t sim_copies_active(struct sim_run *run, struct sim_host_set *ret_set);
+
+/* Does this data server's disk hold the block now, with the right bytes? */
+bool sim_copies_has(struct sim_run *run, uint32_t data, const struct sim_block *block);
+
+struct sim_copies_count {
+    uint64_t blocks; /* of live versions */
+    uint64_t whole;  /* with min(replication, active) good copies on active servers */
+    uint64_t under;
+    uint64_t lost;   /* of those: without a good copy on any running server's disk */
+    uint32_t active;
+    struct dfs_block_id first; /* one that is not whole */
+    const struct sim_version *first_of;
+    uint32_t first_copies;
+};
+
+/* Counts; `path` NULL: all. */
+void sim_copies_look(struct sim_run *run, const char *path, struct sim_copies_count *ret_count);
+
+#endif

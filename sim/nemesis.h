@@ -1,0 +1,33 @@
+/*
+ * nemesis.h - injects the faults of a scenario, at their times and triggers, undoes them, and keeps the account: what took hold, whom it touches.
+ */
+#ifndef DFS_SIM_NEMESIS_H
+#define DFS_SIM_NEMESIS_H
+
+#include "sim/run.h"
+
+struct sim_nemesis *sim_nemesis_new(struct sim_run *run); /* adds its listener */
+void sim_nemesis_free(struct sim_nemesis *nemesis);
+
+/* At time 0: what happens when. */
+void sim_nemesis_begin(struct sim_nemesis *nemesis);
+
+/* At the end of the scenario's duration: what has an end is over, nothing new begins. */
+void sim_nemesis_stop(struct sim_nemesis *nemesis);
+
+/* Something happened for which a fault may wait. */
+void sim_nemesis_event(struct sim_nemesis *nemesis, enum sim_event event, struct sim_host *host);
+
+/* Is a fault in force that touches this host, or was it down or cut off within `lately`? */
+bool sim_nemesis_touches(const struct sim_nemesis *nemesis, uint32_t host, dfs_duration_ns lately);
+
+/*
+ * Have so many data servers lost what they had (a disk gone, rotten or lying, down for good) that an acknowledged block may be gone? With `lately`
+ * those count too that a fault touches now or has touched within half a minute: their copies are only out of reach.
+ */
+bool sim_nemesis_over_budget(const struct sim_nemesis *nemesis, bool lately);
+
+/* Adds to the run's verdict the faults that never took effect. */
+void sim_nemesis_vacuity(struct sim_nemesis *nemesis);
+
+#endif

@@ -1,0 +1,403 @@
+#include "sim/swarm.h"
+
+#include "core/base/assert.h"
+#include "core/wire/message.h"
+#include "net_sim/prf.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* What a draw is for: its own stream each, so that one more kind of draw shifts no other. Positions are part of what a seed means. */
+enum draw {
+    DRAW_CLUSTER,
+    DRAW_KNOB_WANTED,
+    DRAW_KNOB,
+    DRAW_NETWORK,
+    DRAW_DISK,
+    DRAW_WORK,
+    DRAW_MAIN,
+    DRAW_FAULT_KIND,
+    DRAW_FAULT_TIME,
+    DRAW_FAULT_HOST,
+    DRAW_FAULT_OTHER,
+    DRAW_META
+};
+
+/* A setting keeps its default in two of three seeds: a configuration with everything odd hides what one oddity does. */
+#define KNOB_ONE_IN 3
+
+/* Faults beside the main one. */
+#define FAULTS_MAX 6
+
+#define WINDOWS_MAX (FAULTS_MAX + 2)
+
+struct window {
+    uint32_t host;
+    int64_t from_ns;
+    int64_t to_ns; /* the recovery included */
+};
+
+struct swarm {
+    struct sim_scenario *scenario;
+    uint64_t key;
+    int64_t interval_ns;
+    int64_t recovery_ns; /* from the loss of a server to all copies back, generously */
+    uint32_t data;
+    uint32_t replication;
+    struct window windows[WINDOWS_MAX];
+    uint32_t windows_count;
+    uint32_t gone; /* servers that never come back */
+};
+
+static uint64_t draw(const struct swarm *swarm, enum draw what, uint64_t number)
+{
+    return sim_prf(swarm->key, what, number);
+}
+
+/* low..high, ends included */
+static int64_t between(const struct swarm *swarm, enum draw what, uint64_t number, int64_t low, int64_t high)
+{
+    return low + (int64_t)sim_below(draw(swarm, what, number), (uint64_t)(high - low) + 1);
+}
+
+static bool chance(const struct swarm *swarm, enum draw what, uint64_t number, uint32_t percent)
+{
+    return sim_below(draw(swarm, what, number), 100) < percent;
+}
+
+#define MS(n) ((int64_t)(n)*1000000)
+#define S(n) ((int64_t)(n)*1000000000)
+
+/* Cluster and settings --------------------------------------------------------------------------------------------------- */
+
+static void knobs(struct swarm *swarm, struct dfs_settings *settings)
+{
+    for (size_t i = 0; i < DFS_SETTING_COUNT; i++) {
+        const struct dfs_conf_key *row = &dfs_settings_table.rows[i];
+        const struct dfs_settings before = *settings;
+        struct dfs_settings_conflict conflict;
+        int64_t low;
+        int64_t high;
+
+        if (!dfs_settings_knob(i, &low, &high) || draw(swarm, DRAW_KNOB_WANTED, i) % KNOB_ONE_IN != 0)
+            continue;
+        dfs_key_put(row, settings, between(swarm, DRAW_KNOB, i, low, high));
+        if (dfs_settings_check(settings, 0, &conflict) != DFS_OK)
+            *settings = before; /* does not go with what was drawn before */
+    }
+}
+
+static void cluster(struct swarm *swarm)
+{
+    struct sim_cluster_words *words = &swarm->scenario->cluster;
+    struct dfs_settings *settings = &words->settings;
+    struct dfs_settings_conflict conflict;
+
+    settings->scrypt_n = 16;
+    settings->block_min_bytes = 2000;
+    settings->block_max_bytes = 40000;
+    settings->repair_grace_ns = S(1);
+    settings->upload_lease_ns = S(30);
+    knobs(swarm, settings);
+    /* A seed shall take a tenth of a second: intervals around half a second, waits that end within the settling time. */
+    settings->heartbeat_interval_ns = MS(100) * between(swarm, DRAW_CLUSTER, 0, 3, 10);
+    settings->repair_grace_ns = MS(500) * between(swarm, DRAW_CLUSTER, 1, 0, 5);
+    settings->maintenance_ns = S(1) * between(swarm, DRAW_CLUSTER, 2, 0, 10);
+    settings->repair_bandwidth_bytes_per_s = 0;
+    words->replication = between(swarm, DRAW_CLUSTER, 3, 2, 3);
+    words->replication_seen = true;
+    settings->replication = words->replication;
+    words->data = words->replication + between(swarm, DRAW_CLUSTER, 4, 1, 4);
+    words->clients = between(swarm, DRAW_CLUSTER, 5, 1, 3);
+    words->zones = between(swarm, DRAW_CLUSTER, 6, 1, 4);
+    words->capacity_bytes = 1000000 * between(swarm, DRAW_CLUSTER, 7, 200, 1000);
+    const enum dfs_status status = dfs_settings_check(settings, 0, &conflict);
+
+    DFS_ASSERT(status == DFS_OK);
+    swarm->interval_ns = settings->heartbeat_interval_ns;
+    swarm->recovery_ns = 3 * swarm->interval_ns + settings->repair_grace_ns + S(3);
+    swarm->data = (uint32_t)words->data;
+    swarm->replication = (uint32_t)words->replication;
+}
+
+static void network(struct swarm *swarm)
+{
+    struct sim_network *net = &swarm->scenario->network;
+
+    net->latency = (struct dfs_spread){.low = 1000 * between(swarm, DRAW_NETWORK, 0, 20, 500),
+                                       .high = 1000 * between(swarm, DRAW_NETWORK, 1, 500, 5000)};
+    net->loss_ppb = chance(swarm, DRAW_NETWORK, 2, 60) ? between(swarm, DRAW_NETWORK, 3, 0, 20000000) : 0;
+    net->duplicate_ppb = chance(swarm, DRAW_NETWORK, 4, 50) ? between(swarm, DRAW_NETWORK, 5, 0, 20000000) : 0;
+    net->reorder_ppb = chance(swarm, DRAW_NETWORK, 6, 50) ? between(swarm, DRAW_NETWORK, 7, 0, 50000000) : 0;
+    net->cut_ppb = chance(swarm, DRAW_NETWORK, 8, 40) ? between(swarm, DRAW_NETWORK, 9, 0, 300000000) : 0;
+    net->bandwidth_bytes_per_s = 1000000 * between(swarm, DRAW_NETWORK, 10, 10, 125);
+    net->latency_seen = net->loss_seen = net->duplicate_seen = net->reorder_seen = net->cut_seen = net->bandwidth_seen =
+        true;
+
+    struct sim_disk_words *disk = &swarm->scenario->disk;
+
+    disk->latency = (struct dfs_spread){.low = MS(0) + 20000, .high = 1000 * between(swarm, DRAW_DISK, 0, 50, 2000)};
+    disk->throughput_bytes_per_s = 1000000 * between(swarm, DRAW_DISK, 1, 50, 500);
+}
+
+static void workload(struct swarm *swarm)
+{
+    struct sim_scenario *scenario = swarm->scenario;
+    struct sim_work *mix = sim_scenario_work(scenario);
+
+    mix->is_mix = true;
+    mix->from_ns = 0;
+    mix->to_ns = scenario->duration_ns;
+    mix->clients.count = 0;
+    sim_host_refs_add(&mix->clients, SIM_HOST_ALL_CLIENTS, 0);
+    mix->rate_millionths = 1000000 * between(swarm, DRAW_WORK, 0, 3, 12);
+    mix->paths = between(swarm, DRAW_WORK, 1, 3, 40);
+    mix->size = (struct dfs_spread){.low = 0, .high = 1000 * between(swarm, DRAW_WORK, 2, 4, 120)};
+    memset(mix->weights, 0, sizeof mix->weights);
+    mix->weights[SIM_OP_PUT] = 5;
+    mix->weights[SIM_OP_GET] = 4;
+    mix->weights[SIM_OP_STAT] = 1;
+    mix->weights[SIM_OP_RANGE_GET] = between(swarm, DRAW_WORK, 3, 0, 1);
+    mix->weights[SIM_OP_LIST] = between(swarm, DRAW_WORK, 4, 0, 1);
+    mix->weights[SIM_OP_MOVE] = between(swarm, DRAW_WORK, 5, 0, 1);
+    mix->weights[SIM_OP_REMOVE] = between(swarm, DRAW_WORK, 6, 0, 1);
+    mix->weights[SIM_OP_ABORT_PUT] = chance(swarm, DRAW_WORK, 7, 30);
+}
+
+/* Faults ------------------------------------------------------------------------------------------------------------------ */
+
+/* May this server be out of order in that time, beside those that are? */
+static bool survivable(const struct swarm *swarm, uint32_t host, int64_t from_ns, int64_t to_ns)
+{
+    uint32_t others = 0;
+
+    for (uint32_t i = 0; i < swarm->windows_count; i++) {
+        const struct window *window = &swarm->windows[i];
+
+        if (from_ns >= window->to_ns || window->from_ns >= to_ns)
+            continue;
+        if (window->host == host)
+            return false; /* one thing at a time */
+        others++;
+    }
+    return others < swarm->replication - 1;
+}
+
+static void occupy(struct swarm *swarm, uint32_t host, int64_t from_ns, int64_t to_ns)
+{
+    DFS_ASSERT(swarm->windows_count < WINDOWS_MAX);
+    swarm->windows[swarm->windows_count++] = (struct window){host, from_ns, to_ns};
+}
+
+static struct sim_fault *fault_on(struct swarm *swarm, enum sim_fault_kind kind, int64_t at_ns, int64_t for_ns)
+{
+    struct sim_fault *fault = sim_scenario_fault(swarm->scenario);
+
+    fault->kind = kind;
+    fault->at_ns = at_ns;
+    fault->for_ns = for_ns;
+    return fault;
+}
+
+/* The one that makes a seed worth its time: a server dies, is evicted, its blocks are copied. Some come back. */
+static void main_crash(struct swarm *swarm)
+{
+    if (!chance(swarm, DRAW_MAIN, 0, 85))
+        return;
+    const uint32_t host = (uint32_t)between(swarm, DRAW_MAIN, 1, 0, swarm->data - 1);
+    const int64_t at_ns = MS(100) * between(swarm, DRAW_MAIN, 2, 30, 80);
+    const bool for_ever = chance(swarm, DRAW_MAIN, 3, 50);
+    const int64_t for_ns = for_ever ? 0 : 4 * swarm->interval_ns + MS(500) * between(swarm, DRAW_MAIN, 4, 2, 12);
+    struct sim_fault *fault = fault_on(swarm, SIM_FAULT_CRASH, at_ns, for_ns);
+
+    fault->unsynced = SIM_UNSYNCED_SEEDED;
+    sim_host_refs_add(&fault->hosts, SIM_HOST_DATA, host);
+    occupy(swarm, host, at_ns, for_ever ? INT64_MAX : at_ns + for_ns + swarm->recovery_ns);
+    if (for_ever) {
+        swarm->gone++;
+        /* Its copies are back after the recovery: only the server is missing for ever. */
+        swarm->windows[swarm->windows_count - 1].to_ns = at_ns + swarm->recovery_ns + S(4);
+    }
+}
+
+enum extra {
+    EXTRA_PAUSE,
+    EXTRA_SLOW,
+    EXTRA_PARTITION,
+    EXTRA_ONE_WAY,
+    EXTRA_DROP_HEARTBEAT,
+    EXTRA_DROP_WRITE,
+    EXTRA_DUPLICATE,
+    EXTRA_DELAY,
+    EXTRA_RESET,
+    EXTRA_LINK,
+    EXTRA_DISK_SLOW,
+    EXTRA_DISK_FULL,
+    EXTRA_DISK_ERROR,
+    EXTRA_SYNC_ERROR,
+    EXTRA_CRASH,
+    EXTRA_LEAVE,
+    EXTRA_CLOCK,
+    EXTRA_FORGE,
+    EXTRA_REPLAY,
+    EXTRA_COUNT
+};
+
+static void extra_fill(struct swarm *swarm, uint64_t number, enum extra extra, uint32_t host, int64_t at_ns,
+                       int64_t for_ns)
+{
+    static const enum sim_fault_kind kinds[EXTRA_COUNT] = {
+        [EXTRA_PAUSE] = SIM_FAULT_PAUSE,           [EXTRA_SLOW] = SIM_FAULT_SLOW,
+        [EXTRA_PARTITION] = SIM_FAULT_PARTITION,   [EXTRA_ONE_WAY] = SIM_FAULT_PARTITION,
+        [EXTRA_DROP_HEARTBEAT] = SIM_FAULT_DROP,   [EXTRA_DROP_WRITE] = SIM_FAULT_DROP,
+        [EXTRA_DUPLICATE] = SIM_FAULT_DUPLICATE,   [EXTRA_DELAY] = SIM_FAULT_DELAY,
+        [EXTRA_RESET] = SIM_FAULT_RESET,           [EXTRA_LINK] = SIM_FAULT_LINK,
+        [EXTRA_DISK_SLOW] = SIM_FAULT_DISK_SLOW,   [EXTRA_DISK_FULL] = SIM_FAULT_DISK_FULL,
+        [EXTRA_DISK_ERROR] = SIM_FAULT_DISK_ERROR, [EXTRA_SYNC_ERROR] = SIM_FAULT_SYNC_ERROR,
+        [EXTRA_CRASH] = SIM_FAULT_CRASH,           [EXTRA_LEAVE] = SIM_FAULT_LEAVE,
+        [EXTRA_CLOCK] = SIM_FAULT_CLOCK,           [EXTRA_FORGE] = SIM_FAULT_FORGE,
+        [EXTRA_REPLAY] = SIM_FAULT_REPLAY,
+    };
+    struct sim_fault *fault = fault_on(swarm, kinds[extra], at_ns, for_ns);
+
+    switch (extra) {
+    case EXTRA_PAUSE:
+    case EXTRA_LEAVE:
+    case EXTRA_DISK_FULL:
+        sim_host_refs_add(&fault->hosts, SIM_HOST_DATA, host);
+        break;
+    case EXTRA_CRASH:
+        sim_host_refs_add(&fault->hosts, SIM_HOST_DATA, host);
+        fault->unsynced = SIM_UNSYNCED_SEEDED;
+        break;
+    case EXTRA_SLOW:
+    case EXTRA_DISK_SLOW:
+        sim_host_refs_add(&fault->hosts, SIM_HOST_DATA, host);
+        fault->factor = between(swarm, DRAW_FAULT_OTHER, number, 2, 50);
+        break;
+    case EXTRA_CLOCK:
+        sim_host_refs_add(&fault->hosts, SIM_HOST_DATA, host);
+        fault->offset_ns = MS(100) * between(swarm, DRAW_FAULT_OTHER, number, -200, 200);
+        fault->drift_ppm = between(swarm, DRAW_FAULT_OTHER, number + 64, -200, 200);
+        break;
+    case EXTRA_PARTITION:
+    case EXTRA_ONE_WAY:
+        fault->groups_count = 2;
+        sim_host_refs_add(&fault->groups[0], SIM_HOST_DATA, host);
+        sim_host_refs_add(&fault->groups[1], SIM_HOST_REST, 0);
+        fault->one_way = extra == EXTRA_ONE_WAY;
+        break;
+    case EXTRA_DROP_HEARTBEAT:
+        sim_host_refs_add(&fault->from, SIM_HOST_DATA, host);
+        sim_host_refs_add(&fault->to, SIM_HOST_META, 0);
+        fault->message = DFS_MSG_HEARTBEAT;
+        break;
+    case EXTRA_DROP_WRITE:
+        sim_host_refs_add(&fault->to, SIM_HOST_DATA, host);
+        fault->message = DFS_MSG_BLOCK_WRITE;
+        fault->count = between(swarm, DRAW_FAULT_OTHER, number, 1, 3);
+        break;
+    case EXTRA_DUPLICATE:
+        sim_host_refs_add(&fault->to, SIM_HOST_META, 0);
+        fault->message = DFS_MSG_HEARTBEAT;
+        fault->ppb = 500000000;
+        break;
+    case EXTRA_DELAY:
+        sim_host_refs_add(&fault->to, SIM_HOST_DATA, host);
+        fault->ppb = 200000000;
+        fault->by_ns = MS(1) * between(swarm, DRAW_FAULT_OTHER, number, 10, 500);
+        break;
+    case EXTRA_RESET:
+        sim_host_refs_add(&fault->from, SIM_HOST_DATA, host);
+        sim_host_refs_add(&fault->to, SIM_HOST_ALL, 0);
+        fault->for_ns = 0;
+        break;
+    case EXTRA_LINK:
+        sim_host_refs_add(&fault->from, SIM_HOST_DATA, host);
+        sim_host_refs_add(&fault->to, SIM_HOST_ALL, 0);
+        fault->network.latency =
+            (struct dfs_spread){.low = MS(5), .high = MS(1) * between(swarm, DRAW_FAULT_OTHER, number, 10, 150)};
+        fault->network.latency_seen = true;
+        fault->network.loss_ppb = 100000000;
+        fault->network.loss_seen = true;
+        break;
+    case EXTRA_DISK_ERROR: {
+        static const enum dfs_disk_verb verbs[] = {DFS_DISK_CREATE, DFS_DISK_WRITE, DFS_DISK_READ, DFS_DISK_PUBLISH,
+                                                   DFS_DISK_SYNC_DIR};
+
+        sim_host_refs_add(&fault->hosts, SIM_HOST_DATA, host);
+        fault->operation = (int)verbs[between(swarm, DRAW_FAULT_OTHER, number, 0, 4)];
+        fault->count = between(swarm, DRAW_FAULT_OTHER, number + 64, 1, 4);
+        break;
+    }
+    case EXTRA_SYNC_ERROR:
+        sim_host_refs_add(&fault->hosts, SIM_HOST_DATA, host);
+        fault->count = between(swarm, DRAW_FAULT_OTHER, number, 1, 3);
+        break;
+    case EXTRA_FORGE:
+    case EXTRA_REPLAY:
+        sim_host_refs_add(&fault->hosts, SIM_HOST_DATA, host);
+        fault->message = DFS_MSG_HEARTBEAT;
+        fault->count = between(swarm, DRAW_FAULT_OTHER, number, 1, 20);
+        fault->for_ns = 0;
+        break;
+    case EXTRA_COUNT:
+        break;
+    }
+}
+
+static void extras(struct swarm *swarm)
+{
+    const int64_t count = between(swarm, DRAW_FAULT_KIND, 1000, 0, FAULTS_MAX);
+
+    for (uint64_t i = 0; i < (uint64_t)count; i++) {
+        const enum extra extra = (enum extra)between(swarm, DRAW_FAULT_KIND, i, 0, EXTRA_COUNT - 1);
+        const uint32_t host = (uint32_t)between(swarm, DRAW_FAULT_HOST, i, 0, swarm->data - 1);
+        const int64_t at_ns = MS(10) * between(swarm, DRAW_FAULT_TIME, i, 100, 1500);
+        const int64_t for_ns = MS(10) * between(swarm, DRAW_FAULT_TIME, i + 64, 30, 500);
+
+        if (!survivable(swarm, host, at_ns, at_ns + for_ns + swarm->recovery_ns))
+            continue;
+        occupy(swarm, host, at_ns, at_ns + for_ns + swarm->recovery_ns);
+        extra_fill(swarm, i, extra, host, at_ns, for_ns);
+    }
+}
+
+/* Metadata stalls or restarts; or the lights go out for all. */
+static void meta_faults(struct swarm *swarm)
+{
+    const int64_t at_ns = MS(10) * between(swarm, DRAW_META, 1, 150, 1400);
+    const uint64_t which = sim_below(draw(swarm, DRAW_META, 0), 100);
+    struct sim_fault *fault;
+
+    if (which < 20) {
+        fault = fault_on(swarm, SIM_FAULT_PAUSE, at_ns, MS(10) * between(swarm, DRAW_META, 2, 20, 400));
+        sim_host_refs_add(&fault->hosts, SIM_HOST_META, 0);
+    } else if (which < 40) {
+        fault = fault_on(swarm, SIM_FAULT_CRASH, at_ns, MS(10) * between(swarm, DRAW_META, 2, 10, 200));
+        fault->unsynced = SIM_UNSYNCED_SEEDED;
+        sim_host_refs_add(&fault->hosts, SIM_HOST_META, 0);
+    } else if (which < 55 && swarm->windows_count <= 1 && swarm->gone == 0) {
+        fault = fault_on(swarm, SIM_FAULT_CRASH, S(16), MS(10) * between(swarm, DRAW_META, 2, 10, 300));
+        fault->unsynced = SIM_UNSYNCED_LOSE;
+        sim_host_refs_add(&fault->hosts, SIM_HOST_META, 0);
+        sim_host_refs_add(&fault->hosts, SIM_HOST_ALL_DATA, 0);
+    }
+}
+
+void sim_swarm_draw(uint64_t seed, struct sim_scenario *scenario)
+{
+    struct swarm swarm = {.scenario = scenario, .key = sim_mix(seed, UINT64_C(0x7377617266))};
+
+    sim_scenario_init(scenario);
+    (void)snprintf(scenario->name, sizeof scenario->name, "swarm-%llu", (unsigned long long)seed);
+    (void)snprintf(scenario->description, sizeof scenario->description, "What seed %llu of the swarm drew.",
+                   (unsigned long long)seed);
+    scenario->duration_ns = S(20);
+    cluster(&swarm);
+    network(&swarm);
+    workload(&swarm);
+    main_crash(&swarm);
+    extras(&swarm);
+    meta_faults(&swarm);
+}
