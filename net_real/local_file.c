@@ -717,6 +717,7 @@ void dfs_local_abort(struct dfs_local *local)
     const ssize_t rc = write(local->end_fd, &one, sizeof one);
 
     (void)rc; /* the counter cannot be full */
+    pthread_mutex_lock(&local->mutex);
     dfs_list_each(link, &local->all) {
         struct file *file = dfs_container_of(link, struct file, link);
         struct dfs_list *held;
@@ -728,6 +729,7 @@ void dfs_local_abort(struct dfs_local *local)
             submit(op);
         }
     }
+    pthread_mutex_unlock(&local->mutex);
 }
 
 void dfs_local_close(struct dfs_local *local)

@@ -30,8 +30,9 @@ struct dfs_net {
     struct dfs_list later; /* have had their share of this turn */
     uint64_t turn;
     unsigned handles; /* of connections, not yet closed */
-    unsigned accepted;  /* now */
-    unsigned strangers; /* of them, established and not nodes */
+    struct dfs_list shaking; /* accepted ones in their handshake, oldest first */
+    unsigned shaking_count;
+    unsigned strangers; /* accepted ones, established, that are not nodes */
 
     int listener; /* -1: none */
     uint16_t port;

@@ -337,6 +337,54 @@ static void on_signal(uv_signal_t *handle, int number)
     dfs_real_settle(real);
 }
 
+/* Descriptors of the program ---------------------------------------------------------------------------------------- */
+
+struct dfs_real_watch {
+    struct dfs_real *real;
+    uv_poll_t poll;
+    void (*ready)(void *ctx);
+    void *ctx;
+};
+
+static void on_watch(uv_poll_t *handle, int status, int events)
+{
+    struct dfs_real_watch *watch = handle->data;
+    struct dfs_real *real = watch->real;
+
+    (void)events;
+    if (status < 0)
+        (void)uv_poll_start(&watch->poll, UV_READABLE, on_watch); /* libuv has stopped it; reading shows the error */
+    watch->ready(watch->ctx); /* may unwatch */
+    dfs_real_settle(real);
+}
+
+static void on_watch_closed(uv_handle_t *handle)
+{
+    dfs_free(handle->data);
+}
+
+struct dfs_real_watch *dfs_real_watch(struct dfs_real *real, int descriptor, void (*ready)(void *ctx), void *ctx)
+{
+    struct dfs_real_watch *watch = dfs_alloc_zero(sizeof *watch);
+
+    watch->real = real;
+    watch->ready = ready;
+    watch->ctx = ctx;
+    if (uv_poll_init(&real->loop, &watch->poll, descriptor) != 0) {
+        dfs_free(watch);
+        return NULL;
+    }
+    watch->poll.data = watch;
+    (void)uv_poll_start(&watch->poll, UV_READABLE, on_watch);
+    return watch;
+}
+
+void dfs_real_unwatch(struct dfs_real_watch *watch)
+{
+    if (watch != NULL)
+        uv_close((uv_handle_t *)&watch->poll, on_watch_closed);
+}
+
 /* Faults ------------------------------------------------------------------------------------------------------------ */
 
 void dfs_real_set_filter(struct dfs_real *real, dfs_fault_filter filter, void *ctx)
@@ -397,7 +445,10 @@ uint64_t dfs_real_raise_descriptor_limit(void)
 void dfs_real_config_init(struct dfs_real_config *config)
 {
     *config = (struct dfs_real_config){
-        .disk_threads = DFS_POOL_THREADS_DEFAULT, .connections_max = DFS_REAL_CONNECTIONS_DEFAULT};
+        .disk_threads = DFS_POOL_THREADS_DEFAULT,
+        .connections_max = DFS_REAL_CONNECTIONS_DEFAULT,
+        .handshake_ms = DFS_REAL_HANDSHAKE_MS,
+    };
 }
 
 static const char *copy_text(const char *text)
@@ -594,7 +645,7 @@ enum dfs_status dfs_real_new(const struct dfs_real_config *config, char ret_word
     struct dfs_real *real = dfs_alloc_zero(sizeof *real);
     enum dfs_status status;
 
-    DFS_ASSERT(config->disk_threads > 0 && config->disk_threads <= DFS_POOL_THREADS_MAX);
+    DFS_ASSERT(config->disk_threads > 0 && config->disk_threads <= DFS_POOL_THREADS_MAX && config->handshake_ms > 0);
     copy_config(&real->config, config);
     real->deadline = DFS_NEVER;
     real->armed = DFS_NEVER;

@@ -73,6 +73,7 @@ struct dfs_real_config {
     const char *congestion;     /* TCP congestion control; NULL or "": the system's default */
     unsigned disk_threads;      /* of the pool that does files */
     unsigned connections_max;   /* accepted, those of nodes of the cluster not counted */
+    unsigned handshake_ms;      /* for a connect or accept until the peer is known */
 
     /* Called on the loop's thread with `ctx`; any may be NULL. `log` never gets a secret. */
     void *ctx;
@@ -147,6 +148,17 @@ void dfs_real_post(struct dfs_real *real, uint64_t id, uint32_t code, void *take
 enum dfs_status dfs_real_reload(struct dfs_real *real, const struct dfs_real_pem *certificate,
                                 const struct dfs_real_pem *key, const struct dfs_real_pem *ca,
                                 char ret_words[DFS_WORDS_BYTES_MAX]) DFS_MUST_CHECK;
+
+/* Descriptors of the program ---------------------------------------------------------------------------------------- */
+
+struct dfs_real_watch;
+
+/* Calls `ready(ctx)` on the loop's thread, outside any step, whenever `descriptor` (which stays the caller's) is readable. NULL: the system
+ * refuses it. */
+struct dfs_real_watch *dfs_real_watch(struct dfs_real *real, int descriptor, void (*ready)(void *ctx), void *ctx);
+
+/* Before the descriptor is closed, and before dfs_real_free. NULL is fine. */
+void dfs_real_unwatch(struct dfs_real_watch *watch);
 
 /* Facts ------------------------------------------------------------------------------------------------------------ */
 

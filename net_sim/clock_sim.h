@@ -1,8 +1,9 @@
 /*
  * clock_sim.h - the two clocks of a host, as functions of the world's time.
  *
- * mono runs from a start of its own (hosts' monos are not comparable) at 1 + drift; wall is the world's calendar at the same rate plus an
- * offset that may jump. Whole numbers only; conversions round so that a deadline is never stepped early.
+ * mono runs from a start of its own (hosts' monos are not comparable) at 1 + drift; wall is the world's
+ * calendar at the same rate plus an offset that may jump. Whole numbers only; conversions round so that a
+ * deadline is never stepped early.
  */
 #ifndef DFS_NET_SIM_CLOCK_SIM_H
 #define DFS_NET_SIM_CLOCK_SIM_H
@@ -16,10 +17,10 @@
 #define SIM_DRIFT_PPM_MAX 500000 /* half or one and a half times as fast */
 
 struct sim_clock {
-    dfs_time_ns base;     /* the world's time since which the drift below holds */
-    dfs_time_ns mono;     /* at base */
-    dfs_wall_ns wall;     /* at base, without the offset */
-    int64_t offset_ns;    /* of wall */
+    dfs_time_ns base;  /* the world's time since which the drift below holds */
+    dfs_time_ns mono;  /* at base */
+    dfs_wall_ns wall;  /* at base, without the offset */
+    int64_t offset_ns; /* of wall */
     int64_t drift_ppm;
 };
 
@@ -53,7 +54,8 @@ static inline dfs_wall_ns sim_clock_wall(const struct sim_clock *clock, dfs_time
     return wall + (uint64_t)clock->offset_ns;
 }
 
-/* The first time of the world, not before `base`, at which mono is at least `mono`; DFS_NEVER stays DFS_NEVER. */
+/* The first time of the world, not before `base`, at which mono is at least `mono`; DFS_NEVER stays
+ * DFS_NEVER. */
 dfs_time_ns sim_clock_world(const struct sim_clock *clock, dfs_time_ns mono);
 
 #endif

@@ -1,8 +1,9 @@
 /*
  * disk_crash.c - what is left on a disk after a crash, and after a clean stop.
  *
- * Decided in three parts, each by draws keyed with the disk, the crash, and the file or operation: which of the operations under way were carried
- * out; how far each file's names got; which sectors of its unsynced pages, and how much of its size, reached the medium. faults.h says it in words.
+ * Decided in three parts, each by draws keyed with the disk, the crash, and the file or operation: which of
+ * the operations under way were carried out; how far each file's names got; which sectors of its unsynced
+ * pages, and how much of its size, reached the medium. faults.h says it in words.
  */
 #include "net_sim/disk_internal.h"
 
@@ -87,7 +88,8 @@ static size_t fates_find(const struct sim_disk *disk, struct fate *fates)
     for (const struct sim_change *at = disk->changes; at != NULL; at = at->next) {
         size_t i = 0;
 
-        /* file->references is free for us: no operation is pending any more. It holds 1 + the place of the fate. */
+        /* file->references is free for us: no operation is pending any more. It holds 1 + the place of the
+         * fate. */
         if (at->file->references == 0) {
             at->file->references = (uint32_t)(++count);
             fates[count - 1] = (struct fate){.file = at->file, .name = at->file->durable_name};
@@ -115,7 +117,8 @@ static int fate_compare(const void *a, const void *b)
     return left->since < right->since ? -1 : left->since > right->since;
 }
 
-/* The next change of the file after `since` is kept too. There is one: without it the name could not have been given again. */
+/* The next change of the file after `since` is kept too. There is one: without it the name could not have
+ * been given again. */
 static void keep_next(struct sim_disk *disk, const struct sim_file *file, uint64_t since)
 {
     for (struct sim_change *at = disk->changes; at != NULL; at = at->next) {
@@ -159,7 +162,8 @@ static void names_decide(struct sim_disk *disk, enum sim_unsynced mode)
         if (of_file == SIM_UNSYNCED_TORN)
             at->kept = (sim_draw(disk->world, key, SIM_DRAW_CRASH_NAME, at->number) & 1) != 0;
     }
-    /* Names of one file follow each other: what comes after a change that is undone is undone. Marked in file->changes while walking. */
+    /* Names of one file follow each other: what comes after a change that is undone is undone. Marked in
+     * file->changes while walking. */
     for (struct sim_change *at = disk->changes; at != NULL; at = at->next) {
         if (!at->kept)
             at->file->changes = UINT32_MAX;
@@ -233,7 +237,8 @@ static uint64_t size_decide(struct sim_disk *disk, const struct sim_file *file, 
         return file->durable_bytes;
     if (mode == SIM_UNSYNCED_KEEP)
         return file->bytes;
-    step = sim_below(sim_draw(disk->world, crash_key(disk, SIM_DRAW_CRASH_SIZE), SIM_DRAW_CRASH_SIZE, file->number), steps);
+    step = sim_below(sim_draw(disk->world, crash_key(disk, SIM_DRAW_CRASH_SIZE), SIM_DRAW_CRASH_SIZE, file->number),
+                     steps);
     return step == steps - 1 ? file->bytes : file->durable_bytes + step * SIM_SECTOR_BYTES;
 }
 
@@ -271,8 +276,8 @@ static void content_decide(struct sim_disk *disk, struct sim_file *file, enum si
         if (dirty->lost)
             sectors = 0;
         if (sectors != UINT64_MAX) {
-            struct sim_page *page = sectors == 0 ? sim_page_ref(dirty->stored)
-                                                 : page_tear(disk, slot->page, dirty->stored, sectors);
+            struct sim_page *page =
+                sectors == 0 ? sim_page_ref(dirty->stored) : page_tear(disk, slot->page, dirty->stored, sectors);
 
             sim_page_unref(&disk->world->store, slot->page);
             slot->page = page;

@@ -471,7 +471,8 @@ const struct sim_file *sim_disk_find(const struct sim_disk *disk, enum sim_view 
     struct sim_name *name = sim_name_new(text);
     const struct sim_file *file = sim_file_find(disk, name);
 
-    if (view == SIM_DURABLE && (file == NULL || file->durable_name == NULL || !sim_name_equal(file->durable_name, name))) {
+    if (view == SIM_DURABLE &&
+        (file == NULL || file->durable_name == NULL || !sim_name_equal(file->durable_name, name))) {
         /* Durable under a name that it has not now: then a change of it is pending. */
         file = NULL;
         for (const struct sim_change *at = disk->changes; at != NULL && file == NULL; at = at->next)

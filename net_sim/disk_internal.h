@@ -36,16 +36,16 @@ struct sim_file {
     uint32_t slot_capacity;
     uint32_t dirty_count;
     uint32_t dirty_capacity;
-    uint32_t changes;              /* of its name, not durable */
-    uint32_t references;           /* pending syncs */
+    uint32_t changes;    /* of its name, not durable */
+    uint32_t references; /* pending syncs */
     uint64_t bytes;
     uint64_t durable_bytes;
     uint64_t reserved_bytes;
-    uint64_t charged_bytes;        /* of the disk's capacity */
-    uint64_t number;               /* of the disk's files: keys the draws of a crash */
+    uint64_t charged_bytes; /* of the disk's capacity */
+    uint64_t number;        /* of the disk's files: keys the draws of a crash */
     uint64_t version;
     bool open;
-    bool broken;                   /* was open when the disk vanished */
+    bool broken; /* was open when the disk vanished */
 };
 
 /* A creation, rename or removal that no SYNC_DIR has covered. */
@@ -77,14 +77,14 @@ struct sim_disk_pending {
     size_t buf_offset;
     uint64_t offset;
     uint64_t length;
-    uint64_t count;            /* of the answer */
-    struct sim_file *file;     /* SYNC: as it was at submission */
+    uint64_t count;        /* of the answer */
+    struct sim_file *file; /* SYNC: as it was at submission */
     struct sim_capture *captured;
     uint32_t captured_count;
-    uint64_t captured_bytes;   /* its size then */
-    uint64_t changes_until;    /* SYNC_DIR: covers changes up to this number */
+    uint64_t captured_bytes; /* its size then */
+    uint64_t changes_until;  /* SYNC_DIR: covers changes up to this number */
     bool carried_out;
-    bool cancelled;            /* the host went down */
+    bool cancelled; /* the host went down */
     bool stale;
     bool misdirected;
     uint8_t pool_class;
@@ -116,9 +116,9 @@ struct sim_disk {
     dfs_time_ns busy_until;
     struct sim_disk_order order[SIM_DISK_ORDER_SLOTS]; /* by the hash of the name */
     struct sim_file **buckets;
-    size_t bucket_count; /* a power of two */
-    size_t file_count;   /* with a name now */
-    struct dfs_list active;  /* files that are open or not wholly on stable storage */
+    size_t bucket_count;    /* a power of two */
+    size_t file_count;      /* with a name now */
+    struct dfs_list active; /* files that are open or not wholly on stable storage */
     struct dfs_list settled;
     struct sim_change *changes;
     struct sim_change *changes_last;
@@ -158,7 +158,7 @@ void sim_file_write(struct sim_disk *disk, struct sim_file *file, uint64_t offse
 void sim_file_page_set(struct sim_disk *disk, struct sim_file *file, uint32_t place, struct sim_page *page);
 struct sim_page *sim_file_page(const struct sim_file *file, enum sim_view view, uint64_t place);
 void sim_file_intern(struct sim_disk *disk, struct sim_file *file); /* shares what can be shared */
-void sim_file_charge(struct sim_disk *disk, struct sim_file *file);  /* brings used_bytes up to date */
+void sim_file_charge(struct sim_disk *disk, struct sim_file *file); /* brings used_bytes up to date */
 uint64_t sim_file_charge_for(uint64_t bytes);
 
 /* The page is on stable storage as `stored`: clean if that is what it is now. */

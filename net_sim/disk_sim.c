@@ -315,8 +315,8 @@ static dfs_time_ns done_at(struct sim_disk *disk, const struct sim_disk_pending 
     if (disk->busy_until < world->now)
         disk->busy_until = world->now;
     if (moves && options->bytes_per_second != 0)
-        disk->busy_until += (dfs_duration_ns)((sim_u128)pending->length * DFS_SECONDS * disk->slow_factor /
-                                              options->bytes_per_second);
+        disk->busy_until +=
+            (dfs_duration_ns)((sim_u128)pending->length * DFS_SECONDS * disk->slow_factor / options->bytes_per_second);
     if (latency.max > latency.min)
         latency.min = sim_in_range(sim_draw(world, disk->key, SIM_DRAW_DISK_LATENCY, pending->number), latency);
     at = disk->busy_until + latency.min * disk->slow_factor + delay;
@@ -371,7 +371,8 @@ static void disk_submit(void *ctx, const struct dfs_disk_op *op)
     dfs_list_push(&disk->pending, &pending->of_disk);
     disk->pending_count++;
     world->counts.disk_operations++;
-    sim_trace_mix(world, pending->token ^ op->offset << 20, (pending->name != NULL ? pending->name->hash : 0) + op->length);
+    sim_trace_mix(world, pending->token ^ op->offset << 20,
+                  (pending->name != NULL ? pending->name->hash : 0) + op->length);
     sim_trace_mix(world, pending->name2 != NULL ? pending->name2->hash : 0, (uint64_t)op->verb << 32 | host->index);
     DFS_ASSERT(op->buf != NULL || (op->verb != DFS_DISK_READ && op->verb != DFS_DISK_WRITE));
     if (op->verb == DFS_DISK_SYNC)
@@ -456,7 +457,8 @@ static enum dfs_status do_sync(struct sim_disk *disk, struct sim_disk_pending *p
     return DFS_OK;
 }
 
-/* What Linux does to dirty pages when writing them back fails (faults.h): each is written all the same, dropped, or marked clean. */
+/* What Linux does to dirty pages when writing them back fails (faults.h): each is written all the same,
+ * dropped, or marked clean. */
 static void sync_failed(struct sim_disk *disk, struct sim_disk_pending *pending)
 {
     struct sim_world *world = disk->world;
@@ -552,8 +554,8 @@ static void read_lie(struct sim_disk *disk, const struct sim_disk_pending *pendi
     const uint64_t place =
         first + sim_below(sim_draw(world, disk->key, SIM_DRAW_DISK_LIE_PLACE, pending->number), last - first + 1);
     const uint64_t begin = place * SIM_PAGE_BYTES > pending->offset ? place * SIM_PAGE_BYTES : pending->offset;
-    const uint64_t end = pending->offset + count < (place + 1) * SIM_PAGE_BYTES ? pending->offset + count
-                                                                               : (place + 1) * SIM_PAGE_BYTES;
+    const uint64_t end =
+        pending->offset + count < (place + 1) * SIM_PAGE_BYTES ? pending->offset + count : (place + 1) * SIM_PAGE_BYTES;
     uint8_t *at = bytes + (begin - pending->offset);
     const struct sim_file *source = file;
 
@@ -671,12 +673,13 @@ static void answer(struct sim_disk_pending *pending)
     struct sim_world *world = disk->world;
     struct dfs_event event = {
         .kind = DFS_EV_DISK,
-        .disk = {
-            .verb = pending->verb,
-            .token = pending->token,
-            .status = pending->status,
-            .count = pending->count,
-        },
+        .disk =
+            {
+                .verb = pending->verb,
+                .token = pending->token,
+                .status = pending->status,
+                .count = pending->count,
+            },
     };
 
     if (pending->status == DFS_OK && pending->verb == DFS_DISK_LIST && !disk->gone)
@@ -743,7 +746,8 @@ static void flip(struct sim_disk *disk, struct sim_file *file, uint64_t offset, 
     (void)sim_file_read(file, SIM_NOW, (uint64_t)place * SIM_PAGE_BYTES, page->bytes, count);
     page->count = (uint16_t)count;
     page->bytes[offset % SIM_PAGE_BYTES] ^= (uint8_t)(1u << bit);
-    /* In place, so that a page which was on stable storage still is: with the flipped bit. A hole may have no slot yet. */
+    /* In place, so that a page which was on stable storage still is: with the flipped bit. A hole may have no
+     * slot yet. */
     if (place >= file->slot_count || file->slots[place].dirty != 0) {
         sim_file_page_set(disk, file, place, page);
     } else {

@@ -1,9 +1,9 @@
 /*
  * disk_sim.h - the disks: verbs, one queue a disk, faults, and what is left after a crash.
  *
- * A disk outlives the machines that use it. It is one flat directory of files; of each it keeps what a reader sees now and what is on stable
- * storage. Pages of 4 KiB are immutable, counted and shared: three copies of a block cost the memory of one. What exactly is injected stands in
- * faults.h.
+ * A disk outlives the machines that use it. It is one flat directory of files; of each it keeps what a reader
+ * sees now and what is on stable storage. Pages of 4 KiB are immutable, counted and shared: three copies of a
+ * block cost the memory of one. What exactly is injected stands in faults.h.
  */
 #ifndef DFS_NET_SIM_DISK_SIM_H
 #define DFS_NET_SIM_DISK_SIM_H
@@ -35,7 +35,8 @@ struct sim_disk_options {
 /* 0.1 ms, 200 MB/s, 1 TB. */
 struct sim_disk_options sim_disk_options_default(void);
 
-/* A disk on its own, to be given to a host or to be looked at; freed with the world. `name` keys its draws; copied. */
+/* A disk on its own, to be given to a host or to be looked at; freed with the world. `name` keys its draws;
+ * copied. */
 struct sim_disk *sim_disk_new(struct sim_world *world, const char *name, const struct sim_disk_options *options);
 
 /* `disk` (empty) becomes what is on the stable storage of `source` now: a second host with one identity. */
@@ -51,7 +52,8 @@ const char *sim_unsynced_name(enum sim_unsynced mode);
 
 void sim_disk_slow(struct sim_disk *disk, uint32_t factor); /* latency and transfer times this; 1 is normal */
 void sim_disk_full(struct sim_disk *disk, bool full);       /* CREATE, and a WRITE that needs room, get NO_SPACE */
-void sim_disk_vanish(struct sim_disk *disk, bool gone);     /* an empty directory; what was open fails for ever, CREATE fails */
+void sim_disk_vanish(struct sim_disk *disk,
+                     bool gone); /* an empty directory; what was open fails for ever, CREATE fails */
 void sim_disk_capacity_set(struct sim_disk *disk, uint64_t capacity_bytes);
 
 /* What goes wrong with operations of one verb. */
@@ -80,15 +82,15 @@ sim_rule_id sim_disk_rule_add(struct sim_disk *disk, const struct sim_disk_rule 
 uint64_t sim_disk_rule_remove(struct sim_disk *disk, sim_rule_id id);
 uint64_t sim_disk_rule_hits(const struct sim_disk *disk, sim_rule_id id);
 
-/* Flips one bit in each of up to `count` files that are not open and pass `wanted` (NULL: all), chosen by the seed and `salt`. Both what is read and what
- * is stored change. `hit` (may be NULL) is told the names. Returns how many. */
+/* Flips one bit in each of up to `count` files that are not open and pass `wanted` (NULL: all), chosen by the seed
+ * and `salt`. Both what is read and what is stored change. `hit` (may be NULL) is told the names. Returns how many. */
 uint64_t sim_disk_rot(struct sim_disk *disk, uint64_t count, uint64_t salt, bool (*wanted)(void *arg, const char *name),
                       void (*hit)(void *arg, const char *name, uint64_t offset), void *arg);
 
 /* Flips one bit of a byte of a file now. false when there is no such byte. */
 bool sim_disk_flip(struct sim_disk *disk, const char *name, uint64_t offset, unsigned bit);
 
-/* For checkers: looking changes nothing, costs no time and is not part of the trace --------------------------------- */
+/* For checkers: looking changes nothing, costs no time and is not part of the trace -------------------------------- */
 
 enum sim_view { SIM_NOW, SIM_DURABLE };
 

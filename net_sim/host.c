@@ -134,8 +134,8 @@ struct sim_host *sim_host_add(struct sim_world *world, const char *name, const s
         .rng = &rng_ops,
         .trace = &trace_ops,
     };
-    mono = sim_in_range(sim_prf(host->key, SIM_DRAW_BOOT, 0),
-                        (struct sim_range){.min = BOOT_MIN_NS, .max = BOOT_MAX_NS});
+    mono =
+        sim_in_range(sim_prf(host->key, SIM_DRAW_BOOT, 0), (struct sim_range){.min = BOOT_MIN_NS, .max = BOOT_MAX_NS});
     sim_clock_init(&host->clock, 0, mono, world->options.wall);
     sim_clock_set(&host->clock, 0, options->wall_offset_ns, options->drift_ppm);
     host_register(world, host);
@@ -256,7 +256,7 @@ void sim_host_on_timer(struct sim_host *host)
     }
 }
 
-/* Holding: what comes to a paused or busy host waits in its inbox ---------------------------------------------------- */
+/* Holding: what comes to a paused or busy host waits in its inbox -------------------------------------------------- */
 
 void sim_host_hold(struct sim_host *host, struct sim_item *item)
 {

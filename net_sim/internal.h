@@ -5,6 +5,7 @@
 #define DFS_NET_SIM_INTERNAL_H
 
 #include "net_sim/clock_sim.h"
+#include "net_sim/faults.h"
 #include "net_sim/pool.h"
 #include "net_sim/queue.h"
 #include "net_sim/store.h"
@@ -17,20 +18,9 @@
 
 /* Limits ----------------------------------------------------------------------------------------------------------- */
 
-/* Datagrams that wait for a paused or busy host; Linux's default receive buffer holds about as many small ones. */
-#define SIM_INBOX_DATAGRAMS_MAX 256
-
-/* Bytes of one direction of a stream that have left the sender and were not read: the socket buffers of both ends. */
-#define SIM_STREAM_BUFFER_BYTES ((size_t)4 * 1024 * 1024)
-
-/* What still gets through while acknowledgements do not come back. */
-#define SIM_STREAM_WINDOW_BYTES ((size_t)64 * 1024)
-
-/* What a packet of a stream carries: Ethernet's MTU less IPv4, TCP and its timestamps. Only loss is counted in packets. */
+/* What a packet of a stream carries: Ethernet's MTU less IPv4, TCP and its timestamps. Only loss is counted
+ * in packets. */
 #define SIM_PACKET_BYTES 1448u
-
-/* A stream that a partition held goes on at most so long after the heal (retransmission back-off). */
-#define SIM_HEAL_DELAY_MAX_NS (1 * DFS_SECONDS)
 
 /* Pieces of a cut segment come at most so long after each other. */
 #define SIM_PIECE_DELAY_MAX_NS (20 * DFS_MICROSECONDS)
@@ -49,7 +39,7 @@ enum sim_segment_cut { SIM_CUT_NONE, SIM_CUT_PIECES, SIM_CUT_BYTES };
 struct sim_segment {
     struct sim_segment *next;
     dfs_time_ns sent_at;
-    dfs_time_ns leave_at;  /* when its last byte has left the sending host */
+    dfs_time_ns leave_at; /* when its last byte has left the sending host */
     dfs_time_ns arrive_at;
     uint64_t number;       /* of the frames of this direction, from 1 */
     dfs_duration_ns delay; /* a filter's */
@@ -75,27 +65,27 @@ struct sim_conn;
 
 /* One direction of a connection, kept by the end that sends. */
 struct sim_pipe {
-    struct sim_item arrive;       /* queued for the time of the oldest segment in flight */
-    struct sim_item sent;         /* queued for the leaving of the oldest bulk frame */
-    struct dfs_list stalled;      /* in the world's list while something must heal first */
+    struct sim_item arrive;  /* queued for the time of the oldest segment in flight */
+    struct sim_item sent;    /* queued for the leaving of the oldest bulk frame */
+    struct dfs_list stalled; /* in the world's list while something must heal first */
     dfs_time_ns stalled_at;
-    dfs_time_ns hold_until;       /* sim_streams_stall */
-    struct sim_segment *flight;   /* given to the link, oldest first */
+    dfs_time_ns hold_until;     /* sim_streams_stall */
+    struct sim_segment *flight; /* given to the link, oldest first */
     struct sim_segment *flight_last;
-    struct sim_segment *leaving;  /* the first of those that has not been seen to leave */
-    struct sim_segment *queue;    /* waits for room in flight */
+    struct sim_segment *leaving; /* the first of those that has not been seen to leave */
+    struct sim_segment *queue;   /* waits for room in flight */
     struct sim_segment *queue_last;
-    struct sim_sent *bulk;        /* of those in flight, whose leaving was not told */
+    struct sim_sent *bulk; /* of those in flight, whose leaving was not told */
     struct sim_sent *bulk_last;
-    size_t flight_bytes;          /* not read yet */
-    size_t control_bytes;         /* heads that have not left */
-    size_t credit_bytes;          /* what the window still lets through while the way back is cut */
+    size_t flight_bytes;  /* not read yet */
+    size_t control_bytes; /* heads that have not left */
+    size_t credit_bytes;  /* what the window still lets through while the way back is cut */
     dfs_time_ns arrive_last;
-    uint64_t frames;              /* sent so far */
+    uint64_t frames; /* sent so far */
     uint64_t frames_read;
     bool arrive_queued;
     bool sent_queued;
-    bool reader_waits;            /* the sink granted nothing: until resume() */
+    bool reader_waits; /* the sink granted nothing: until resume() */
     bool muted;
 };
 
@@ -120,8 +110,8 @@ struct sim_endpoint {
     uint32_t life;          /* of the host, when the connection was made */
     uint8_t side;
     bool closed_queued;
-    bool by_network;        /* the news comes from the other host: a cut loses it */
-    bool gone;              /* its host went down without a word */
+    bool by_network; /* the news comes from the other host: a cut loses it */
+    bool gone;       /* its host went down without a word */
 };
 
 enum sim_conn_stage { SIM_CONN_HELLO, SIM_CONN_ANSWER, SIM_CONN_REFUSED, SIM_CONN_FINISH, SIM_CONN_MADE };
@@ -131,9 +121,9 @@ struct sim_conn {
     struct dfs_list of_world; /* in world->conns */
     struct dfs_list stalled;  /* the handshake waits for a heal */
     dfs_time_ns stalled_at;
-    uint64_t number;          /* in the world */
+    uint64_t number; /* in the world */
     uint64_t key;
-    struct sim_link *link[2]; /* by the side that sends */
+    struct sim_link *link[2];   /* by the side that sends */
     struct sim_endpoint end[2]; /* 0 connected, 1 accepted */
     enum sim_conn_stage stage;
     struct dfs_id node_wanted;
@@ -215,19 +205,19 @@ struct sim_host {
     void *machine; /* NULL: down */
     dfs_time_ns (*step)(void *machine, const struct dfs_event *event);
     struct sim_clock clock;
-    bool held;       /* paused, busy, or something waits: what comes goes to the inbox */
+    bool held; /* paused, busy, or something waits: what comes goes to the inbox */
     bool wake_queued;
     bool start_queued;
     bool tick_waits; /* the tick stands in the inbox */
     bool listens;
-    bool dark;       /* down without an operating system that would say so */
+    bool dark; /* down without an operating system that would say so */
     uint32_t pauses;
     uint32_t index;
     uint32_t life;
     uint32_t slow_factor;
     dfs_duration_ns step_cost_ns;
     dfs_time_ns busy_until;
-    dfs_time_ns deadline; /* of the world; DFS_NEVER: none */
+    dfs_time_ns deadline;      /* of the world; DFS_NEVER: none */
     dfs_time_ns deadline_mono; /* as the machine said it */
     struct dfs_heap_item timer;
     uint64_t key;

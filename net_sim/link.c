@@ -166,8 +166,8 @@ static struct sim_datagram *datagram_new(struct sim_world *world, struct sim_hos
 
 static void datagram_copy(struct sim_world *world, const struct sim_datagram *datagram, dfs_time_ns at)
 {
-    struct sim_datagram *copy =
-        datagram_new(world, datagram->from, datagram->item.host, &datagram->shown_from, datagram->bytes, datagram->count);
+    struct sim_datagram *copy = datagram_new(world, datagram->from, datagram->item.host, &datagram->shown_from,
+                                             datagram->bytes, datagram->count);
 
     copy->number = datagram->number;
     copy->injected = datagram->injected;
@@ -200,8 +200,9 @@ static void datagram_launch(struct sim_link *link, struct sim_datagram *datagram
         sim_hits(sim_draw(world, link->key, SIM_DRAW_DUPLICATE, number), options->duplicate_ppb))
         copies++;
     for (uint64_t i = 0; i < copies; i++)
-        datagram_copy(world, datagram,
-                      at + sim_link_latency(link, sim_prf(link->key, SIM_DRAW_COPY_LATENCY, i), SIM_DRAW_COPY_LATENCY, number));
+        datagram_copy(
+            world, datagram,
+            at + sim_link_latency(link, sim_prf(link->key, SIM_DRAW_COPY_LATENCY, i), SIM_DRAW_COPY_LATENCY, number));
     at += sim_link_latency(link, link->key, SIM_DRAW_LATENCY, number);
     if (options->reorder_ppb != 0 &&
         sim_hits(sim_draw(world, link->key, SIM_DRAW_REORDER, number), options->reorder_ppb)) {
@@ -245,8 +246,8 @@ void sim_datagram_send(void *ctx, const struct dfs_addr *to_addr, const void *by
     datagram_launch(link, datagram, &verdict);
 }
 
-void sim_datagram_inject(struct sim_host *from, struct sim_host *to, const struct dfs_addr *shown_from, const void *bytes,
-                         size_t count)
+void sim_datagram_inject(struct sim_host *from, struct sim_host *to, const struct dfs_addr *shown_from,
+                         const void *bytes, size_t count)
 {
     struct sim_world *world = from->world;
     struct sim_link *link = sim_link_between(from, to);

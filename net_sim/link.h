@@ -1,8 +1,9 @@
 /*
  * link.h - what a datagram or a segment meets between two hosts.
  *
- * One link per ordered pair of hosts, made on first use. A link follows the options of the world until it gets its own; both may change while
- * the world runs, and what is already under way keeps the times it was given. What exactly is injected stands in faults.h.
+ * One link per ordered pair of hosts, made on first use. A link follows the options of the world until it
+ * gets its own; both may change while the world runs, and what is already under way keeps the times it was
+ * given. What exactly is injected stands in faults.h.
  */
 #ifndef DFS_NET_SIM_LINK_H
 #define DFS_NET_SIM_LINK_H
@@ -41,12 +42,12 @@ void sim_link_set(struct sim_host *from, struct sim_host *to, const struct sim_l
 /* What is in force for the link. */
 const struct sim_link_options *sim_link_get(struct sim_host *from, struct sim_host *to);
 
-/* A datagram of the simulator's own making, from an address of its choice (`forge`, `replay`). It travels the link from -> to. `shown_from`
- * NULL shows the address of `from`. Not offered to filters. */
-void sim_datagram_inject(struct sim_host *from, struct sim_host *to, const struct dfs_addr *shown_from, const void *bytes,
-                         size_t count);
+/* A datagram of the simulator's own making, from an address of its choice (`forge`, `replay`). It travels the link
+ * from -> to. `shown_from` NULL shows the address of `from`. Observers see it as injected; their verdict is ignored. */
+void sim_datagram_inject(struct sim_host *from, struct sim_host *to, const struct dfs_addr *shown_from,
+                         const void *bytes, size_t count);
 
-/* Streams between two hosts, both ways, connects under way included -------------------------------------------- */
+/* Streams between two hosts, both ways, connects under way included ------------------------------------------------ */
 
 /* Both ends get EV_CLOSED with UNREACHABLE at once. Returns how many connections there were. */
 uint64_t sim_streams_reset(struct sim_host *a, struct sim_host *b);

@@ -52,8 +52,7 @@ static void env_push(void *ctx, uint64_t sink, uint64_t offset, struct dfs_buf *
 
 static void env_finish(void *ctx, uint64_t sink, bool commit, uint64_t token)
 {
-    const struct sim_local_pending pending = {
-        .verb = SIM_LOCAL_FINISH, .file = sink, .token = token, .commit = commit};
+    const struct sim_local_pending pending = {.verb = SIM_LOCAL_FINISH, .file = sink, .token = token, .commit = commit};
 
     submit(ctx, &pending);
 }

@@ -4,7 +4,8 @@
 
 #include "core/base/mem.h"
 
-sim_partition_id sim_partition_cut(struct sim_world *world, const struct sim_group *groups, size_t group_count, bool one_way)
+sim_partition_id sim_partition_cut(struct sim_world *world, const struct sim_group *groups, size_t group_count,
+                                   bool one_way)
 {
     struct sim_partition *partition =
         dfs_alloc_zero(sizeof *partition + world->host_count * sizeof partition->group_of[0]);

@@ -1,8 +1,9 @@
 /*
  * pool.h - memory for what is in flight: taken and given back without malloc in the steady state.
  *
- * Pieces up to 1 KiB come in steps of 64 bytes out of slabs, larger ones in powers of two. What was given back is handed out last in, first
- * out. Under AddressSanitizer every piece is a malloc of its own, so that a use after free is seen.
+ * Pieces up to 1 KiB come in steps of 64 bytes out of slabs, larger ones in powers of two. What was given
+ * back is handed out last in, first out. Under AddressSanitizer every piece is a malloc of its own, so that a
+ * use after free is seen.
  */
 #ifndef DFS_NET_SIM_POOL_H
 #define DFS_NET_SIM_POOL_H
@@ -11,9 +12,10 @@
 #include <stdint.h>
 
 #define SIM_POOL_STEP 64
-#define SIM_POOL_SMALL 16       /* classes of 64 ... 1024 bytes */
+#define SIM_POOL_SMALL 16          /* classes of 64 ... 1024 bytes */
 #define SIM_POOL_CLASSES (16 + 12) /* and 2 KiB ... 4 MiB */
-/* Slabs double from the first size to that of a huge page, so that small worlds stay small and large ones spare the TLB. */
+/* Slabs double from the first size to that of a huge page, so that small worlds stay small and large ones
+ * spare the TLB. */
 #define SIM_POOL_SLAB_BYTES_FIRST ((size_t)64 * 1024)
 #define SIM_POOL_SLAB_BYTES_MAX ((size_t)2 * 1024 * 1024)
 

@@ -1,8 +1,9 @@
 /*
  * prf.h - keyed randomness: every draw is a function of (key, stream, number), never "the next number".
  *
- * A key names who draws (world, host, link, connection, disk); a stream what for; the number which one. Taking one event away therefore
- * shifts no other draw: shrinking converges, and a seed keeps its meaning when code changes. Not a defence against forgers.
+ * A key names who draws (world, host, link, connection, disk); a stream what for; the number which one.
+ * Taking one event away therefore shifts no other draw: shrinking converges, and a seed keeps its meaning
+ * when code changes. Not a defence against forgers.
  *
  * The mixer is the folded 64 x 64 -> 128 bit product of wyhash (Wang Yi, public domain), two rounds a draw.
  */
@@ -56,13 +57,13 @@ static inline dfs_duration_ns sim_in_range(uint64_t value, struct sim_range rang
 
 /* What a draw is for. Positions are part of what a seed means: new ones are added at the end. */
 enum sim_draw {
-    SIM_DRAW_HOST,            /* the key of a host */
-    SIM_DRAW_LINK,            /* the key of a link */
-    SIM_DRAW_CONN,            /* the key of a connection */
-    SIM_DRAW_DISK,            /* the key of a disk */
-    SIM_DRAW_RANDOM,          /* the env's random verb */
-    SIM_DRAW_BOOT,            /* mono at time 0 */
-    SIM_DRAW_LOSS,            /* datagrams of a link */
+    SIM_DRAW_HOST,   /* the key of a host */
+    SIM_DRAW_LINK,   /* the key of a link */
+    SIM_DRAW_CONN,   /* the key of a connection */
+    SIM_DRAW_DISK,   /* the key of a disk */
+    SIM_DRAW_RANDOM, /* the env's random verb */
+    SIM_DRAW_BOOT,   /* mono at time 0 */
+    SIM_DRAW_LOSS,   /* datagrams of a link */
     SIM_DRAW_LATENCY,
     SIM_DRAW_REORDER,
     SIM_DRAW_REORDER_DELAY,
@@ -77,7 +78,7 @@ enum sim_draw {
     SIM_DRAW_HANDSHAKE,
     SIM_DRAW_HEAL,
     SIM_DRAW_RESET_LATENCY,
-    SIM_DRAW_DISK_LATENCY,    /* disks */
+    SIM_DRAW_DISK_LATENCY, /* disks */
     SIM_DRAW_DISK_ERROR,
     SIM_DRAW_DISK_LIE,
     SIM_DRAW_DISK_LIE_PLACE,
@@ -88,7 +89,7 @@ enum sim_draw {
     SIM_DRAW_CRASH_MODE,
     SIM_DRAW_CRASH_SECTOR,
     SIM_DRAW_CRASH_SIZE,
-    SIM_DRAW_LOCAL            /* local files */
+    SIM_DRAW_LOCAL /* local files */
 };
 
 #endif

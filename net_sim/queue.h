@@ -1,9 +1,10 @@
 /*
  * queue.h - the event queue of the world: a 4-ary min-heap by (time, order) of 16-byte entries.
  *
- * Nothing is ever taken out of the middle: an item that has become pointless is ignored when it comes up, and what moves often (the deadline
- * of a machine) lives in the indexed heap of core/base. So sifting touches no item, and the four children of an entry are one cache line.
- * Equal times leave in the order in which they were pushed.
+ * Nothing is ever taken out of the middle: an item that has become pointless is ignored when it comes up, and
+ * what moves often (the deadline of a machine) lives in the indexed heap of core/base. So sifting touches no
+ * item, and the four children of an entry are one cache line. Equal times leave in the order in which they
+ * were pushed.
  */
 #ifndef DFS_NET_SIM_QUEUE_H
 #define DFS_NET_SIM_QUEUE_H

@@ -1,8 +1,9 @@
 /*
  * store.h - the pages of all disks of a world: immutable once shared, counted, equal ones kept once.
  *
- * A page is up to SIM_PAGE_BYTES; what lies behind its count reads as zeros, and a missing page (NULL) is all zeros. Interned pages are found
- * again by their bytes, so that the copies of a block, on whatever disks, cost the memory of one.
+ * A page is up to SIM_PAGE_BYTES; what lies behind its count reads as zeros, and a missing page (NULL) is all
+ * zeros. Interned pages are found again by their bytes, so that the copies of a block, on whatever disks,
+ * cost the memory of one.
  */
 #ifndef DFS_NET_SIM_STORE_H
 #define DFS_NET_SIM_STORE_H

@@ -161,7 +161,8 @@ void sim_item_drop(struct sim_world *world, struct sim_item *item)
     dfs_unreachable("sim_item_drop");
 }
 
-/* Takes up whatever is due first, if that is not after `until`. At equal times the queue goes before deadlines. */
+/* Takes up whatever is due first, if that is not after `until`. At equal times the queue goes before
+ * deadlines. */
 static bool run_next(struct sim_world *world, dfs_time_ns until)
 {
     const dfs_time_ns queued = sim_queue_next(&world->queue);
@@ -220,7 +221,8 @@ void sim_world_stop(struct sim_world *world)
     world->stopped = true;
 }
 
-void sim_world_call(struct sim_world *world, dfs_time_ns at, void (*call)(void *arg, struct sim_world *world), void *arg)
+void sim_world_call(struct sim_world *world, dfs_time_ns at, void (*call)(void *arg, struct sim_world *world),
+                    void *arg)
 {
     uint8_t pool_class;
     struct sim_call *item = sim_pool_take(&world->pool, sizeof *item, &pool_class);
@@ -326,17 +328,16 @@ void sim_world_observe(struct sim_world *world, const struct sim_observer *obser
 {
     world->observers = dfs_realloc_array(world->observers, world->observer_count + 1, sizeof *world->observers);
     world->observers[world->observer_count++] = *observer;
-    world->observed |= (observer->before_step != NULL ? SIM_SEES_BEFORE : 0u) |
-                       (observer->after_step != NULL ? SIM_SEES_AFTER : 0u) |
-                       (observer->trace != NULL ? SIM_SEES_TRACE : 0u) |
-                       (observer->frame_sent != NULL ? SIM_SEES_FRAME_SENT : 0u) |
-                       (observer->frame_delivered != NULL ? SIM_SEES_FRAME_DELIVERED : 0u) |
-                       (observer->datagram_sent != NULL ? SIM_SEES_DATAGRAM_SENT : 0u) |
-                       (observer->datagram_delivered != NULL ? SIM_SEES_DATAGRAM_DELIVERED : 0u) |
-                       (observer->datagram_lost != NULL ? SIM_SEES_DATAGRAM_LOST : 0u) |
-                       (observer->disk_submitted != NULL ? SIM_SEES_DISK_SUBMITTED : 0u) |
-                       (observer->disk_done != NULL ? SIM_SEES_DISK_DONE : 0u) |
-                       (observer->connection_opened != NULL ? SIM_SEES_OPENED : 0u) |
-                       (observer->connection_closed != NULL ? SIM_SEES_CLOSED : 0u) |
-                       (observer->host_changed != NULL ? SIM_SEES_HOST : 0u);
+    world->observed |=
+        (observer->before_step != NULL ? SIM_SEES_BEFORE : 0u) | (observer->after_step != NULL ? SIM_SEES_AFTER : 0u) |
+        (observer->trace != NULL ? SIM_SEES_TRACE : 0u) | (observer->frame_sent != NULL ? SIM_SEES_FRAME_SENT : 0u) |
+        (observer->frame_delivered != NULL ? SIM_SEES_FRAME_DELIVERED : 0u) |
+        (observer->datagram_sent != NULL ? SIM_SEES_DATAGRAM_SENT : 0u) |
+        (observer->datagram_delivered != NULL ? SIM_SEES_DATAGRAM_DELIVERED : 0u) |
+        (observer->datagram_lost != NULL ? SIM_SEES_DATAGRAM_LOST : 0u) |
+        (observer->disk_submitted != NULL ? SIM_SEES_DISK_SUBMITTED : 0u) |
+        (observer->disk_done != NULL ? SIM_SEES_DISK_DONE : 0u) |
+        (observer->connection_opened != NULL ? SIM_SEES_OPENED : 0u) |
+        (observer->connection_closed != NULL ? SIM_SEES_CLOSED : 0u) |
+        (observer->host_changed != NULL ? SIM_SEES_HOST : 0u);
 }

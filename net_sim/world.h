@@ -2,14 +2,15 @@
  * world.h - the simulated world: virtual time, one event queue, hosts, and the only scheduler.
  *
  * Caveats first
- *   - The same seed, options and calls give the same run and the same trace hash, on any machine, compiler and optimisation. Calls made from
- *     outside are part of what must be repeated.
- *   - Verbs that change hosts (start, crash, restart, pause, stop, command) and the links, disks and clocks are called between steps: from
- *     outside of sim_world_run, or from a call (sim_world_call). An observer that wants to do such a thing asks for a call at the present time.
+ *   - The same seed, options and calls give the same run and the same trace hash, on any machine, compiler and
+ *     optimisation. Calls made from outside are part of what must be repeated.
+ *   - Verbs that change hosts (start, crash, restart, pause, stop, command) and the links, disks and clocks are called
+ *     between steps: from outside of sim_world_run, or from a call (sim_world_call). An observer that wants to do such
+ *     a thing asks for a call at the present time.
  *   - A machine's step is never entered twice; its env only enqueues.
  *
- * The world knows nothing of roles, messages or scenarios. An *event* is one step of one machine. Names begin with sim_; hosts, disks and links are owned by the world and freed
- * with it.
+ * The world knows nothing of roles, messages or scenarios. An *event* is one step of one machine. Names begin
+ * with sim_; hosts, disks and links are owned by the world and freed with it.
  */
 #ifndef DFS_NET_SIM_WORLD_H
 #define DFS_NET_SIM_WORLD_H
@@ -31,10 +32,10 @@ struct sim_host;
 /* The world -------------------------------------------------------------------------------------------------------- */
 
 struct sim_world_options {
-    struct sim_link_options link;  /* what links follow that have none of their own */
-    dfs_wall_ns wall;              /* the calendar at time 0 */
+    struct sim_link_options link;   /* what links follow that have none of their own */
+    dfs_wall_ns wall;               /* the calendar at time 0 */
     struct sim_range local_latency; /* of the hosts' local sources and sinks */
-    uint64_t events_max;           /* the budget: sim_world_run stops there; 0: none */
+    uint64_t events_max;            /* the budget: sim_world_run stops there; 0: none */
 };
 
 /* Time 0 is 2024-01-01; local files answer within 10-50 us; no budget. */
@@ -47,16 +48,17 @@ struct sim_world *sim_world_new(uint64_t seed, const struct sim_world_options *o
 void sim_world_free(struct sim_world *world);
 
 enum sim_end {
-    SIM_END_TIME,    /* `until` was reached; the world's time is `until` */
-    SIM_END_IDLE,    /* nothing will ever happen again by itself; the time is that of the last event */
-    SIM_END_BUDGET,  /* events_max was reached */
-    SIM_END_STOPPED  /* sim_world_stop */
+    SIM_END_TIME,   /* `until` was reached; the world's time is `until` */
+    SIM_END_IDLE,   /* nothing will ever happen again by itself; the time is `until`, or that of the last event */
+    SIM_END_BUDGET, /* events_max was reached */
+    SIM_END_STOPPED /* sim_world_stop */
 };
 
 /* Runs everything due at or before `until` (DFS_NEVER: to the end). May be called again and again. */
 enum sim_end sim_world_run(struct sim_world *world, dfs_time_ns until);
 
-/* Takes one item off the queue, which steps one machine as a rule (none for what was lost, several for frames that came in together). false when the queue is empty. */
+/* Takes one item off the queue, which steps one machine as a rule (none for what was lost, several for frames
+ * that came in together). false when the queue is empty. */
 bool sim_world_step_one(struct sim_world *world);
 
 /* sim_world_run returns after the present item; for observers and calls. */
@@ -81,37 +83,44 @@ struct sim_counts {
 };
 const struct sim_counts *sim_world_counts(const struct sim_world *world);
 
-/* Calls `call` at that time (now at the earliest), after what is already due then. Cannot be taken back: let it look whether it is still wanted. */
-void sim_world_call(struct sim_world *world, dfs_time_ns at, void (*call)(void *arg, struct sim_world *world), void *arg);
+/* Calls `call` at that time (now at the earliest), after what is already due then. Cannot be taken back: let
+ * it look whether it is still wanted. */
+void sim_world_call(struct sim_world *world, dfs_time_ns at, void (*call)(void *arg, struct sim_world *world),
+                    void *arg);
 
-/* A keyed draw for the simulator's own use; `stream` is hashed with it. Not part of the trace hash unless it is added. */
+/* A keyed draw for the simulator's own use; `stream` is hashed with it. Not part of the trace hash unless it
+ * is added. */
 uint64_t sim_world_draw(const struct sim_world *world, const char *stream, uint64_t number);
 
 /* Hosts ------------------------------------------------------------------------------------------------------------ */
 
-/* The machine of a host. create() must not call the env except `random`; the first step is EV_START. destroy() frees the machine, poisoned. */
+/* The machine of a host. create() must not call the env except `random`; the first step is EV_START.
+ * destroy() frees the machine, poisoned. */
 struct sim_machine_ops {
     void *(*create)(void *arg, const struct dfs_env *env);
     dfs_time_ns (*step)(void *machine, const struct dfs_event *event);
     void (*destroy)(void *machine);
 };
 
-/* The local files of a client, held by the simulator. Called between steps, except `answer`, which is called inside one and must only take note. */
+/* The local files of a client, held by the simulator. Called between steps, except `answer`, which is called
+ * inside one and must only take note. */
 struct sim_local_ops {
-    /* Fills up to `count` bytes of `source` from `offset`; returns how many, short only at the end; *ret_status may be set to IO and the like. */
-    size_t (*fill)(void *arg, uint64_t source, uint64_t offset, uint8_t *bytes, size_t count, enum dfs_status *ret_status);
+    /* Fills up to `count` bytes of `source` from `offset`; returns how many, short only at the end;
+     * *ret_status may be set to IO and the like. */
+    size_t (*fill)(void *arg, uint64_t source, uint64_t offset, uint8_t *bytes, size_t count,
+                   enum dfs_status *ret_status);
     enum dfs_status (*accept)(void *arg, uint64_t sink, uint64_t offset, const uint8_t *bytes, size_t count);
     enum dfs_status (*finish)(void *arg, uint64_t sink, bool commit);
     void (*answer)(void *arg, uint64_t command, const void *result);
 };
 
 struct sim_host_options {
-    struct dfs_peer peer;           /* what others are told that this host has proved to be; a scenario may give a wrong one */
-    bool listens;                   /* accepts connections on its address */
-    struct sim_disk *disk;          /* NULL: none */
+    struct dfs_peer peer;  /* what others are told that this host has proved to be; a scenario may give a wrong one */
+    bool listens;          /* accepts connections on its address */
+    struct sim_disk *disk; /* NULL: none */
     const struct sim_local_ops *local; /* NULL: none */
     void *local_arg;
-    dfs_duration_ns step_cost_ns;   /* each step occupies the host for so long; 0: no time at all */
+    dfs_duration_ns step_cost_ns; /* each step occupies the host for so long; 0: no time at all */
     int64_t wall_offset_ns;
     int64_t drift_ppm;
 };
@@ -119,14 +128,16 @@ struct sim_host_options {
 /* A host that listens on nothing and has no disk. */
 struct sim_host_options sim_host_options_default(void);
 
-/* `name` (copied) keys its draws, so it must be the only one of that name; so must `addr` be. Down until started. */
+/* `name` (copied) keys its draws, so it must be the only one of that name; so must `addr` be. Down until
+ * started. */
 struct sim_host *sim_host_add(struct sim_world *world, const char *name, const struct dfs_addr *addr,
                               const struct sim_host_options *options);
 
 /* One more address under which the host is reached. */
 void sim_host_addr_add(struct sim_host *host, const struct dfs_addr *addr);
 
-/* Makes the machine; EV_START follows as an event of its own. Again after a crash or stop (then `ops` and `arg` may be new). */
+/* Makes the machine; EV_START follows as an event of its own. Again after a crash or stop (then `ops` and
+ * `arg` may be new). */
 void sim_host_start(struct sim_host *host, const struct sim_machine_ops *ops, void *arg);
 
 /* The same machine ops as before, on what the disk has. Asserts that the host is down and was up before. */
@@ -135,8 +146,9 @@ void sim_host_restart(struct sim_host *host);
 enum sim_streams { SIM_STREAMS_SILENT, SIM_STREAMS_RESET };
 
 /*
- * The machine is destroyed in the middle of everything; its disk keeps what faults.h says. SILENT: as by loss of power, nobody is told, nothing answers.
- * RESET: as by SIGKILL, the operating system closes the streams and refuses new ones. Asserts that the host is up.
+ * The machine is destroyed in the middle of everything; its disk keeps what faults.h says. SILENT: as by loss
+ * of power, nobody is told, nothing answers. RESET: as by SIGKILL, the operating system closes the streams
+ * and refuses new ones. Asserts that the host is up.
  */
 void sim_host_crash(struct sim_host *host, enum sim_unsynced unsynced, enum sim_streams streams);
 
@@ -151,10 +163,12 @@ void sim_host_resume(struct sim_host *host);
 #define SIM_STEP_COST_NS (20 * DFS_MICROSECONDS)
 void sim_host_slow(struct sim_host *host, uint32_t factor);
 
-/* Wall time is off by `offset_ns`, both clocks run at 1 + drift, from now on; both replace what was set before. */
+/* Wall time is off by `offset_ns`, both clocks run at 1 + drift, from now on; both replace what was set
+ * before. */
 void sim_host_clock(struct sim_host *host, int64_t offset_ns, int64_t drift_ppm);
 
-/* EV_COMMAND at the present time. `argument_bytes` of it are copied (not what they point to). Lost when the host is or goes down: false when it is. */
+/* EV_COMMAND at the present time. `argument_bytes` of it are copied (not what they point to). Lost when the
+ * host is or goes down: false when it is. */
 bool sim_host_command(struct sim_host *host, uint64_t id, uint32_t code, const void *argument, size_t argument_bytes);
 
 /* What others are told from now on, on new connections. */
@@ -204,18 +218,18 @@ struct sim_message {
 
 /* What a filter may do to a message. It comes zeroed to the first observer and goes on to the next. */
 struct sim_verdict {
-    bool drop;              /* a datagram is lost; a stream is reset in front of the frame, for both ends */
-    dfs_duration_ns delay;  /* added to its latency (a stream keeps its order, so later frames wait too) */
-    uint32_t copies;        /* datagrams: so many more, each with a latency of its own */
+    bool drop;             /* a datagram is lost; a stream is reset in front of the frame, for both ends */
+    dfs_duration_ns delay; /* added to its latency (a stream keeps its order, so later frames wait too) */
+    uint32_t copies;       /* datagrams: so many more, each with a latency of its own */
 };
 
 struct sim_disk_event {
     struct sim_host *host;
     struct sim_disk *disk;
-    uint64_t number; /* of the operations of the disk, from 1 */
-    const struct dfs_disk_op *op; /* submitted */
+    uint64_t number;                  /* of the operations of the disk, from 1 */
+    const struct dfs_disk_op *op;     /* submitted */
     const struct dfs_disk_done *done; /* done */
-    const char *name; /* of the file; "" if none */
+    const char *name;                 /* of the file; "" if none */
 };
 
 struct sim_disk_verdict {
@@ -232,8 +246,9 @@ struct sim_connection {
 };
 
 /*
- * Any of the functions may be NULL; one that is absent from all observers costs nothing. Called in the order of addition. They change nothing in the world except by verdicts, sim_world_call,
- * sim_world_stop and sim_world_hash_add.
+ * Any of the functions may be NULL; one that is absent from all observers costs nothing. Called in the order
+ * of addition. They change nothing in the world except by verdicts, sim_world_call, sim_world_stop and
+ * sim_world_hash_add.
  */
 struct sim_observer {
     void *arg;
@@ -246,9 +261,10 @@ struct sim_observer {
     void (*datagram_delivered)(void *arg, const struct sim_message *message); /* before the step that gets it */
     void (*datagram_lost)(void *arg, const struct sim_message *message);
     void (*disk_submitted)(void *arg, const struct sim_disk_event *event, struct sim_disk_verdict *verdict);
-    void (*disk_done)(void *arg, const struct sim_disk_event *event); /* before the step that gets it */
+    void (*disk_done)(void *arg, const struct sim_disk_event *event);              /* before the step that gets it */
     void (*connection_opened)(void *arg, const struct sim_connection *connection); /* the connecting side has it */
-    void (*connection_closed)(void *arg, const struct sim_connection *connection, struct sim_host *told, enum dfs_status status);
+    void (*connection_closed)(void *arg, const struct sim_connection *connection, struct sim_host *told,
+                              enum dfs_status status);
     void (*host_changed)(void *arg, struct sim_host *host, enum sim_host_change change);
 };
 

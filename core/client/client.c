@@ -114,11 +114,7 @@ bool dfs_client_is_about_token(enum dfs_status status)
 
 uint32_t dfs_client_frame_length(const struct dfs_client *client, uint32_t offset, uint32_t length)
 {
-    uint32_t frame = client->frame_bytes;
-
-    if (frame < DFS_CHUNK_BYTES && frame > DFS_CHUNK_BYTES - offset % DFS_CHUNK_BYTES)
-        frame = DFS_CHUNK_BYTES - offset % DFS_CHUNK_BYTES;
-    return frame < length - offset ? frame : length - offset;
+    return client->frame_bytes < length - offset ? client->frame_bytes : length - offset;
 }
 
 /* A buffer takes the room of its class, a power of two, and its slack. */
@@ -370,6 +366,18 @@ static void on_command(struct dfs_client *client, uint64_t id, uint32_t code, co
 
 /* Life ------------------------------------------------------------------------------------------------------------------------ */
 
+/* Whole chunks, for those are what servers verify; and so small that a few of them fit into the pool. */
+static uint32_t frame_bytes_of(const struct dfs_client_config *config)
+{
+    uint32_t chunks = config->frame_bytes / DFS_CHUNK_BYTES;
+
+    if (chunks > DFS_CHUNKS_PER_FRAME_MAX)
+        chunks = DFS_CHUNKS_PER_FRAME_MAX;
+    while (chunks > 1 && buffer_cost(chunks * DFS_CHUNK_BYTES) * (HEADROOM_FRAMES + 2) > config->pool_bytes)
+        chunks /= 2;
+    return (chunks > 0 ? chunks : 1) * DFS_CHUNK_BYTES;
+}
+
 struct dfs_client *dfs_client_new(const struct dfs_client_config *config, const struct dfs_env *env)
 {
     struct dfs_client *client = dfs_alloc_zero(sizeof *client);
@@ -380,9 +388,7 @@ struct dfs_client *dfs_client_new(const struct dfs_client_config *config, const 
     client->env.rng->random(client->env.ctx, DFS_RNG_KEY, &seed, sizeof seed);
     dfs_stall_init(&client->stall, config->request_timeout_ns);
     DFS_ASSERT(config->frame_bytes > 0 && config->parallel > 0);
-    client->frame_bytes = config->frame_bytes < DFS_FRAME_BULK_BYTES_MAX ? config->frame_bytes : DFS_FRAME_BULK_BYTES_MAX;
-    if (client->frame_bytes > DFS_CHUNK_BYTES)
-        client->frame_bytes -= client->frame_bytes % DFS_CHUNK_BYTES;
+    client->frame_bytes = frame_bytes_of(config);
     dfs_buf_pool_init(&client->pool, config->pool_bytes);
     client->pool_waiter.ready = pool_has_room;
     dfs_list_init(&client->pool_waiter.link);

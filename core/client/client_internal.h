@@ -391,7 +391,7 @@ struct dfs_client {
     struct dfs_stall stall;
     dfs_time_ns now; /* mono without our own stalls */
     dfs_wall_ns wall;
-    uint32_t frame_bytes; /* config.frame_bytes, cut to the rule of BLOCK_DATA */
+    uint32_t frame_bytes; /* of the frames that we send: whole chunks */
     struct dfs_buf_pool pool;
     struct dfs_buf_waiter pool_waiter;
     bool pool_has_room; /* it came back to those who starve */
@@ -430,7 +430,7 @@ size_t dfs_client_cost(const struct dfs_client *client, uint32_t bytes);
 /* What a block may book at most. */
 size_t dfs_client_reserve_max(const struct dfs_client *client);
 
-/* Length of the frame that begins at `offset` of a block of `length` bytes: frames of whole chunks begin at chunks, smaller ones never cross one. */
+/* Length of the frame that begins at `offset` of a block of `length` bytes. */
 uint32_t dfs_client_frame_length(const struct dfs_client *client, uint32_t offset, uint32_t length);
 
 /* Commands by kind --------------------------------------------------------------------------------------------------------------------- */

@@ -59,17 +59,15 @@ struct client_get {
     uint32_t blocks;
     uint32_t digest;
     struct dfs_list pages;
-    uint32_t page_first; /* asked for, or next to ask for */
-    uint32_t planned_end; /* blocks below this have been planned */
-    uint64_t planned_offset; /* where block planned_end begins */
-    uint32_t digest_blocks; /* of the plan's checksums so far: the whole file's, if it is read from its beginning */
-    uint32_t digest_so_far;
-    uint32_t looked; /* pages looked at for the beginning of a range */
+    uint32_t page_first;     /* the page that is asked for, or will be next */
+    uint64_t planned_offset; /* where block page_first begins, once the beginning was found */
+    uint32_t digest_so_far;  /* of the checksums of the plan, in order, when the whole file is read */
+    uint32_t looked;         /* pages looked at for the beginning of a range */
 
     /* Blocks */
     struct dfs_list running; /* in the order of their beginning, which is ascending */
-    uint32_t next;           /* to start; UINT32_MAX until the plan says where the range begins */
-    uint64_t next_offset;    /* where it begins in the file */
+    uint32_t next;        /* to start */
+    uint64_t next_offset; /* where it begins in the file */
     struct client_local_owner pushes;
     struct client_local_owner finish;
     enum dfs_status failure; /* CLOSING: what to answer */
@@ -91,9 +89,7 @@ struct client_reader {
     struct client_get_block *block;
     struct client_stream *stream; /* NULL: none */
     uint32_t replica;
-    uint32_t began; /* the offset that it was asked for */
-    uint32_t at;    /* the next byte that it sends */
-    bool hedged;    /* has a rival, or is one */
+    uint32_t at; /* the next byte that it sends */
 };
 
 struct client_get_block {
@@ -108,8 +104,10 @@ struct client_get_block {
     uint32_t want_to;
     uint32_t read_from; /* the same, in whole chunks */
     uint32_t read_to;
-    uint32_t next; /* bytes below this (from read_from) are here and verified */
+    uint32_t next; /* bytes below this (from read_from) are here, and chunk by chunk verified */
     uint32_t crc;  /* of read_from..next */
+    struct dfs_w_replica source; /* which gave the first of them */
+    uint32_t delivered_bytes; /* counted in base.done_bytes */
     struct client_grant granted;
     uint32_t replicas_tried; /* bit set: since the last plan */
     struct client_reader readers[CLIENT_STREAMS_MAX];

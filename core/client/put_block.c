@@ -59,13 +59,6 @@ size_t dfs_client_put_block_cost(const struct client_put *put, uint32_t length)
     return dfs_client_cost(client, put->rereadable && length > window ? (uint32_t)window : length);
 }
 
-/* How many frames a block of `length` bytes has at most. */
-static uint32_t frames_of(const struct dfs_client *client, uint32_t length)
-{
-    /* Frames smaller than a chunk are cut at its end: one more for each chunk. */
-    return length / client->frame_bytes + length / DFS_CHUNK_BYTES + 2;
-}
-
 static void block_free(struct client_put_block *block)
 {
     struct dfs_client *client = client_of(block);
@@ -700,7 +693,7 @@ void dfs_client_put_block_start(struct client_put *put, uint32_t index, uint32_t
         return;
     }
     DFS_ASSERT(generation == 1 && put->filling == NULL);
-    block->frames_room = frames_of(client, block->length);
+    block->frames_room = (block->length + client->frame_bytes - 1) / client->frame_bytes;
     block->frames = dfs_alloc_zero_array(block->frames_room, sizeof(struct dfs_buf *));
     block->phase = CLIENT_PUT_BLOCK_FILLING;
     put->filling = block;

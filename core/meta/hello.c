@@ -7,8 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Public keys are fetched anew so often: an old one overlaps by a token's life at least, which is many minutes. */
-#define KEYS_EVERY_NS (60 * DFS_SECONDS)
+/* Public keys are fetched anew so often: half of the time that a new one is published before it signs (DFS_KEY_SETTLE_S of auth). */
+#define KEYS_EVERY_NS (30 * DFS_SECONDS)
 
 /* An unknown kid asks sooner, and so does a failure, but never more often than this: strangers name kids as they like. */
 #define KEYS_PAUSE_NS DFS_SECONDS

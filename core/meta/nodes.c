@@ -53,13 +53,13 @@ void meta_nodes_close(struct dfs_meta *meta)
         return;
     meta_repair_close(&nodes->repair);
     meta_verify_close(meta);
+    dfs_heap_close(&nodes->timers); /* before the nodes, whose items they hold */
+    dfs_heap_close(&nodes->removal_timers);
     for (uint32_t i = 0; i < nodes->count; i++)
         node_free(meta, nodes->by_index[i]);
     for (uint32_t i = 0; i < nodes->zones_count; i++)
         dfs_free(nodes->zones[i]);
     dfs_keyring_close(&nodes->ring);
-    dfs_heap_close(&nodes->timers);
-    dfs_heap_close(&nodes->removal_timers);
     dfs_free(nodes);
     meta->nodes = NULL;
 }

@@ -364,6 +364,15 @@ static void park(struct meta_repair *repair, meta_block_no number, uint16_t inde
     node_arrange(repair, repair->nodes[index], now);
 }
 
+/* Those without a place try again, but not all of them for every heartbeat that says of a little more room. */
+static void room_came_back(struct meta_repair *repair, dfs_time_ns now)
+{
+    if (repair->queues[META_QUEUE_UNPLACED].count == 0 || repair->unplaced_again)
+        return;
+    repair->unplaced_again = true;
+    repair->unplaced_at = dfs_time_max(repair->unplaced_at, now);
+}
+
 /* Copies under way -------------------------------------------------------------------------------------------------------------------- */
 
 static struct meta_copying *copying_of(struct dfs_list *link)
@@ -448,6 +457,7 @@ static void copying_end(struct meta_repair *repair, struct meta_copying *copying
     }
     copying->block = 0;
     dfs_list_push(&repair->free, &copying->all);
+    room_came_back(repair, now);
 }
 
 /* The newest copy of a block: the one that has got least far. */
@@ -623,10 +633,8 @@ void meta_repair_room(struct meta_repair *repair, uint16_t index, uint64_t room_
 {
     struct meta_repair_node *node = node_need(repair, index);
 
-    if (room_bytes > node->room_bytes && repair->queues[META_QUEUE_UNPLACED].count > 0 && !repair->unplaced_again) {
-        repair->unplaced_again = true;
-        repair->unplaced_at = dfs_time_max(repair->unplaced_at, now);
-    }
+    if (room_bytes > node->room_bytes)
+        room_came_back(repair, now);
     node->room_bytes = room_bytes;
 }
 

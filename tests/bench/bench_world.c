@@ -1,9 +1,10 @@
 /*
  * bench_world.c - how much of the bare event loop's speed the simulated world keeps.
  *
- * The bare loop is a 4-ary heap, one XXH3 of 100 bytes and two random numbers an event, and nothing else: no hosts, no env, no faults. The world
- * does the same exchange of 100-byte messages between toy machines through the whole env. Rounds of both are interleaved, medians are printed, and the ratio
- * is the figure to look at: rates of a shared machine drift by 30 %.
+ * The bare loop is a 4-ary heap, one XXH3 of 100 bytes and two random numbers an event, and nothing else: no
+ * hosts, no env, no faults. The world does the same exchange of 100-byte messages between toy machines
+ * through the whole env. Rounds of both are interleaved, medians are printed, and the ratio is the figure to
+ * look at: rates of a shared machine drift by 30 %.
  *
  *     bench_world [--json] [EVENTS [ROUNDS [CASE]]]      CASE: only those whose names contain it
  */

@@ -12,6 +12,8 @@
 #include "core/base/mem.h"
 
 #define PAGE_BLOCKS 100
+#define REQUEST_JOIN 4
+#define REQUEST_OTHER 5
 #define TICK (NRIG_INTERVAL / 8)
 
 static dfs_time_ns step(void *machine, const struct dfs_event *event)
@@ -129,14 +131,19 @@ void nrig_connect(struct nodes_rig *r, unsigned n)
     r->nodes[n].conn = fake_accept(&r->f, &peer);
 }
 
-void nrig_send(struct nodes_rig *r, unsigned n, uint32_t number, const void *value)
+static void ask(struct nodes_rig *r, unsigned n, uint32_t request, uint32_t number, const void *value)
 {
     struct nrig_node *node = &r->nodes[n];
 
     if (node->conn == 0 || fake_conn_of(&r->f, node->conn)->closed)
         return;
-    fake_receive(&r->f, node->conn, 5, number, value, NULL, 0);
+    fake_receive(&r->f, node->conn, request, number, value, NULL, 0);
     fake_disk_run(&r->f);
+}
+
+void nrig_send(struct nodes_rig *r, unsigned n, uint32_t number, const void *value)
+{
+    ask(r, n, REQUEST_OTHER, number, value);
 }
 
 struct dfs_m_join nrig_join_message(const struct nodes_rig *r, unsigned n)
@@ -184,7 +191,7 @@ static enum dfs_status take_joined(struct nodes_rig *r, unsigned n)
         if (in.number == DFS_MSG_STATUS) {
             node->status = (enum dfs_status)in.body->status.status;
             node->status_count++;
-            if (in.request != 0)
+            if (in.request == REQUEST_JOIN)
                 return node->status;
         }
         if (in.number == DFS_MSG_JOINED) {
@@ -200,7 +207,7 @@ enum dfs_status nrig_join(struct nodes_rig *r, unsigned n)
 
     if (r->nodes[n].conn == 0 || fake_conn_of(&r->f, r->nodes[n].conn)->closed)
         nrig_connect(r, n);
-    nrig_send(r, n, DFS_MSG_JOIN, &join);
+    ask(r, n, REQUEST_JOIN, DFS_MSG_JOIN, &join);
     return take_joined(r, n);
 }
 

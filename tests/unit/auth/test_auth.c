@@ -2,7 +2,7 @@
 #include "forge.h"
 
 #include "core/auth/auth.h"
-#include "fake_env.h"
+#include "tests/support/fake_env.h"
 
 #include <stdlib.h>
 

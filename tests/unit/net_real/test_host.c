@@ -344,6 +344,43 @@ static void every_address_serves_both_families(void **state)
     toy_stop(&any);
 }
 
+struct watched {
+    int fd;
+    unsigned calls;
+    struct dfs_real_watch *watch;
+};
+
+static void on_readable(void *ctx)
+{
+    struct watched *watched = ctx;
+    char byte;
+
+    assert_int_equal(read(watched->fd, &byte, 1), 1);
+    if (++watched->calls == 3)
+        dfs_real_unwatch(watched->watch);
+}
+
+static void descriptors_of_the_program_are_watched(void **state)
+{
+    struct watched watched = {0};
+    int fds[2];
+
+    (void)state;
+    start_client(&data);
+    assert_int_equal(pipe(fds), 0);
+    watched.fd = fds[0];
+    watched.watch = dfs_real_watch(data.real, fds[0], on_readable, &watched);
+    assert_non_null(watched.watch);
+    assert_int_equal(write(fds[1], "12345", 5), 5);
+    TOY_UNTIL(watched.calls == 3, &data, NULL, NULL);
+    toy_for_ms(&data, NULL, 10);
+    assert_int_equal(watched.calls, 3);
+    (void)close(fds[0]);
+    (void)close(fds[1]);
+    assert_null(dfs_real_watch(data.real, -1, on_readable, &watched));
+    toy_stop(&data);
+}
+
 static void random_bytes_differ(void **state)
 {
     uint8_t a[32] = {0};
@@ -404,6 +441,7 @@ int main(void)
         cmocka_unit_test(faults_of_datagrams),
         cmocka_unit_test(a_port_that_is_taken_is_said_so),
         cmocka_unit_test(every_address_serves_both_families),
+        cmocka_unit_test(descriptors_of_the_program_are_watched),
         cmocka_unit_test(random_bytes_differ),
         cmocka_unit_test(endpoints_are_read_and_printed),
     };

@@ -6,6 +6,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 
 static struct toy_cluster home;
@@ -580,6 +581,124 @@ static void a_crowd_of_clients_leaves_room_for_nodes(void **state)
     toy_stop(&small);
 }
 
+/* Connects a socket that says nothing. */
+static int connect_silently(const struct toy *to)
+{
+    const int fd = socket(AF_INET, SOCK_STREAM, 0);
+    struct sockaddr_storage system;
+    const struct dfs_addr addr = toy_loopback(dfs_real_port(to->real));
+    const socklen_t size = dfs_endpoint_to_system(&addr, &system);
+
+    assert_int_equal(connect(fd, (struct sockaddr *)&system, size), 0);
+    return fd;
+}
+
+static uint64_t failed_handshakes(struct toy *toy)
+{
+    struct dfs_real_stats stats;
+
+    dfs_real_get_stats(toy->real, &stats);
+    return stats.handshakes_failed;
+}
+
+static void start_hasty(struct toy *toy)
+{
+    struct dfs_real_config config = toy_config(toy, &home, DFS_ROLE_META, 10);
+    struct dfs_cert cert;
+
+    assert_int_equal(dfs_ca_issue(&home.ca, DFS_ROLE_META, &home.id, &config.node, &cert), DFS_OK);
+    config.certificate.text = cert.certificate;
+    config.key.text = cert.key;
+    config.handshake_ms = 50;
+    toy_start(toy, &config);
+    dfs_cert_close(&cert);
+}
+
+static void who_says_nothing_is_timed_out(void **state)
+{
+    static struct toy hasty;
+    struct rule rule = {.passing = DFS_FAULT_CONNECT, .verdict = DFS_FAULT_DROP};
+    struct toy_conn *conn;
+    char byte;
+    int fd;
+
+    (void)state;
+    start_hasty(&hasty);
+    fd = connect_silently(&hasty);
+    TOY_UNTIL(failed_handshakes(&hasty) == 1, &hasty, NULL, NULL);
+    assert_int_equal(recv(fd, &byte, 1, 0), 0);
+    (void)close(fd);
+    assert_int_equal(hasty.seen[DFS_EV_ACCEPT] + hasty.seen[DFS_EV_CLOSED], 0);
+
+    dfs_real_set_filter(hasty.real, judge, &rule);
+    conn = toy_connect(&hasty, &meta, DFS_ROLE_META, NULL);
+    TOY_UNTIL(conn->closed, &hasty, &meta, NULL);
+    assert_int_equal(conn->status, DFS_TIMEOUT);
+    toy_stop(&hasty);
+}
+
+static void silent_strangers_do_not_keep_others_out(void **state)
+{
+    int fds[DFS_REAL_HANDSHAKES_MAX + 20];
+    struct toy_conn *conn;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof fds / sizeof fds[0]; i++) {
+        fds[i] = connect_silently(&meta);
+        toy_turn(&meta, NULL, NULL);
+    }
+    TOY_UNTIL(failed_handshakes(&meta) == 20, &meta, NULL, NULL);
+    conn = toy_connect(&data, &meta, DFS_ROLE_META, NULL);
+    TOY_UNTIL(conn->open && meta.seen[DFS_EV_ACCEPT] == 1, &data, &meta, NULL);
+    for (size_t i = 0; i < sizeof fds / sizeof fds[0]; i++)
+        (void)close(fds[i]);
+    toy_for_ms(&data, &meta, 20);
+    assert_true(conn->open);
+}
+
+static void accepting_goes_on_when_descriptors_come_back(void **state)
+{
+    int fds[1024];
+    size_t count = 0;
+    struct rlimit before;
+    struct rlimit few;
+    struct toy_conn *conn;
+
+    (void)state;
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    few = before;
+    few.rlim_cur = 256;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+    while (count < 1024 && (fds[count] = dup(0)) >= 0)
+        count++;
+    assert_int_equal(errno, EMFILE);
+    (void)close(fds[--count]);
+    conn = toy_connect(&data, &meta, DFS_ROLE_META, NULL); /* takes the last one */
+    toy_for_ms(&data, &meta, 50);
+    assert_false(conn->open);
+    assert_non_null(strstr(meta.log, "accept: Too many open files"));
+    conn = toy_connect(&data, &meta, DFS_ROLE_META, NULL);
+    TOY_UNTIL(conn->closed, &data, &meta, NULL);
+    assert_int_equal(conn->status, DFS_UNREACHABLE);
+    while (count > 0)
+        (void)close(fds[--count]);
+    TOY_UNTIL(data.conns[0].open, &data, &meta, NULL);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+}
+
+static void what_is_queued_leaves_when_the_host_ends(void **state)
+{
+    struct toy_conn *conn;
+
+    (void)state;
+    conn = open_stream();
+    toy_send(&data, conn, "last words", 10, NULL, 0);
+    toy_stop(&data);
+    TOY_UNTIL(meta.conns[0].closed, &meta, NULL, NULL);
+    assert_string_equal(meta.conns[0].last, "last words");
+    assert_int_equal(meta.conns[0].status, DFS_OK);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -612,6 +731,10 @@ int main(void)
         TEST(a_cut_by_node_stalls_what_it_opened),
         TEST(a_connect_into_a_cut_waits_and_goes_on_when_healed),
         TEST(a_crowd_of_clients_leaves_room_for_nodes),
+        TEST(who_says_nothing_is_timed_out),
+        TEST(silent_strangers_do_not_keep_others_out),
+        TEST(accepting_goes_on_when_descriptors_come_back),
+        TEST(what_is_queued_leaves_when_the_host_ends),
     };
 
     return cmocka_run_group_tests_name("net_real/stream", tests, set_up_group, tear_down_group);

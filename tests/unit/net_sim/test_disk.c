@@ -1,4 +1,4 @@
-#include "toy.h"
+#include "tests/unit/net_sim/toy.h"
 
 #define BLOCK (10 * SIM_PAGE_BYTES)
 #define LIST_MAX 64
@@ -14,7 +14,7 @@ struct rig {
     char names[LIST_MAX][DFS_FILE_NAME_BYTES_MAX];
     uint64_t sizes[LIST_MAX];
     struct dfs_buf_pool pool;
-    struct dfs_buf *buf; /* to write from */
+    struct dfs_buf *buf;  /* to write from */
     struct dfs_buf *into; /* to read into */
 };
 
@@ -452,7 +452,8 @@ static void test_torn_growth_ends_anywhere_and_holds_old_new_or_zeros(void **sta
     assert_in_range(sizes, 10, 20);
 }
 
-/* The publish of a block, cut at every point: old or new, never neither, and what was answered after SYNC_DIR stays. */
+/* The publish of a block, cut at every point: old or new, never neither, and what was answered after SYNC_DIR
+ * stays. */
 static void test_publish_is_never_neither_old_nor_new(void **state)
 {
     unsigned as_tmp = 0;
@@ -520,7 +521,8 @@ static void test_a_name_that_changed_hands_has_one_owner(void **state)
         if (file != NULL)
             assert_true(is_durable(&rig, "x", 1, 100) || is_durable(&rig, "x", 2, 100));
         /* The first file was durable: it is somewhere, once. */
-        assert_int_equal(is_durable(&rig, "x", 1, 100) + is_durable(&rig, "y", 1, 100) + is_durable(&rig, "z", 1, 100), 1);
+        assert_int_equal(is_durable(&rig, "x", 1, 100) + is_durable(&rig, "y", 1, 100) + is_durable(&rig, "z", 1, 100),
+                         1);
         assert_true(sim_disk_usage(rig.disk).files <= 2);
         rig_close(&rig);
     }
@@ -585,8 +587,8 @@ static void test_a_full_disk(void **state)
     sim_disk_full(rig.disk, true);
     assert_int_equal(create(&rig, "d", 0), DFS_NO_SPACE);
     assert_int_equal(put(&rig, "c", 1, 40000, 4096), DFS_NO_SPACE);
-    assert_int_equal(put(&rig, "c", 2, 0, 40000), DFS_OK);  /* no new room */
-    assert_int_equal(put(&rig, "a", 2, 0, 50000), DFS_OK);  /* reserved */
+    assert_int_equal(put(&rig, "c", 2, 0, 40000), DFS_OK); /* no new room */
+    assert_int_equal(put(&rig, "a", 2, 0, 50000), DFS_OK); /* reserved */
     assert_int_equal(simple(&rig, DFS_DISK_SPACE, NULL), DFS_OK);
     assert_int_equal(rig.done.free_bytes, 0);
     assert_int_equal(simple(&rig, DFS_DISK_REMOVE, "a"), DFS_OK); /* deleting works */
@@ -633,8 +635,7 @@ static void test_an_operation_that_fails_has_no_effect(void **state)
     assert_int_equal(create(&rig, "a", 0), DFS_OK);
     assert_int_equal(put(&rig, "a", 1, 0, 100), DFS_OK);
     for (unsigned verb = 0; verb < DFS_DISK_VERB_COUNT; verb++) {
-        const struct sim_disk_rule rule = {
-            .fault = SIM_DISK_ERROR, .verb = (enum dfs_disk_verb)verb, .status = DFS_IO};
+        const struct sim_disk_rule rule = {.fault = SIM_DISK_ERROR, .verb = (enum dfs_disk_verb)verb, .status = DFS_IO};
         const sim_rule_id id = sim_disk_rule_add(rig.disk, &rule);
 
         if (verb == DFS_DISK_CREATE)
@@ -661,8 +662,7 @@ static void test_an_operation_that_fails_has_no_effect(void **state)
 
 static void test_a_failed_sync_leaves_pages_in_doubt_and_a_second_does_not_help(void **state)
 {
-    const struct sim_disk_rule rule = {
-        .fault = SIM_DISK_ERROR, .verb = DFS_DISK_SYNC, .count = 1, .status = DFS_IO};
+    const struct sim_disk_rule rule = {.fault = SIM_DISK_ERROR, .verb = DFS_DISK_SYNC, .count = 1, .status = DFS_IO};
     unsigned kinds[3] = {0}; /* written all the same, dropped now, lost at the crash */
 
     (void)state;

@@ -1,4 +1,4 @@
-#include "toy.h"
+#include "tests/unit/net_sim/toy.h"
 
 /* One sender, one receiver: each datagram carries its number, and the receiver notes when which came. */
 
@@ -226,7 +226,7 @@ static void test_a_link_may_have_options_of_its_own_and_change_them(void **state
     duo_close(&duo);
 }
 
-/* Filters and injection ---------------------------------------------------------------------------------------------- */
+/* Filters and injection -------------------------------------------------------------------------------------------- */
 
 struct filter {
     uint64_t nth;
@@ -270,14 +270,12 @@ static void test_filters_drop_delay_and_copy_the_nth(void **state)
     (void)state;
     for (unsigned what = 0; what < 3; what++) {
         struct filter filter = {.nth = 10};
-        const struct sim_observer observer = {.arg = &filter,
-                                              .datagram_sent = see_sent,
-                                              .datagram_delivered = see_delivered,
-                                              .datagram_lost = see_lost};
+        const struct sim_observer observer = {
+            .arg = &filter, .datagram_sent = see_sent, .datagram_delivered = see_delivered, .datagram_lost = see_lost};
         struct duo duo;
 
-        filter.verdict = (struct sim_verdict){
-            .drop = what == 0, .delay = what == 1 ? DFS_SECONDS : 0, .copies = what == 2 ? 3 : 0};
+        filter.verdict =
+            (struct sim_verdict){.drop = what == 0, .delay = what == 1 ? DFS_SECONDS : 0, .copies = what == 2 ? 3 : 0};
         duo_open(&duo, 1, &link, 100);
         sim_world_observe(duo.world, &observer);
         duo_run(&duo);

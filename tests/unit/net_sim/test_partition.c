@@ -1,4 +1,4 @@
-#include "toy.h"
+#include "tests/unit/net_sim/toy.h"
 
 #define HOSTS 5
 
@@ -137,7 +137,9 @@ static void test_a_connect_never_completes_behind_a_cut_either_way(void **state)
         sim_partition_id id;
 
         net_open(&net);
-        id = way == 0 ? cut_pair(&net, 0, 1, false) : way == 1 ? cut_pair(&net, 0, 1, true) : cut_pair(&net, 1, 0, true);
+        id = way == 0   ? cut_pair(&net, 0, 1, false)
+             : way == 1 ? cut_pair(&net, 0, 1, true)
+                        : cut_pair(&net, 1, 0, true);
         toy_do(&net.plans[0], 2);
         run_for(&net, 10 * DFS_SECONDS);
         assert_int_equal(net.plans[0].events[DFS_EV_OPEN] + net.plans[0].events[DFS_EV_CLOSED], 0);

@@ -1,4 +1,4 @@
-#include "toy.h"
+#include "tests/unit/net_sim/toy.h"
 
 #define LATENCY (500 * DFS_MICROSECONDS) /* the default */
 
@@ -548,7 +548,7 @@ static void test_a_paused_reader_backs_up_and_catches_up(void **state)
     pair_close(&pair);
 }
 
-/* Faults of streams ------------------------------------------------------------------------------------------------- */
+/* Faults of streams ------------------------------------------------------------------------------------------------ */
 
 static void test_reset_stall_and_half_open(void **state)
 {

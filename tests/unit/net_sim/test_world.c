@@ -1,4 +1,4 @@
-#include "toy.h"
+#include "tests/unit/net_sim/toy.h"
 
 #define GOLDEN_CHATTER UINT64_C(0x599d4230c82ef01)
 #define GOLDEN_EVENTS 0x6183
@@ -142,7 +142,8 @@ static void test_a_deadline_that_moves_back_is_kept(void **state)
 
 static void test_drift_and_offset(void **state)
 {
-    struct toy_plan plans[3] = {{.on = on_tick_every_second}, {.on = on_tick_every_second}, {.on = on_tick_every_second}};
+    struct toy_plan plans[3] = {
+        {.on = on_tick_every_second}, {.on = on_tick_every_second}, {.on = on_tick_every_second}};
     struct sim_world *world = sim_world_new(1, NULL);
     const dfs_wall_ns wall = sim_world_options_default().wall;
     struct sim_host *fast;
@@ -152,8 +153,8 @@ static void test_drift_and_offset(void **state)
     (void)state;
     fast = toy_host(world, "fast", 2, &plans[1]);
     slow = toy_host(world, "slow", 3, &plans[2]);
-    sim_host_clock(fast, 0, 1000);             /* 0.1 % */
-    sim_host_clock(slow, -5000000000, -1000);  /* and five seconds behind */
+    sim_host_clock(fast, 0, 1000);            /* 0.1 % */
+    sim_host_clock(slow, -5000000000, -1000); /* and five seconds behind */
     (void)sim_world_run(world, 1000 * DFS_SECONDS);
     assert_int_equal(sim_host_wall(fast), wall + 1001 * DFS_SECONDS);
     assert_int_equal(sim_host_wall(slow), wall + 994 * DFS_SECONDS);
@@ -264,7 +265,7 @@ static void test_random_is_keyed_by_seed_host_life_purpose_and_number(void **sta
     }
 }
 
-/* Commands, pause, slowness, crash ----------------------------------------------------------------------------------- */
+/* Commands, pause, slowness, crash --------------------------------------------------------------------------------- */
 
 static void on_note_all(struct toy *toy, const struct dfs_event *event)
 {
@@ -489,7 +490,8 @@ static void test_any_difference_changes_the_hash(void **state)
     assert_int_not_equal(byte, draw);
 }
 
-/* A golden: what a seed means must not change by accident, nor with the compiler or its options. A change on purpose changes it here. */
+/* A golden: what a seed means must not change by accident, nor with the compiler or its options. A change on
+ * purpose changes it here. */
 static void test_a_seed_keeps_its_meaning(void **state)
 {
     uint64_t events;
@@ -607,7 +609,7 @@ static void test_the_budget_ends_the_run(void **state)
     sim_world_free(world);
 }
 
-/* Local files ------------------------------------------------------------------------------------------------------- */
+/* Local files ------------------------------------------------------------------------------------------------------ */
 
 struct local {
     uint8_t sink[100];
@@ -698,7 +700,8 @@ static void test_local_files_are_pulled_and_pushed(void **state)
         assert_in_range(plan.notes[i].at, 10 * DFS_MICROSECONDS, 50 * DFS_MICROSECONDS);
         seen += plan.notes[i].value;
     }
-    assert_int_equal(seen, (UINT64_C(1) << 32 | DFS_IO) + (UINT64_C(2) << 32 | 60 << 8) + (UINT64_C(3) << 32 | 40 << 8));
+    assert_int_equal(seen,
+                     (UINT64_C(1) << 32 | DFS_IO) + (UINT64_C(2) << 32 | 60 << 8) + (UINT64_C(3) << 32 | 40 << 8));
     assert_int_equal(local.pushed, 100);
     assert_true(toy_is_filled(local.sink, 3, 0, 100));
     assert_true(local.committed);

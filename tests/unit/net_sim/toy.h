@@ -1,8 +1,8 @@
 /*
  * toy.h - toy machines for the tests of net_sim.
  *
- * A toy counts its events, takes notes that outlive it (struct toy_plan belongs to the test) and does what the test's function says. Static functions only: each
- * test program has its own copy.
+ * A toy counts its events, takes notes that outlive it (struct toy_plan belongs to the test) and does what
+ * the test's function says. Static functions only: each test program has its own copy.
  */
 #ifndef DFS_TESTS_UNIT_NET_SIM_TOY_H
 #define DFS_TESTS_UNIT_NET_SIM_TOY_H
@@ -32,10 +32,10 @@ struct toy_sink {
     struct dfs_sink sink;
     uint8_t *bytes;
     size_t count;
-    size_t room;      /* of bytes */
-    size_t grant;     /* bytes granted in all; SIZE_MAX: no end */
-    size_t each;      /* at most so many a want; 0: no limit */
-    size_t frame;     /* complete every so many bytes; 0: with every got */
+    size_t room;  /* of bytes */
+    size_t grant; /* bytes granted in all; SIZE_MAX: no end */
+    size_t each;  /* at most so many a want; 0: no limit */
+    size_t frame; /* complete every so many bytes; 0: with every got */
     size_t told_at;
     size_t gots;
     bool told;
@@ -47,7 +47,7 @@ struct toy_plan {
     struct sim_host *host;
     struct toy *toy; /* of the present life */
     uint64_t events[DFS_EV_COUNT];
-    enum dfs_status closed;  /* of the last EV_CLOSED */
+    enum dfs_status closed; /* of the last EV_CLOSED */
     dfs_time_ns closed_at;
     dfs_time_ns open_at;
     dfs_time_ns accept_at;
@@ -65,8 +65,8 @@ struct toy_plan {
         uint64_t value;
     } notes[TOY_NOTES];
     size_t note_count;
-    bool attach;     /* attaches a sink to what it accepts or opens */
-    size_t grant;    /* of those sinks; 0: no end */
+    bool attach;  /* attaches a sink to what it accepts or opens */
+    size_t grant; /* of those sinks; 0: no end */
     size_t frame;
     unsigned destroyed;
 };
@@ -255,7 +255,8 @@ static inline struct sim_host *toy_host_add(struct sim_world *world, const char 
     return plan->host;
 }
 
-static inline struct sim_host *toy_host(struct sim_world *world, const char *name, unsigned number, struct toy_plan *plan)
+static inline struct sim_host *toy_host(struct sim_world *world, const char *name, unsigned number,
+                                        struct toy_plan *plan)
 {
     struct sim_host *host = toy_host_add(world, name, number, plan, NULL);
 

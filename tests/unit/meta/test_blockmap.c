@@ -1,0 +1,158 @@
+/* Blocks, copies, and what they cost. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "core/meta/blockmap.h"
+
+static struct meta_blockmap map;
+static struct meta_namespace ns;
+
+static int set_up(void **state)
+{
+    (void)state;
+    meta_blockmap_init(&map);
+    meta_namespace_init(&ns);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    assert_true(meta_blockmap_is_sound(&map));
+    meta_blockmap_close(&map);
+    return 0;
+}
+
+static void add(struct meta_file *file, uint32_t count)
+{
+    struct meta_extent extents[64];
+
+    for (uint32_t i = 0; i < count; i++)
+        extents[i] = (struct meta_extent){.generation = 1, .length_bytes = 1000, .crc32c = i};
+    meta_blockmap_add(&map, file, extents, count);
+}
+
+static void copies_hang_in_their_block_and_their_node(void **state)
+{
+    struct meta_file file = {.copies_wanted = 3};
+    meta_block_no block;
+    meta_copy_no copy;
+
+    (void)state;
+    add(&file, 2);
+    block = meta_file_block(&map, &file, 1, 1);
+    assert_int_not_equal(block, 0);
+    assert_int_equal(meta_file_block(&map, &file, 1, 2), 0);
+    assert_int_equal(meta_file_block(&map, &file, 2, 1), 0);
+    copy = meta_blockmap_put(&map, block, 7, META_COPY_DURABLE, 5);
+    assert_int_equal(meta_blockmap_put(&map, block, 7, META_COPY_VERIFIED, 4), copy);
+    assert_int_equal(meta_copy_change(meta_blockmap_copy(&map, copy)), 5);
+    assert_int_equal(meta_blockmap_copy(&map, copy)->flags, META_COPY_DURABLE | META_COPY_VERIFIED);
+    (void)meta_blockmap_put(&map, block, 3, 0, UINT64_C(1) << 40);
+    assert_int_equal(meta_blockmap_block(&map, block)->copies_count, 2);
+    assert_int_equal(meta_blockmap_node(&map, 7).bytes, 1000);
+    assert_int_equal(meta_copy_change(meta_blockmap_copy(&map, meta_blockmap_find(&map, block, 3))), UINT64_C(1) << 40);
+
+    meta_blockmap_flags(&map, copy, META_COPY_DOUBTED, META_COPY_VERIFIED);
+    meta_blockmap_flags(&map, copy, META_COPY_BAD, 0);
+    assert_int_equal(meta_block_good(meta_blockmap_block(&map, block)), 1);
+    assert_true(meta_blockmap_is_sound(&map));
+    meta_blockmap_remove(&map, copy);
+    assert_int_equal(meta_block_good(meta_blockmap_block(&map, block)), 1);
+    assert_int_equal(meta_blockmap_node(&map, 7).count, 0);
+    assert_int_equal(meta_blockmap_find(&map, block, 7), 0);
+    meta_blockmap_drop(&map, &file);
+    assert_int_equal(map.blocks.count, 0);
+    assert_int_equal(map.copies.count, 0);
+    assert_int_equal(meta_blockmap_node(&map, 3).bytes, 0);
+}
+
+static void an_empty_file_has_no_blocks(void **state)
+{
+    struct meta_file file = {.copies_wanted = 3};
+
+    (void)state;
+    meta_blockmap_add(&map, &file, NULL, 0);
+    assert_int_equal(meta_file_block(&map, &file, 0, 1), 0);
+    meta_blockmap_drop(&map, &file);
+}
+
+static void losing_a_node_costs_its_copies_only(void **state)
+{
+    static struct meta_file files[100];
+    uint32_t lost = 0;
+
+    (void)state;
+    for (unsigned i = 0; i < 100; i++) {
+        files[i] = (struct meta_file){.copies_wanted = 3};
+        add(&files[i], 10);
+        for (uint32_t b = 0; b < 10; b++) {
+            for (uint16_t k = 0; k < 3; k++)
+                (void)meta_blockmap_put(&map, files[i].blocks[b], (uint16_t)((i + b + k * 3u) % 11), 0, 0);
+        }
+    }
+    assert_int_equal(map.copies.count, 3000);
+    const uint32_t has = meta_blockmap_node(&map, 5).count;
+
+    for (meta_copy_no at = meta_blockmap_node_first(&map, 5), next; at != 0; at = next) {
+        next = meta_blockmap_copy(&map, at)->node_next;
+        meta_blockmap_remove(&map, at);
+        lost++;
+    }
+    assert_int_equal(lost, has);
+    assert_int_equal(meta_blockmap_node(&map, 5).count, 0);
+    assert_true(meta_blockmap_is_sound(&map));
+    for (unsigned i = 0; i < 100; i += 2)
+        meta_blockmap_drop(&map, &files[i]);
+    assert_true(meta_blockmap_is_sound(&map));
+    for (unsigned i = 1; i < 100; i += 2)
+        meta_blockmap_drop(&map, &files[i]);
+}
+
+/* What the README promises: files of four blocks (1 MB, the usual cut), three copies, paths of thirty bytes. */
+static void a_block_takes_less_than_250_bytes_with_its_share_of_the_namespace(void **state)
+{
+    enum { FILES = 20000, BLOCKS = 4 };
+
+    (void)state;
+    for (unsigned i = 0; i < FILES; i++) {
+        struct dfs_id id = {{0}};
+        char path[64];
+        struct meta_version *version;
+
+        memcpy(id.bytes, &i, sizeof i);
+        version = meta_namespace_add(&ns, &id, i + 1);
+        (void)snprintf(path, sizeof path, "home/user%02u/project/file%08u", i % 100, i);
+        meta_namespace_place(&ns, version, path, strlen(path), i + 1);
+        add(&version->file, BLOCKS);
+        for (uint32_t b = 0; b < BLOCKS; b++) {
+            for (uint16_t k = 0; k < 3; k++)
+                (void)meta_blockmap_put(&map, version->file.blocks[b], (uint16_t)((i + b + k) % 20), 0, 0);
+        }
+    }
+    const uint64_t bytes = map.bytes + ns.bytes + (ns.files.table.capacity + ns.files.old.capacity) * sizeof(struct dfs_map_slot);
+
+    print_message("%llu bytes a block\n", (unsigned long long)(bytes / (FILES * BLOCKS)));
+    assert_true(bytes / (FILES * BLOCKS) < 250);
+    dfs_list_each(at, &ns.versions)
+        meta_blockmap_drop(&map, &dfs_container_of(at, struct meta_version, all)->file);
+    meta_namespace_close(&ns);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(copies_hang_in_their_block_and_their_node, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(an_empty_file_has_no_blocks, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(losing_a_node_costs_its_copies_only, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_block_takes_less_than_250_bytes_with_its_share_of_the_namespace, set_up, tear_down),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
