@@ -466,19 +466,19 @@ void sim_disk_each(const struct sim_disk *disk, enum sim_view view,
     dfs_free(seen);
 }
 
-const struct sim_file *sim_disk_find(const struct sim_disk *disk, enum sim_view view, const char *text)
+const struct sim_file *sim_disk_find(const struct sim_disk *disk, enum sim_view view, const char *name)
 {
-    struct sim_name *name = sim_name_new(text);
-    const struct sim_file *file = sim_file_find(disk, name);
+    struct sim_name *wanted = sim_name_new(name);
+    const struct sim_file *file = sim_file_find(disk, wanted);
 
     if (view == SIM_DURABLE &&
-        (file == NULL || file->durable_name == NULL || !sim_name_equal(file->durable_name, name))) {
+        (file == NULL || file->durable_name == NULL || !sim_name_equal(file->durable_name, wanted))) {
         /* Durable under a name that it has not now: then a change of it is pending. */
         file = NULL;
         for (const struct sim_change *at = disk->changes; at != NULL && file == NULL; at = at->next)
-            if (at->file->durable_name != NULL && sim_name_equal(at->file->durable_name, name))
+            if (at->file->durable_name != NULL && sim_name_equal(at->file->durable_name, wanted))
                 file = at->file;
     }
-    sim_name_unref(name);
+    sim_name_unref(wanted);
     return file;
 }

@@ -320,8 +320,9 @@ static dfs_time_ns done_at(struct sim_disk *disk, const struct sim_disk_pending 
     if (latency.max > latency.min)
         latency.min = sim_in_range(sim_draw(world, disk->key, SIM_DRAW_DISK_LATENCY, pending->number), latency);
     at = disk->busy_until + latency.min * disk->slow_factor + delay;
-    if (pending->name != NULL)
-        at = order_by_name(disk, pending->name, pending->verb, at);
+    if (pending->name == NULL)
+        return at;
+    at = order_by_name(disk, pending->name, pending->verb, at);
     if (pending->name2 != NULL) {
         at = order_by_name(disk, pending->name2, pending->verb, at);
         (void)order_by_name(disk, pending->name, pending->verb, at);

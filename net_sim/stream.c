@@ -268,6 +268,19 @@ static bool filter(struct sim_endpoint *end, struct sim_segment *segment)
     return !verdict.drop;
 }
 
+static void trace_frame(struct sim_world *world, const struct sim_segment *segment)
+{
+    uint64_t digest;
+
+    if (world->options.digest != NULL &&
+        world->options.digest(world->options.digest_arg, segment->bytes, segment->head_bytes, &digest)) {
+        sim_trace_mix(world, digest, segment->head_bytes);
+        sim_trace_bytes(world, segment->bytes + segment->head_bytes, segment->bulk_bytes);
+        return;
+    }
+    sim_trace_bytes(world, segment->bytes, sim_segment_bytes(segment));
+}
+
 static void net_send(void *ctx, dfs_conn conn, const void *head, size_t head_bytes, struct dfs_buf *bulk,
                      size_t bulk_offset, size_t bulk_bytes)
 {
@@ -290,7 +303,7 @@ static void net_send(void *ctx, dfs_conn conn, const void *head, size_t head_byt
     segment->number = ++end->out.frames;
     world->counts.frames++;
     world->counts.frame_bytes += head_bytes + bulk_bytes;
-    sim_trace_bytes(world, segment->bytes, head_bytes + bulk_bytes);
+    trace_frame(world, segment);
     sim_trace_mix(world, conn, (uint64_t)head_bytes << 32 | host->index);
     if (world->observed & SIM_SEES_FRAME_SENT && !filter(end, segment)) {
         cut_in_front(end, segment);

@@ -243,6 +243,11 @@ uint64_t sim_world_seed(const struct sim_world *world)
     return world->seed;
 }
 
+struct sim_host *sim_world_stepping(const struct sim_world *world)
+{
+    return world->stepping;
+}
+
 uint64_t sim_world_hash(const struct sim_world *world)
 {
     return sim_mix(world->hash ^ world->draws, world->now);

@@ -36,6 +36,10 @@ struct sim_world_options {
     dfs_wall_ns wall;               /* the calendar at time 0 */
     struct sim_range local_latency; /* of the hosts' local sources and sinks */
     uint64_t events_max;            /* the budget: sim_world_run stops there; 0: none */
+    /* What stands for a frame's head in the trace hash instead of its bytes, where a library decides some of them (the
+     * signature of a token): true and *ret_digest, or false for the bytes. NULL: always the bytes. */
+    bool (*digest)(void *arg, const uint8_t *head, size_t head_bytes, uint64_t *ret_digest);
+    void *digest_arg;
 };
 
 /* Time 0 is 2024-01-01; local files answer within 10-50 us; no budget. */
@@ -66,6 +70,9 @@ void sim_world_stop(struct sim_world *world);
 
 dfs_time_ns sim_world_now(const struct sim_world *world);
 uint64_t sim_world_seed(const struct sim_world *world);
+
+/* Whose machine is being stepped; NULL between steps. */
+struct sim_host *sim_world_stepping(const struct sim_world *world);
 
 /* Everything that happened so far: virtual time, kind, host, every payload byte, every draw, every deadline. */
 uint64_t sim_world_hash(const struct sim_world *world);

@@ -8,6 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Doubles of data servers have addresses beyond those of all hosts. */
+#define DOUBLES_FIRST 0x10000u
+
 /* Every host its own address: fd00::INDEX. */
 static struct dfs_addr addr_of(uint32_t index)
 {
@@ -172,6 +175,22 @@ static enum dfs_status local_finish(void *arg, uint64_t sink, bool commit)
     return DFS_OK;
 }
 
+/* The machine has said goodbye. */
+static void stop_now(void *arg, struct sim_world *world)
+{
+    struct sim_node *node = arg;
+
+    (void)world;
+    if (node->stopping && sim_host_is_up(node->host) && sim_host_lives(node->host) == node->stopping_life)
+        sim_host_stop(node->host);
+    node->stopping = false;
+}
+
+static void stop_soon(struct sim_node *node)
+{
+    sim_world_call(node->cluster->world, sim_world_now(node->cluster->world), stop_now, node);
+}
+
 /* Logins of the start are the cluster's own commands: the upper half of the numbers. */
 #define OWN_COMMAND (UINT64_C(1) << 63)
 
@@ -186,7 +205,18 @@ static void local_answer(void *arg, uint64_t command, const void *result)
             cluster->clients_ready++;
         return;
     }
+    if (command == SIM_STOP_COMMAND) {
+        stop_soon(node);
+        return;
+    }
     cluster->hooks.answer(cluster->hooks.arg, client_index(node), command, answer);
+}
+
+static void server_answer(void *arg, uint64_t command, const void *result)
+{
+    (void)result;
+    if (command == SIM_STOP_COMMAND)
+        stop_soon(arg);
 }
 
 static void auth_answer(void *arg, uint64_t command, const void *result)
@@ -194,10 +224,15 @@ static void auth_answer(void *arg, uint64_t command, const void *result)
     struct sim_node *node = arg;
     const struct dfs_auth_answer *answer = result;
 
-    (void)command;
+    if (command >= SIM_STOP_COMMAND) {
+        server_answer(arg, command, result);
+        return;
+    }
     DFS_ASSERT(answer->status == DFS_OK);
     node->cluster->accounts_made = true;
 }
+
+static const struct sim_local_ops server_local = {.answer = server_answer};
 
 /* Building -------------------------------------------------------------------------------------------------------------- */
 
@@ -308,10 +343,10 @@ struct sim_cluster *sim_cluster_new(struct sim_world *world, const struct sim_cl
     cluster->data = dfs_alloc_zero((options->data + 1) * sizeof *cluster->data);
     cluster->clients = dfs_alloc_zero((options->clients + 1) * sizeof *cluster->clients);
     node_add(cluster, &cluster->auth, DFS_ROLE_AUTH, "auth", index++, &auth_local);
-    node_add(cluster, &cluster->meta, DFS_ROLE_META, "meta", index++, NULL);
+    node_add(cluster, &cluster->meta, DFS_ROLE_META, "meta", index++, &server_local);
     for (uint32_t i = 0; i < options->data; i++) {
         (void)snprintf(name, sizeof name, "d%u", i + 1);
-        node_add(cluster, &cluster->data[i], DFS_ROLE_DATA, name, index++, NULL);
+        node_add(cluster, &cluster->data[i], DFS_ROLE_DATA, name, index++, &server_local);
     }
     for (uint32_t i = 0; i < options->clients; i++) {
         cluster->clients[i].cluster = cluster;
@@ -423,6 +458,27 @@ bool sim_cluster_start(struct sim_cluster *cluster, dfs_duration_ns limit)
     return run_until(cluster, end, clients_are_ready);
 }
 
+void sim_cluster_waits_for(const struct sim_cluster *cluster, char *why, size_t room)
+{
+    struct dfs_meta *meta = sim_host_machine(cluster->meta.host);
+    const char *words = NULL;
+
+    if (!dfs_auth_is_ready(sim_host_machine(cluster->auth.host)) || !cluster->accounts_made) {
+        (void)snprintf(why, room, "auth is not ready, or has not made the accounts");
+    } else if (meta != NULL && dfs_meta_failure(meta, &words) != DFS_OK) {
+        (void)snprintf(why, room, "metadata does not start: %s", words);
+    } else if (cluster->active_now < cluster->options.data) {
+        uint32_t first = 0;
+
+        while (cluster->data[first].joined)
+            first++;
+        (void)snprintf(why, room, "%u of %u data servers are ACTIVE; d%u is not", cluster->active_now, cluster->options.data,
+                       first + 1);
+    } else {
+        (void)snprintf(why, room, "%u of %u clients are logged in", cluster->clients_ready, cluster->options.clients);
+    }
+}
+
 /* Use -------------------------------------------------------------------------------------------------------------------- */
 
 uint64_t sim_client_command(struct sim_cluster *cluster, uint32_t client, uint32_t code, const void *argument,
@@ -432,6 +488,43 @@ uint64_t sim_client_command(struct sim_cluster *cluster, uint32_t client, uint32
     const uint64_t command = cluster->command_next++;
 
     return sim_host_command(cluster->clients[client].host, command, code, argument, argument_bytes) ? command : 0;
+}
+
+bool sim_cluster_stop(struct sim_cluster *cluster, struct sim_host *host, uint32_t code)
+{
+    struct sim_node *node = sim_host_user(host);
+
+    (void)cluster;
+    if (!sim_host_command(host, SIM_STOP_COMMAND, code, NULL, 0))
+        return false;
+    node->stopping = true;
+    node->stopping_life = sim_host_lives(host);
+    return true;
+}
+
+struct sim_node *sim_cluster_double(struct sim_cluster *cluster, const struct sim_node *node, uint32_t number)
+{
+    struct sim_node *made = dfs_alloc_zero(sizeof *made);
+    struct sim_host_options options = sim_host_options_default();
+    struct sim_disk_options disk = cluster->options.disk;
+    const struct dfs_addr addr = addr_of(DOUBLES_FIRST + number);
+    char name[32];
+
+    (void)snprintf(name, sizeof name, "%s-double-%u", sim_host_name(node->host), number + 1);
+    *made = *node;
+    disk.capacity_bytes = cluster->options.capacity_bytes;
+    made->disk = sim_disk_new(cluster->world, name, &disk);
+    sim_disk_clone_synced(made->disk, node->disk);
+    options.listens = true;
+    options.disk = made->disk;
+    options.peer = *sim_host_peer(node->host);
+    options.local = &server_local;
+    options.local_arg = made;
+    made->host = sim_host_add(cluster->world, name, &addr, &options);
+    made->config.data.addr = addr;
+    sim_host_user_set(made->host, made);
+    sim_host_start(made->host, sim_cluster_machine_ops(DFS_ROLE_DATA), made);
+    return made;
 }
 
 struct sim_node *sim_cluster_node(struct sim_cluster *cluster, const struct sim_host *host)

@@ -18,6 +18,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* Numbers of commands that are no client's operation. */
+#define SIM_STOP_COMMAND (UINT64_C(1) << 62)
+#define SIM_AUTH_ROTATE_COMMAND (SIM_STOP_COMMAND + 1)
+
 /* Where every role listens; hosts differ by address. */
 #define SIM_PORT 7000
 
@@ -37,6 +41,8 @@ struct sim_node {
     enum dfs_role role;
     struct sim_cluster *cluster;
     bool joined; /* data: was ACTIVE at least once */
+    bool stopping; /* asked to stop in that life */
+    uint32_t stopping_life;
     union {
         struct dfs_auth_config auth;
         struct dfs_meta_config meta;
@@ -84,10 +90,19 @@ void sim_cluster_free(struct sim_cluster *cluster); /* after the world; NULL is 
  */
 bool sim_cluster_start(struct sim_cluster *cluster, dfs_duration_ns limit);
 
+/* What the start still waits for, in words. */
+void sim_cluster_waits_for(const struct sim_cluster *cluster, char *why, size_t room);
+
 /* Sends a client a command; its number comes back in hooks.answer. 0 when the client is down. Pointers inside `argument` must live until the event
  * was delivered, which is at the present time of the world. */
 uint64_t sim_client_command(struct sim_cluster *cluster, uint32_t client, uint32_t code, const void *argument,
                             size_t argument_bytes);
+
+/* Asks a machine to stop cleanly by its command (DFS_DATA_LEAVE and the like); the host is stopped when the machine says it is done. false when it is down. */
+bool sim_cluster_stop(struct sim_cluster *cluster, struct sim_host *host, uint32_t code);
+
+/* Starts a second host with a data server's identity, on a copy of its synced disk, at an address of its own. The node is the caller's to free after the world. */
+struct sim_node *sim_cluster_double(struct sim_cluster *cluster, const struct sim_node *node, uint32_t number);
 
 /* The node behind a host, NULL for none. */
 struct sim_node *sim_cluster_node(struct sim_cluster *cluster, const struct sim_host *host);

@@ -17,7 +17,7 @@ struct sim_copies {
     size_t versions_count;
     size_t versions_room;
     struct sim_host_set active; /* as last seen */
-    bool active_known;
+    struct sim_host_set maintained; /* left, and announced to come back */
     uint8_t *bytes; /* of a block file that is verified */
     size_t bytes_room;
 };
@@ -314,11 +314,14 @@ uint32_t sim_copies_active(struct sim_run *run, struct sim_host_set *ret_set)
 
     if (meta != NULL && dfs_meta_is_ready(meta)) {
         memset(&copies->active, 0, sizeof copies->active);
+        memset(&copies->maintained, 0, sizeof copies->maintained);
         for (size_t i = 0; dfs_meta_node_at(meta, i, &view); i++) {
             const struct sim_node *node = sim_cluster_data_by_id(run->cluster, &view.node);
 
             if (node != NULL && view.state == DFS_NODE_ACTIVE)
                 sim_host_set_add(&copies->active, sim_run_host_number(run, node->host));
+            if (node != NULL && view.state == DFS_NODE_MAINTENANCE)
+                sim_host_set_add(&copies->maintained, sim_run_host_number(run, node->host));
         }
     }
     *ret_set = copies->active;
@@ -331,6 +334,15 @@ uint32_t sim_copies_active(struct sim_run *run, struct sim_host_set *ret_set)
             sim_host_set_remove(ret_set, 2 + i);
     }
     return count;
+}
+
+bool sim_copies_knows(const struct sim_run *run, const char *path)
+{
+    for (size_t i = 0; i < run->copies->versions_count; i++) {
+        if (sim_version_is_live(run->copies->versions[i]) && strcmp(run->copies->versions[i]->path, path) == 0)
+            return true;
+    }
+    return false;
 }
 
 bool sim_copies_has(struct sim_run *run, uint32_t data, const struct sim_block *block)
@@ -374,18 +386,22 @@ static void look_at_block(struct sim_run *run, const struct sim_version *version
 {
     uint32_t good = 0;
     uint32_t anywhere = 0;
+    uint32_t maintained = 0;
 
     for (uint32_t i = 0; i < block->holders_count; i++) {
         const uint32_t data = block->holders[i];
         const bool is_active = sim_host_set_has(active, 2 + data);
+        const bool is_maintained = sim_host_set_has(&run->copies->maintained, 2 + data);
 
-        if (!is_active && !sim_host_is_up(run->cluster->data[data].host))
+        if (!is_active && !is_maintained && !sim_host_is_up(run->cluster->data[data].host))
             continue;
         if (!sim_copies_has(run, data, block))
             continue;
         anywhere++;
         if (is_active)
             good++;
+        else if (is_maintained)
+            maintained++;
     }
     count->blocks++;
     if (good >= wanted) {
@@ -399,6 +415,8 @@ static void look_at_block(struct sim_run *run, const struct sim_version *version
     }
     if (anywhere == 0)
         count->lost++;
+    else if (good + maintained >= wanted)
+        count->waiting++;
 }
 
 void sim_copies_look(struct sim_run *run, const char *path, struct sim_copies_count *ret_count)

@@ -49,6 +49,9 @@ const struct sim_block *sim_copies_block(const struct sim_copies *copies, const 
 /* Data servers that metadata holds for ACTIVE and that run; the last known ones while metadata is down. Returns how many. */
 uint32_t sim_copies_active(struct sim_run *run, struct sim_host_set *ret_set);
 
+/* Does a live version stand at this path? */
+bool sim_copies_knows(const struct sim_run *run, const char *path);
+
 /* Does this data server's disk hold the block now, with the right bytes? */
 bool sim_copies_has(struct sim_run *run, uint32_t data, const struct sim_block *block);
 
@@ -57,6 +60,7 @@ struct sim_copies_count {
     uint64_t whole;  /* with min(replication, active) good copies on active servers */
     uint64_t under;
     uint64_t lost;   /* of those: without a good copy on any running server's disk */
+    uint64_t waiting; /* of those: whole as soon as servers in MAINTENANCE are back */
     uint32_t active;
     struct dfs_block_id first; /* one that is not whole */
     const struct sim_version *first_of;

@@ -178,7 +178,6 @@ static const struct dfs_keytable message_table = {.name = "message_fault", SIM_R
 static const struct dfs_conf_key forge_rows[] = {
     MESSAGE_ROW,
     HOSTS_ROW("as", hosts, .help = "Who seems to send it."),
-    HOSTS_ROW("to", to, .help = "To whom; to where such messages go when absent."),
     COUNT_ROW,
 };
 static const struct dfs_keytable forge_table = {.name = "forge", SIM_ROWS(forge_rows)};
@@ -490,9 +489,17 @@ static enum dfs_status check_kind(struct dfs_key_reader *reader, const struct df
             return dfs_key_refuse(reader, object,
                                   "\"%s\" of %s cannot be injected: it travels in TLS; datagrams are HEARTBEAT and HEARTBEAT_ACK",
                                   sim_fault_name(kind), dfs_message_name(fault->message));
-        if (fault->hosts.count == 0)
+        if (fault->hosts.count == 0 && fault->message == DFS_MSG_HEARTBEAT)
             sim_host_refs_add(&fault->hosts, SIM_HOST_ALL_DATA, 0);
+        else if (fault->hosts.count == 0)
+            sim_host_refs_add(&fault->hosts, SIM_HOST_META, 0);
     }
+    if (kind == SIM_FAULT_DUPLICATE && fault->message != 0 && fault->message != DFS_MSG_HEARTBEAT &&
+        fault->message != DFS_MSG_HEARTBEAT_ACK)
+        return dfs_key_refuse(reader, object,
+                              "\"duplicate\" of %s cannot be injected: streams repeat nothing; datagrams are HEARTBEAT and "
+                              "HEARTBEAT_ACK",
+                              dfs_message_name(fault->message));
     return DFS_OK;
 }
 

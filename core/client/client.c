@@ -1,6 +1,7 @@
 #include "core/client/client_internal.h"
 
 #include "core/base/assert.h"
+#include "core/base/mac.h"
 #include "core/base/mem.h"
 #include "core/env/trace.h"
 
@@ -83,6 +84,41 @@ char *dfs_client_copy_text(const char *text)
     const size_t bytes = strlen(text) + 1;
 
     return memcpy(dfs_alloc(bytes), text, bytes);
+}
+
+/* Would the other side take this message? Text that is no UTF-8 is refused where it was typed, not by a closed connection. */
+static bool is_sendable(uint32_t number, const void *message)
+{
+    uint8_t bytes[DFS_PATH_BYTES_MAX + DFS_USER_BYTES_MAX + DFS_PASSWORD_BYTES_MAX];
+    const struct dfs_layout *layout = dfs_message_layout(number);
+    struct dfs_wr w = dfs_wr_make(bytes, sizeof bytes);
+    union dfs_any_message back;
+
+    dfs_encode(layout, message, &w);
+    DFS_ASSERT(!w.bad);
+    struct dfs_rd r = dfs_rd_make(bytes, dfs_wr_count(&w));
+    const bool sound = dfs_decode(layout, &r, NULL, &back) == DFS_OK;
+
+    dfs_wipe(bytes, sizeof bytes); /* it may have been a password */
+    return sound;
+}
+
+const char *dfs_client_path_fault(const char *path)
+{
+    const struct dfs_m_versions m = {.path = dfs_text_of(path)};
+
+    if (m.path.count > DFS_PATH_BYTES_MAX)
+        return "a path has at most 1024 bytes";
+    return is_sendable(DFS_MSG_VERSIONS, &m) ? NULL : "a path is UTF-8";
+}
+
+const char *dfs_client_login_fault(const char *user, const char *password)
+{
+    const struct dfs_m_login m = {.user = dfs_text_of(user), .password = dfs_text_of(password)};
+
+    if (m.user.count > DFS_USER_BYTES_MAX || m.password.count > DFS_PASSWORD_BYTES_MAX)
+        return "a user's name has at most 64 bytes, a password 1024";
+    return is_sendable(DFS_MSG_LOGIN, &m) ? NULL : "user and password are UTF-8";
 }
 
 bool dfs_client_is_status(const struct dfs_incoming *in, struct client_status *ret_status)

@@ -128,6 +128,10 @@ const char *dfs_client_say(char words[CLIENT_WORDS_BYTES], const char *format, .
 
 char *dfs_client_copy_text(const char *text);
 
+/* Why these cannot be sent; NULL when they can. */
+const char *dfs_client_path_fault(const char *path);
+const char *dfs_client_login_fault(const char *user, const char *password);
+
 /* Status and words of an answer that may be a STATUS; OK for any other message. Words are copied. */
 struct client_status {
     enum dfs_status status;

@@ -390,7 +390,7 @@ static const struct client_command_kind get_kind = {.name = "get",
 
 void dfs_client_get_start(struct dfs_client *client, uint64_t id, const struct dfs_client_get *wanted)
 {
-    const size_t path_bytes = strlen(wanted->path);
+    const char *fault = dfs_client_path_fault(wanted->path);
     struct client_get *get = dfs_alloc_zero(sizeof *get);
 
     dfs_client_command_init(client, &get->base, &get_kind, id);
@@ -407,8 +407,8 @@ void dfs_client_get_start(struct dfs_client *client, uint64_t id, const struct d
     dfs_client_local_init(&get->pushes, get, on_pushed);
     dfs_client_local_init(&get->finish, get, on_finished);
     dfs_client_ask_init(&get->open, &get->base, open_send, open_answered);
-    if (path_bytes == 0 || path_bytes > DFS_PATH_BYTES_MAX)
-        dfs_client_get_fail(get, DFS_BAD_REQUEST, "a path has 1 to 1024 bytes");
+    if (fault != NULL)
+        dfs_client_get_fail(get, DFS_BAD_REQUEST, fault);
     else if (wanted->first > wanted->last)
         dfs_client_get_fail(get, DFS_BAD_REQUEST, "the range ends before it begins");
     else

@@ -87,18 +87,12 @@ static void start_next(struct dfs_client *client)
     struct client_identity *identity = identity_of(client);
     struct login *login;
 
-    while (!identity->login_running && !identity->refresh_running && (login = login_first(identity)) != NULL) {
+    if (!identity->login_running && !identity->refresh_running && (login = login_first(identity)) != NULL) {
         const dfs_time_ns give_up_at = dfs_time_add(client->now, client->config.give_up_after_ns);
 
-        if (dfs_auth_client_login(&identity->auth, login->user, login->password, client->now, give_up_at) == DFS_OK) {
-            identity->login_running = true;
-            break;
-        }
-        const struct dfs_client_result result = {.status = DFS_LOGIN_FAILED,
-                                                 .words = "a user's name has at most 64 bytes, a password 1024"};
-
-        dfs_client_command_end(&login->base, &result);
-        login_free(login);
+        identity->login_running =
+            dfs_auth_client_login(&identity->auth, login->user, login->password, client->now, give_up_at) == DFS_OK;
+        DFS_ASSERT(identity->login_running); /* its texts were looked at when the command came */
     }
     set_timer(client);
 }
@@ -231,10 +225,15 @@ static const struct client_command_kind login_kind = {.name = "login", .fail = l
 
 void dfs_client_identity_login(struct dfs_client *client, uint64_t id, const struct dfs_client_login *wanted)
 {
-    struct login *login = dfs_alloc_zero(sizeof *login);
+    const char *fault = dfs_client_login_fault(wanted->user, wanted->password);
+    struct login *login;
 
+    if (fault != NULL) {
+        dfs_client_answer(client, id, DFS_LOGIN_FAILED, fault);
+        return;
+    }
+    login = dfs_alloc_zero(sizeof *login);
     dfs_client_command_init(client, &login->base, &login_kind, id);
-    /* auth_client gives up by itself, and says why; this is for a login that waits behind others. */
     login->user = dfs_client_copy_text(wanted->user);
     login->password = dfs_client_copy_text(wanted->password);
     dfs_list_push(&client->identity.logins, &login->queue);

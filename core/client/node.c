@@ -525,6 +525,7 @@ static void drop_list(struct dfs_list *list)
         while ((stream = dfs_list_pop(&node->streams)) != NULL)
             dfs_free(dfs_container_of(stream, struct client_stream, link));
         dfs_link_closed(&node->wire);
+        dfs_client_timer_stop(node->client, &node->timer);
         dfs_free(node->frames);
         dfs_free(node);
     }

@@ -415,10 +415,10 @@ static const struct client_command_kind put_kind = {.name = "put",
 
 void dfs_client_put_start(struct dfs_client *client, uint64_t id, const struct dfs_client_put *wanted)
 {
-    const size_t path_bytes = strlen(wanted->path);
+    const char *fault = dfs_client_path_fault(wanted->path);
 
-    if (path_bytes == 0 || path_bytes > DFS_PATH_BYTES_MAX) {
-        dfs_client_answer(client, id, DFS_BAD_REQUEST, "put: a path has 1 to 1024 bytes");
+    if (fault != NULL) {
+        dfs_client_answer(client, id, DFS_BAD_REQUEST, fault);
         return;
     }
     if (wanted->block_size_bytes > DFS_BLOCK_BYTES_MAX) {

@@ -204,10 +204,12 @@ void dfs_client_small_start(struct dfs_client *client, uint64_t id, uint32_t cod
     small->kind = kind;
     dfs_client_ask_init(&small->ask, &small->base, small_send, small_answered);
     kind->make(small, argument);
-    if ((small->path != NULL && strlen(small->path) > DFS_PATH_BYTES_MAX) ||
-        (small->path2 != NULL && strlen(small->path2) > DFS_PATH_BYTES_MAX)) {
-        small_fail(&small->base, DFS_BAD_REQUEST, "a path has at most 1024 bytes");
-        return;
-    }
-    dfs_client_ask_start(&small->ask);
+    const char *fault = small->path != NULL ? dfs_client_path_fault(small->path) : NULL;
+
+    if (fault == NULL && small->path2 != NULL)
+        fault = dfs_client_path_fault(small->path2);
+    if (fault != NULL)
+        small_fail(&small->base, DFS_BAD_REQUEST, fault);
+    else
+        dfs_client_ask_start(&small->ask);
 }

@@ -55,6 +55,8 @@ void meta_repair_init(struct meta_repair *repair, const struct meta_repair_polic
 
 void meta_repair_close(struct meta_repair *repair)
 {
+    dfs_heap_close(&repair->deadlines); /* before the items */
+    dfs_heap_close(&repair->frees);
     dfs_list_each(at, &repair->troubles)
         dfs_free(dfs_container_of(at, struct meta_trouble, all));
     dfs_map_close(&repair->trouble);
@@ -64,8 +66,6 @@ void meta_repair_close(struct meta_repair *repair)
     for (uint32_t i = 0; i < repair->nodes_room; i++)
         dfs_free(repair->nodes[i]);
     dfs_free(repair->nodes);
-    dfs_heap_close(&repair->deadlines);
-    dfs_heap_close(&repair->frees);
 }
 
 static struct meta_repair_node *node_find(const struct meta_repair *repair, uint16_t index)

@@ -17,12 +17,12 @@ void meta_verify_close(struct dfs_meta *meta)
     struct meta_nodes *nodes = meta->nodes;
     struct dfs_list *link;
 
+    dfs_heap_close(&nodes->verify_timers); /* before the items */
     while ((link = dfs_list_pop(&nodes->doubts)) != NULL)
         dfs_free(dfs_container_of(link, struct meta_doubt, link));
     for (uint32_t i = 0; i < nodes->verifies_used; i++)
         dfs_free(nodes->verifies[i]);
     dfs_free(nodes->verifies);
-    dfs_heap_close(&nodes->verify_timers);
 }
 
 /* Orders ------------------------------------------------------------------------------------------------------------------------------ */

@@ -658,6 +658,41 @@ static void test_same_seed_same_hash_and_another_byte_another_hash(void **state)
     assert_int_not_equal(hashes[0], hashes[3]);
 }
 
+/* Frames whose first bytes a library decides: the digest stands for them. */
+static bool digest_of_length(void *arg, const uint8_t *head, size_t head_bytes, uint64_t *ret_digest)
+{
+    assert_non_null(head);
+    ++*(uint64_t *)arg;
+    *ret_digest = head_bytes;
+    return head_bytes == 1000;
+}
+
+static void test_a_digest_stands_for_the_bytes_of_a_head(void **state)
+{
+    struct sim_world_options options = sim_world_options_default();
+    uint64_t asked = 0;
+    uint64_t hashes[3];
+
+    (void)state;
+    options.digest = digest_of_length;
+    options.digest_arg = &asked;
+    for (unsigned i = 0; i < 3; i++) {
+        struct pair pair;
+
+        pair_open(&pair, &options, 1);
+        pair.client.salt = i == 0 ? 5 : 6;
+        pair.client.count = i == 2 ? 999 : 1000;
+        do_and_run(&pair, DO_CONNECT);
+        do_and_run(&pair, DO_SEND);
+        assert_received(&pair, pair.client.count);
+        hashes[i] = sim_world_hash(pair.world);
+        pair_close(&pair);
+    }
+    assert_int_equal(asked, 3);
+    assert_int_equal(hashes[0], hashes[1]);
+    assert_int_not_equal(hashes[0], hashes[2]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -683,6 +718,7 @@ int main(void)
         cmocka_unit_test(test_reset_stall_and_half_open),
         cmocka_unit_test(test_a_filter_delays_or_cuts_in_front_of_a_frame),
         cmocka_unit_test(test_same_seed_same_hash_and_another_byte_another_hash),
+        cmocka_unit_test(test_a_digest_stands_for_the_bytes_of_a_head),
     };
 
     return cmocka_run_group_tests_name("net_sim/stream", tests, NULL, NULL);

@@ -1,0 +1,322 @@
+#include "sim/nemesis_internal.h"
+
+#include "core/base/assert.h"
+#include "core/base/mem.h"
+#include "sim/listen.h"
+
+#include <string.h>
+
+/* A server that came back needs this long at most until its copies are in reach again: a few back-offs of JOIN and an inventory. */
+#define RECOVERY_NS (30 * DFS_SECONDS)
+
+uint64_t sim_nemesis_draw(const struct sim_nemesis *nemesis, const char *purpose, size_t fault, uint64_t number, uint64_t count)
+{
+    return sim_below(sim_world_draw(nemesis->run->world, purpose, (uint64_t)fault << 44 ^ number), count);
+}
+
+/* Accounts ----------------------------------------------------------------------------------------------------------------- */
+
+void sim_blow_touch(struct sim_blow *blow, uint32_t host)
+{
+    struct sim_touch *touch = &blow->wound->nemesis->touches[host];
+
+    if (sim_host_set_has(&blow->touched, host))
+        return;
+    sim_host_set_add(&blow->touched, host);
+    touch->in_force++;
+}
+
+static void untouch(struct sim_blow *blow)
+{
+    struct sim_nemesis *nemesis = blow->wound->nemesis;
+
+    for (uint32_t i = 0; i < nemesis->hosts_count; i++) {
+        if (!sim_host_set_has(&blow->touched, i))
+            continue;
+        nemesis->touches[i].in_force--;
+        nemesis->touches[i].last_end = sim_world_now(nemesis->run->world);
+    }
+    memset(&blow->touched, 0, sizeof blow->touched);
+}
+
+void sim_blow_effect(struct sim_blow *blow, struct sim_host *host)
+{
+    blow->wound->effect++;
+    sim_tell_fault(blow->wound->nemesis->run, blow->wound->index, blow->fault, host, true);
+}
+
+void sim_nemesis_fault_over(struct sim_nemesis *nemesis)
+{
+    nemesis->run->fault_last = sim_run_time(nemesis->run);
+}
+
+bool sim_nemesis_touches(const struct sim_nemesis *nemesis, uint32_t host, dfs_duration_ns lately)
+{
+    const struct sim_touch *touch = &nemesis->touches[host];
+    const dfs_time_ns now = sim_world_now(nemesis->run->world);
+
+    if (touch->in_force > 0 || !sim_host_is_up(sim_run_host(nemesis->run, host)))
+        return true;
+    return touch->last_end != DFS_NEVER && now - touch->last_end < lately;
+}
+
+/* Copies that an acknowledgement stands for. */
+static uint32_t acknowledged_copies(const struct dfs_settings *settings)
+{
+    const uint32_t replication = (uint32_t)settings->replication;
+
+    return settings->ack == DFS_SETTING_ACK_QUORUM ? replication / 2 + 1 : replication;
+}
+
+bool sim_nemesis_over_budget(const struct sim_nemesis *nemesis, bool lately)
+{
+    const struct sim_cluster *cluster = nemesis->run->cluster;
+    uint32_t harmed = 0;
+
+    if (nemesis->touches[1].destroyed) /* metadata's own disk */
+        return true;
+    for (uint32_t i = 0; i < cluster->options.data; i++) {
+        if (nemesis->touches[2 + i].destroyed || sim_nemesis_touches(nemesis, 2 + i, lately ? RECOVERY_NS : 0))
+            harmed++;
+    }
+    return harmed >= acknowledged_copies(&cluster->options.settings);
+}
+
+/* Blows -------------------------------------------------------------------------------------------------------------------- */
+
+static void blow_free(struct sim_blow *blow)
+{
+    dfs_list_remove(&blow->link);
+    dfs_list_remove(&blow->rule);
+    dfs_free(blow->holds);
+    dfs_free(blow);
+}
+
+static void end_now(void *arg, struct sim_world *world)
+{
+    struct sim_blow *blow = arg;
+
+    (void)world;
+    if (blow->undone)
+        return;
+    blow->undone = true;
+    sim_blow_end(blow);
+    untouch(blow);
+    sim_nemesis_fault_over(blow->wound->nemesis);
+    sim_tell_fault(blow->wound->nemesis->run, blow->wound->index, blow->fault, NULL, false);
+}
+
+struct sim_blow *sim_wound_fire(struct sim_wound *wound, const struct sim_fault *drawn)
+{
+    struct sim_nemesis *nemesis = wound->nemesis;
+    struct sim_blow *blow = dfs_alloc_zero(sizeof *blow);
+
+    blow->wound = wound;
+    if (drawn != NULL)
+        blow->drawn = *drawn;
+    blow->fault = drawn != NULL ? &blow->drawn : wound->fault;
+    blow->at = sim_run_time(nemesis->run);
+    dfs_list_init(&blow->rule);
+    dfs_list_push(&nemesis->blows, &blow->link);
+    wound->fired = true;
+    sim_nemesis_fault_over(nemesis); /* of a permanent fault, or one of a moment, its start counts */
+    sim_blow_begin(blow);
+    if (blow->fault->for_ns > 0)
+        sim_world_call(nemesis->run->world, sim_world_now(nemesis->run->world) + (dfs_duration_ns)blow->fault->for_ns, end_now,
+                       blow);
+    return blow;
+}
+
+static void fire_now(void *arg, struct sim_world *world)
+{
+    struct sim_wound *wound = arg;
+
+    (void)world;
+    if (!wound->nemesis->stopped)
+        (void)sim_wound_fire(wound, NULL);
+}
+
+/* Triggers ------------------------------------------------------------------------------------------------------------------ */
+
+static bool is_about(const struct sim_nemesis *nemesis, const struct sim_host_refs *refs, struct sim_host *host)
+{
+    struct sim_host_set set = {{0}};
+    const uint32_t number = host != NULL ? sim_run_host_number(nemesis->run, host) : UINT32_MAX;
+
+    if (refs->count == 0)
+        return true;
+    if (number == UINT32_MAX)
+        return false;
+    sim_host_refs_expand(refs, sim_scenario_hosts(nemesis->run->scenario), &set);
+    return sim_host_set_has(&set, number);
+}
+
+static void triggered(struct sim_wound *wound)
+{
+    const struct sim_fault *fault = wound->fault;
+    struct sim_run *run = wound->nemesis->run;
+
+    wound->trigger_seen++;
+    if (wound->trigger_seen < (uint64_t)fault->on.nth || (wound->trigger_seen > (uint64_t)fault->on.nth && !fault->every))
+        return;
+    sim_world_call(run->world, sim_world_now(run->world) + (dfs_duration_ns)fault->after_ns, fire_now, wound);
+}
+
+void sim_nemesis_event(struct sim_nemesis *nemesis, enum sim_event event, struct sim_host *host)
+{
+    if (nemesis->stopped)
+        return;
+    for (size_t i = 0; i < nemesis->wounds_count; i++) {
+        struct sim_wound *wound = &nemesis->wounds[i];
+
+        if (wound->fault->triggered && wound->fault->on.event == event && is_about(nemesis, &wound->fault->on.host, host))
+            triggered(wound);
+    }
+}
+
+void sim_nemesis_message(struct sim_nemesis *nemesis, uint32_t number, struct sim_host *from, struct sim_host *to)
+{
+    for (size_t i = 0; i < nemesis->wounds_count; i++) {
+        struct sim_wound *wound = &nemesis->wounds[i];
+        const struct sim_trigger *on = &wound->fault->on;
+
+        if (wound->fault->triggered && on->event == SIM_EVENT_MESSAGE && on->message == number &&
+            is_about(nemesis, &on->from, from) && is_about(nemesis, &on->to, to))
+            triggered(wound);
+    }
+}
+
+static void on_disk(struct sim_run *run, void *state, const struct sim_disk_event *event)
+{
+    struct sim_nemesis *nemesis = *(struct sim_nemesis **)state;
+
+    if (nemesis->stopped || run->zero == DFS_NEVER)
+        return;
+    for (size_t i = 0; i < nemesis->wounds_count; i++) {
+        struct sim_wound *wound = &nemesis->wounds[i];
+        const struct sim_trigger *on = &wound->fault->on;
+
+        if (wound->fault->triggered && on->event == SIM_EVENT_DISK_OPERATION &&
+            (on->operation == 0 || on->operation == 1 + (int)event->op->verb) && is_about(nemesis, &on->host, event->host))
+            triggered(wound);
+    }
+}
+
+/* A host that was asked to leave has stopped, and its time away is over already. */
+static void on_host(struct sim_run *run, void *state, struct sim_host *host, enum sim_host_change change)
+{
+    struct sim_nemesis *nemesis = *(struct sim_nemesis **)state;
+    const uint32_t number = sim_run_host_number(run, host);
+
+    if (number == UINT32_MAX || (change != SIM_HOST_STOPPED && change != SIM_HOST_CRASHED))
+        return;
+    sim_host_set_remove(&nemesis->leavers, number);
+}
+
+/* Life ------------------------------------------------------------------------------------------------------------------------ */
+
+static bool looks_at_messages(enum sim_fault_kind kind)
+{
+    return kind == SIM_FAULT_DROP || kind == SIM_FAULT_DUPLICATE || kind == SIM_FAULT_DELAY;
+}
+
+static bool needs_captures(enum sim_fault_kind kind)
+{
+    return kind == SIM_FAULT_FORGE || kind == SIM_FAULT_REPLAY;
+}
+
+struct sim_nemesis *sim_nemesis_new(struct sim_run *run)
+{
+    static const struct sim_hooks with_disk = {.disk_submitted = on_disk, .host_changed = on_host};
+    static const struct sim_hooks without_disk = {.host_changed = on_host};
+    const struct sim_scenario *scenario = run->scenario;
+    struct sim_nemesis *nemesis = dfs_alloc_zero(sizeof *nemesis);
+    bool disk = false;
+
+    nemesis->run = run;
+    nemesis->wounds_count = scenario->faults_count;
+    nemesis->wounds = dfs_alloc_zero_array(nemesis->wounds_count + 1, sizeof *nemesis->wounds);
+    nemesis->hosts_count = sim_hosts_count(sim_scenario_hosts(scenario));
+    nemesis->touches = dfs_alloc_zero_array(nemesis->hosts_count, sizeof *nemesis->touches);
+    for (uint32_t i = 0; i < nemesis->hosts_count; i++)
+        nemesis->touches[i].last_end = DFS_NEVER;
+    dfs_list_init(&nemesis->blows);
+    dfs_list_init(&nemesis->rules);
+    for (size_t i = 0; i < nemesis->wounds_count; i++) {
+        const struct sim_fault *fault = &scenario->faults[i];
+
+        nemesis->wounds[i] = (struct sim_wound){.nemesis = nemesis, .fault = fault, .index = i};
+        disk = disk || (fault->triggered && fault->on.event == SIM_EVENT_DISK_OPERATION);
+        nemesis->filters = nemesis->filters || looks_at_messages(fault->kind) ||
+                           (fault->triggered && fault->on.event == SIM_EVENT_MESSAGE);
+        nemesis->captures_on = nemesis->captures_on || needs_captures(fault->kind);
+        for (uint32_t kind = 0; kind < SIM_FAULT_COUNT && fault->kind == SIM_FAULT_RANDOM; kind++) {
+            if ((fault->random.kinds >> kind & 1u) == 0)
+                continue;
+            nemesis->filters = nemesis->filters || looks_at_messages((enum sim_fault_kind)kind);
+            nemesis->captures_on = nemesis->captures_on || needs_captures((enum sim_fault_kind)kind);
+        }
+    }
+    *(struct sim_nemesis **)sim_listeners_add_owned(run, "nemesis", disk ? &with_disk : &without_disk, sizeof nemesis) =
+        nemesis;
+    sim_nemesis_observe(nemesis);
+    return nemesis;
+}
+
+void sim_nemesis_free(struct sim_nemesis *nemesis)
+{
+    struct dfs_list *at;
+
+    if (nemesis == NULL)
+        return;
+    while ((at = dfs_list_first(&nemesis->blows)) != NULL)
+        blow_free(dfs_container_of(at, struct sim_blow, link));
+    for (size_t i = 0; i < nemesis->copies_count; i++)
+        dfs_free(nemesis->copies_nodes[i]);
+    dfs_free(nemesis->captures);
+    dfs_free(nemesis->touches);
+    dfs_free(nemesis->wounds);
+    dfs_free(nemesis);
+}
+
+void sim_nemesis_begin(struct sim_nemesis *nemesis)
+{
+    struct sim_run *run = nemesis->run;
+
+    for (size_t i = 0; i < nemesis->wounds_count; i++) {
+        struct sim_wound *wound = &nemesis->wounds[i];
+
+        if (wound->fault->kind == SIM_FAULT_RANDOM)
+            sim_wound_random(wound);
+        else if (!wound->fault->triggered && wound->fault->at_ns <= run->scenario->duration_ns)
+            sim_world_call(run->world, sim_run_world_time(run, (dfs_time_ns)wound->fault->at_ns), fire_now, wound);
+    }
+}
+
+void sim_nemesis_stop(struct sim_nemesis *nemesis)
+{
+    nemesis->stopped = true;
+    dfs_list_each (at, &nemesis->blows) {
+        struct sim_blow *blow = dfs_container_of(at, struct sim_blow, link);
+
+        if (blow->fault->for_ns > 0)
+            end_now(blow, nemesis->run->world);
+    }
+}
+
+void sim_nemesis_vacuity(struct sim_nemesis *nemesis)
+{
+    for (size_t i = 0; i < nemesis->wounds_count; i++) {
+        const struct sim_wound *wound = &nemesis->wounds[i];
+        const char *name = sim_fault_name(wound->fault->kind);
+
+        if (wound->effect > 0)
+            continue;
+        if (wound->fault->triggered && !wound->fired)
+            sim_run_verdict(nemesis->run, SIM_VACUOUS, "fault %zu (line %u, %s) was never triggered: %s came %llu times", i,
+                            wound->fault->line, name, sim_event_name(wound->fault->on.event),
+                            (unsigned long long)wound->trigger_seen);
+        else
+            sim_run_verdict(nemesis->run, SIM_VACUOUS, "fault %zu (line %u, %s) never took effect", i, wound->fault->line, name);
+    }
+}

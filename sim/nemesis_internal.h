@@ -1,0 +1,112 @@
+/*
+ * nemesis_internal.h - what the parts of the nemesis share; nobody else includes it.
+ */
+#ifndef DFS_SIM_NEMESIS_INTERNAL_H
+#define DFS_SIM_NEMESIS_INTERNAL_H
+
+#include "sim/nemesis.h"
+
+#include "core/base/list.h"
+
+/* Datagrams of the past that `replay` and `forge` may use: more than all heartbeats of a minute with twenty servers. */
+#define SIM_CAPTURES_MAX 4096
+
+/* A fault of the scenario. */
+struct sim_wound {
+    struct sim_nemesis *nemesis;
+    const struct sim_fault *fault;
+    size_t index;
+    uint64_t effect;       /* how often it took hold of anything */
+    uint64_t trigger_seen; /* events it waited for */
+    bool fired;
+};
+
+/* One host that a blow has hold of. */
+struct sim_hold {
+    uint32_t host;
+    uint32_t life;       /* of the host, then: what does not outlive it is not undone in the next */
+    sim_rule_id rules[DFS_DISK_VERB_COUNT];
+    uint32_t rules_count;
+};
+
+/* One time that a fault takes hold; random faults make many. */
+struct sim_blow {
+    struct dfs_list link;          /* in nemesis->blows */
+    struct dfs_list rule;          /* in nemesis->rules while it filters messages */
+    struct sim_wound *wound;
+    const struct sim_fault *fault; /* the wound's, or `drawn` */
+    struct sim_fault drawn;
+    dfs_time_ns at; /* of the scenario */
+    bool undone;
+    bool leaving; /* LEAVE: a host has not stopped yet and is to be restarted when it has */
+    struct sim_hold *holds;
+    size_t holds_count;
+    struct sim_host_set touched;
+    sim_partition_id partition;
+    uint64_t seen; /* messages that a rule has looked at */
+    uint64_t hits;
+    struct sim_host_set from;
+    struct sim_host_set to;
+    bool from_any;
+    bool to_any;
+};
+
+struct sim_capture {
+    uint32_t from; /* host */
+    uint32_t to;
+    uint32_t message;
+    uint32_t count;
+    uint8_t bytes[DFS_DATAGRAM_BYTES_MAX];
+};
+
+struct sim_touch {
+    uint32_t in_force;
+    dfs_time_ns last_end; /* of the world; DFS_NEVER: never */
+    bool destroyed;       /* what it stored may be gone for good */
+};
+
+struct sim_nemesis {
+    struct sim_run *run;
+    struct sim_wound *wounds;
+    size_t wounds_count;
+    struct dfs_list blows;
+    struct dfs_list rules;
+    struct sim_touch *touches; /* by host number */
+    uint32_t hosts_count;
+    bool stopped;
+    bool filters;    /* some fault or trigger looks at messages */
+    bool captures_on;
+    struct sim_capture *captures;
+    size_t captures_count;
+    uint64_t captured;
+    struct sim_host_set leavers; /* asked to leave, not stopped yet */
+    struct sim_node *copies_nodes[SIM_CLIENTS_MAX]; /* of impersonations; owned */
+    size_t copies_count;
+};
+
+/* nemesis.c */
+void sim_blow_effect(struct sim_blow *blow, struct sim_host *host); /* it took hold of something */
+void sim_blow_touch(struct sim_blow *blow, uint32_t host);
+void sim_nemesis_fault_over(struct sim_nemesis *nemesis);
+
+void sim_nemesis_message(struct sim_nemesis *nemesis, uint32_t number, struct sim_host *from, struct sim_host *to);
+
+/* nemesis_apply.c: takes hold, lets go. */
+void sim_blow_begin(struct sim_blow *blow);
+void sim_blow_end(struct sim_blow *blow);
+
+/* nemesis_messages.c */
+void sim_nemesis_observe(struct sim_nemesis *nemesis);
+void sim_blow_filter(struct sim_blow *blow);
+void sim_blow_forge(struct sim_blow *blow);
+void sim_blow_replay(struct sim_blow *blow);
+
+/* nemesis_random.c */
+void sim_wound_random(struct sim_wound *wound);
+
+/* A draw of the nemesis: fault, purpose, number. */
+uint64_t sim_nemesis_draw(const struct sim_nemesis *nemesis, const char *purpose, size_t fault, uint64_t number, uint64_t count);
+
+struct sim_blow *sim_wound_fire(struct sim_wound *wound, const struct sim_fault *drawn);
+
+#endif

@@ -1,0 +1,440 @@
+#include "sim/run.h"
+
+#include "core/base/assert.h"
+#include "core/base/mem.h"
+#include "sim/copies.h"
+#include "sim/coverage.h"
+#include "sim/expect.h"
+#include "sim/listen.h"
+#include "sim/nemesis.h"
+#include "sim/workload.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+/* How often the run looks whether everything is at rest. */
+#define SETTLE_SLICE_NS (100 * DFS_MILLISECONDS)
+
+/* Reads of the audit that run at a time. */
+#define AUDIT_READS_MAX 32
+
+/* Nothing goes wrong during the audit: a file that is not read by then never will be. Longer than a client tries. */
+#define AUDIT_LIMIT_NS (300 * DFS_SECONDS)
+
+/* Verdicts ---------------------------------------------------------------------------------------------------------------- */
+
+static const struct {
+    const char *name;
+    int exit_code;
+} verdicts[SIM_VERDICT_COUNT] = {
+    [SIM_PASS] = {"pass", 0},
+    [SIM_VACUOUS] = {"vacuous", 3},
+    [SIM_STUCK] = {"stuck", 4},
+    [SIM_FAIL] = {"fail", 1},
+    [SIM_NONDETERMINISTIC] = {"nondeterministic", 5},
+    [SIM_ABORTED] = {"aborted", 6},
+};
+
+const char *sim_verdict_name(enum sim_verdict_kind verdict)
+{
+    DFS_ASSERT((unsigned)verdict < SIM_VERDICT_COUNT);
+    return verdicts[verdict].name;
+}
+
+int sim_verdict_exit_code(enum sim_verdict_kind verdict)
+{
+    DFS_ASSERT((unsigned)verdict < SIM_VERDICT_COUNT);
+    return verdicts[verdict].exit_code;
+}
+
+void sim_run_verdict(struct sim_run *run, enum sim_verdict_kind verdict, const char *format, ...)
+{
+    const size_t at = strlen(run->reason);
+    va_list arguments;
+
+    if (verdict > run->verdict)
+        run->verdict = verdict;
+    if (at + 1 >= sizeof run->reason)
+        return;
+    run->reason[at] = '\n';
+    va_start(arguments, format);
+    (void)vsnprintf(run->reason + at + (at > 0), sizeof run->reason - at - (at > 0), format, arguments);
+    va_end(arguments);
+}
+
+void sim_run_violation(struct sim_run *run, const char *checker, const struct sim_host *host, const char *format, ...)
+{
+    va_list arguments;
+
+    run->verdict = run->verdict > SIM_FAIL ? run->verdict : SIM_FAIL;
+    if (run->violations_count == SIM_VIOLATIONS_MAX) {
+        run->violations_more++;
+        return;
+    }
+    struct sim_violation *violation = &run->violations[run->violations_count++];
+
+    violation->checker = checker;
+    violation->at = sim_run_time(run);
+    violation->before_zero = run->zero == DFS_NEVER;
+    if (host != NULL)
+        (void)snprintf(violation->host, sizeof violation->host, "%s", sim_host_name(host));
+    va_start(arguments, format);
+    (void)vsnprintf(violation->message, sizeof violation->message, format, arguments);
+    va_end(arguments);
+}
+
+/* Times and hosts ----------------------------------------------------------------------------------------------------------- */
+
+dfs_time_ns sim_run_time(const struct sim_run *run)
+{
+    return run->zero == DFS_NEVER ? 0 : sim_world_now(run->world) - run->zero;
+}
+
+struct sim_host *sim_run_host(const struct sim_run *run, uint32_t number)
+{
+    return sim_world_host_get(run->world, number);
+}
+
+uint32_t sim_run_host_number(const struct sim_run *run, const struct sim_host *host)
+{
+    const uint32_t index = sim_host_index(host);
+
+    return index < sim_hosts_count(sim_scenario_hosts(run->scenario)) ? index : UINT32_MAX;
+}
+
+/* Events ---------------------------------------------------------------------------------------------------------------------- */
+
+void sim_run_event(struct sim_run *run, enum sim_event event, struct sim_host *host)
+{
+    if (run->zero == DFS_NEVER)
+        return;
+    run->events_seen[event]++;
+    sim_expects_event(run->expects, event, host);
+    sim_nemesis_event(run->nemesis, event, host);
+}
+
+static void note_eviction(struct sim_run *run, const struct sim_host *host)
+{
+    if (run->zero == DFS_NEVER || host == NULL)
+        return;
+    if (run->evictions_count == run->evictions_room) {
+        run->evictions_room = run->evictions_room == 0 ? 8 : run->evictions_room * 2;
+        run->evictions = dfs_realloc_array(run->evictions, run->evictions_room, sizeof *run->evictions);
+    }
+    run->evictions[run->evictions_count++] =
+        (struct sim_eviction){.data = sim_run_host_number(run, host) - 2, .at = sim_run_time(run)};
+}
+
+static void note_repair(struct sim_run *run, const struct dfs_trace *trace)
+{
+    if (trace->status != DFS_OK || run->zero == DFS_NEVER)
+        return;
+    run->repair_copies++;
+    run->repair_bytes += trace->a;
+    run->repair_last_at = sim_run_time(run);
+}
+
+/* The event of a trace; SIM_EVENT_COUNT: none. */
+static enum sim_event event_of(enum dfs_trace_kind kind)
+{
+    switch ((int)kind) {
+    case DFS_TRACE_EVICTED:
+        return SIM_EVENT_EVICTED;
+    case DFS_TRACE_JOINED:
+        return SIM_EVENT_JOINED;
+    case DFS_TRACE_SUSPECTED:
+        return SIM_EVENT_SUSPECTED;
+    case DFS_TRACE_FENCED:
+        return SIM_EVENT_FENCED;
+    case DFS_TRACE_REPAIR_STARTED:
+        return SIM_EVENT_REPAIR_STARTED;
+    case DFS_TRACE_REPAIR_DONE:
+        return SIM_EVENT_REPAIR_DONE;
+    case DFS_TRACE_BRAKE_ON:
+        return SIM_EVENT_BRAKE_ON;
+    case DFS_TRACE_BRAKE_OFF:
+        return SIM_EVENT_BRAKE_OFF;
+    case DFS_TRACE_BLOCK_BAD:
+        return SIM_EVENT_BLOCK_BAD;
+    case DFS_TRACE_TRIMMED:
+        return SIM_EVENT_TRIMMED;
+    case DFS_TRACE_SCRUB_DONE:
+        return SIM_EVENT_SCRUB_DONE;
+    case DFS_TRACE_TOKEN_REFUSED:
+        return SIM_EVENT_TOKEN_REFUSED;
+    case DFS_TRACE_CHECKPOINT:
+        return SIM_EVENT_CHECKPOINT;
+    default:
+        return SIM_EVENT_COUNT;
+    }
+}
+
+#define EVENT_TRACES \
+    (1u << DFS_TRACE_EVICTED | 1u << DFS_TRACE_JOINED | 1u << DFS_TRACE_SUSPECTED | 1u << DFS_TRACE_FENCED | \
+     1u << DFS_TRACE_REPAIR_STARTED | 1u << DFS_TRACE_REPAIR_DONE | 1u << DFS_TRACE_BRAKE_ON | 1u << DFS_TRACE_BRAKE_OFF | \
+     1u << DFS_TRACE_BLOCK_BAD | 1u << DFS_TRACE_TRIMMED | 1u << DFS_TRACE_SCRUB_DONE | 1u << DFS_TRACE_TOKEN_REFUSED | \
+     1u << DFS_TRACE_CHECKPOINT)
+
+static void on_trace(struct sim_run *run, void *state, struct sim_host *host, const struct dfs_trace *trace)
+{
+    const enum sim_event event = event_of(trace->kind);
+    const struct sim_node *node = dfs_id_is_zero(&trace->node) ? NULL : sim_cluster_data_by_id(run->cluster, &trace->node);
+    struct sim_host *about = node != NULL ? node->host : host;
+
+    (void)state;
+    if (event == SIM_EVENT_EVICTED)
+        note_eviction(run, node != NULL ? node->host : NULL);
+    else if (event == SIM_EVENT_REPAIR_DONE)
+        note_repair(run, trace);
+    sim_run_event(run, event, about);
+}
+
+static void on_host(struct sim_run *run, void *state, struct sim_host *host, enum sim_host_change change)
+{
+    (void)state;
+    if (change == SIM_HOST_CRASHED)
+        sim_run_event(run, SIM_EVENT_CRASHED, host);
+    else if (change == SIM_HOST_STARTED && sim_host_lives(host) > 1)
+        sim_run_event(run, SIM_EVENT_RESTARTED, host);
+}
+
+static void on_state(struct sim_run *run, void *state, struct sim_host *host, const struct dfs_trace *trace)
+{
+    (void)state, (void)host;
+    sim_coverage_add(run->coverage, trace->text, trace->text2, trace->text4, trace->text3, 1);
+}
+
+/* Blocks without their copies are what everything waits for. */
+static bool copies_at_rest(struct sim_run *run, void *state, char *why, size_t room)
+{
+    struct sim_copies_count count;
+    char name[DFS_FILE_NAME_BYTES_MAX];
+
+    (void)state;
+    sim_copies_look(run, NULL, &count);
+    if (count.under <= count.lost + count.waiting)
+        return true;
+    dfs_block_name(&count.first, name);
+    (void)snprintf(why, room, "%llu of %llu blocks have fewer good copies than wanted (%u active servers); block %s of %s has %u",
+                   (unsigned long long)(count.under - count.lost - count.waiting), (unsigned long long)count.blocks, count.active, name,
+                   count.first_of->path, count.first_copies);
+    return false;
+}
+
+/* Life ------------------------------------------------------------------------------------------------------------------------ */
+
+static const struct sim_hooks event_hooks = {.traces = EVENT_TRACES, .trace = on_trace, .host_changed = on_host};
+static const struct sim_hooks coverage_hooks = {.traces = 1u << DFS_TRACE_STATE, .trace = on_state};
+static const struct sim_hooks copies_hooks = {.at_rest = copies_at_rest};
+
+static struct sim_world *make_world(const struct sim_scenario *scenario, const struct sim_run_options *options)
+{
+    struct sim_world_options world = sim_world_options_default();
+
+    world.link = sim_network_options(&scenario->network, &world.link);
+    world.events_max = options->events_max > 0 ? options->events_max : SIM_EVENTS_MAX;
+    return sim_world_new(options->seed, &world);
+}
+
+static struct sim_cluster_options cluster_options(const struct sim_scenario *scenario)
+{
+    struct sim_cluster_options options = {
+        .data = (uint32_t)scenario->cluster.data,
+        .clients = (uint32_t)scenario->cluster.clients,
+        .zones = (uint32_t)scenario->cluster.zones,
+        .capacity_bytes = (uint64_t)scenario->cluster.capacity_bytes,
+        .settings = scenario->cluster.settings,
+        .disk = sim_disk_options_default(),
+    };
+
+    options.disk.latency = (struct sim_range){(dfs_duration_ns)scenario->disk.latency.low, (dfs_duration_ns)scenario->disk.latency.high};
+    if (scenario->disk.sync_latency_seen)
+        options.disk.sync_latency =
+            (struct sim_range){(dfs_duration_ns)scenario->disk.sync_latency.low, (dfs_duration_ns)scenario->disk.sync_latency.high};
+    options.disk.bytes_per_second = (uint64_t)scenario->disk.throughput_bytes_per_s;
+    return options;
+}
+
+struct sim_run *sim_run_new(const struct sim_scenario *scenario, const struct sim_run_options *options)
+{
+    struct sim_run *run = dfs_alloc_zero(sizeof *run);
+
+    run->scenario = scenario;
+    run->options = *options;
+    run->zero = DFS_NEVER;
+    run->world = make_world(scenario, options);
+    sim_ledger_init(&run->ledger);
+    run->listeners = sim_listeners_new(run);
+    run->workload = sim_workload_new(run);
+    const struct sim_cluster_options cluster = cluster_options(scenario);
+    const struct sim_client_hooks hooks = sim_workload_hooks(run->workload);
+
+    run->cluster = sim_cluster_new(run->world, &cluster, &hooks);
+    run->copies = sim_copies_new(run);
+    run->nemesis = sim_nemesis_new(run);
+    run->expects = sim_expects_new(run);
+    sim_run_listen(run, "events", &event_hooks, NULL);
+    sim_run_listen(run, "progress", &copies_hooks, NULL);
+    if (options->coverage) {
+        run->coverage = sim_coverage_new();
+        sim_run_listen(run, "coverage", &coverage_hooks, NULL);
+    }
+    for (size_t i = 0; sim_checkers[i] != NULL && !options->no_checkers; i++)
+        (void)sim_listeners_add_owned(run, sim_checkers[i]->name, &sim_checkers[i]->hooks, sim_checkers[i]->state_bytes);
+    if (options->attach != NULL)
+        options->attach(run, options->attach_arg);
+    sim_listeners_begin(run);
+    return run;
+}
+
+void sim_run_free(struct sim_run *run)
+{
+    if (run == NULL)
+        return;
+    sim_listeners_free(run->listeners);
+    sim_world_free(run->world);
+    sim_expects_free(run->expects);
+    sim_nemesis_free(run->nemesis);
+    sim_copies_free(run->copies);
+    sim_cluster_free(run->cluster);
+    sim_workload_free(run->workload);
+    sim_coverage_free(run->coverage);
+    sim_ledger_close(&run->ledger);
+    dfs_free(run->evictions);
+    dfs_free(run);
+}
+
+/* Running ---------------------------------------------------------------------------------------------------------------------- */
+
+/* false: the budget of events is used up. */
+static bool run_until(struct sim_run *run, dfs_time_ns at)
+{
+    if (sim_world_run(run->world, sim_run_world_time(run, at)) != SIM_END_BUDGET)
+        return true;
+    sim_run_verdict(run, SIM_STUCK, "%llu steps of machines at %.3f s of the scenario: something spins",
+                    (unsigned long long)sim_world_counts(run->world)->events, (double)sim_run_time(run) / 1e9);
+    return false;
+}
+
+static bool settle(struct sim_run *run)
+{
+    const dfs_time_ns end = (dfs_time_ns)(run->scenario->duration_ns + run->scenario->settle_ns);
+    char why[512] = "";
+
+    for (;;) {
+        const dfs_time_ns now = sim_run_time(run);
+
+        if (sim_ask_at_rest(run, why, sizeof why)) {
+            run->settled = true;
+            run->settled_at = now;
+            return true;
+        }
+        if (now >= end)
+            break;
+        if (!run_until(run, now + SETTLE_SLICE_NS < end ? now + SETTLE_SLICE_NS : end))
+            return false;
+    }
+    sim_run_verdict(run, SIM_STUCK, "%.0f s after the end not everything is at rest: %s", (double)run->scenario->settle_ns / 1e9, why);
+    return true;
+}
+
+/* Who can read now: clients that nothing touches, while nothing touches metadata. */
+static uint32_t audit_clients(const struct sim_run *run, uint32_t clients[SIM_CLIENTS_MAX])
+{
+    const uint32_t first = 2 + run->cluster->options.data;
+    uint32_t count = 0;
+
+    if (sim_nemesis_touches(run->nemesis, 1, 0))
+        return 0;
+    for (uint32_t i = 0; i < run->cluster->options.clients; i++) {
+        if (!sim_nemesis_touches(run->nemesis, first + i, 0))
+            clients[count++] = i;
+    }
+    return count;
+}
+
+static void audit_judge(struct sim_run *run, const struct sim_operation *get)
+{
+    const struct sim_host *host = run->cluster->clients[get->client].host;
+
+    if (get->answered_at == DFS_NEVER) {
+        sim_run_violation(run, "acked_data", host, "%s was not read back within %.0f s after everything had come to rest",
+                          get->path->name, (double)AUDIT_LIMIT_NS / 1e9);
+        return;
+    }
+    run->audited++;
+    /* The ledger has judged what was answered with OK, NOT_FOUND and DATA_LOST. */
+    if (get->status == DFS_OK || get->status == DFS_NOT_FOUND || get->status == DFS_DATA_LOST)
+        return;
+    if (!sim_nemesis_over_budget(run->nemesis, false))
+        sim_run_violation(run, "acked_data", host, "%s cannot be read back after everything has come to rest: %s", get->path->name,
+                          dfs_status_name(get->status));
+}
+
+/* Every file that must be there is read once more. */
+static void audit(struct sim_run *run)
+{
+    const struct sim_ledger *ledger = &run->ledger;
+    const size_t paths = ledger->paths_count;
+    struct sim_operation **gets = dfs_alloc_zero_array(paths + 1, sizeof(struct sim_operation *));
+    const dfs_time_ns limit = sim_run_time(run) + AUDIT_LIMIT_NS;
+    uint32_t clients[SIM_CLIENTS_MAX];
+    const uint32_t clients_count = audit_clients(run, clients);
+    size_t next = 0;
+
+    while (clients_count > 0) {
+        while (next < paths && sim_workload_running(run->workload) < AUDIT_READS_MAX) {
+            if (sim_path_must_exist(ledger->paths[next]))
+                gets[next] = sim_workload_get(run->workload, clients[next % clients_count], ledger->paths[next]->name);
+            next++;
+        }
+        if ((next == paths && sim_workload_running(run->workload) == 0) || sim_run_time(run) >= limit)
+            break;
+        if (!run_until(run, sim_run_time(run) + SETTLE_SLICE_NS))
+            break;
+    }
+    for (size_t i = 0; i < paths; i++) {
+        if (gets[i] != NULL)
+            audit_judge(run, gets[i]);
+    }
+    dfs_free(gets);
+}
+
+static bool start(struct sim_run *run)
+{
+    char why[256];
+
+    if (sim_cluster_start(run->cluster, SIM_START_LIMIT_NS)) {
+        run->zero = sim_world_now(run->world);
+        return true;
+    }
+    sim_cluster_waits_for(run->cluster, why, sizeof why);
+    sim_run_verdict(run, SIM_STUCK, "the cluster did not come up within %.0f s: %s", (double)SIM_START_LIMIT_NS / 1e9, why);
+    return false;
+}
+
+void sim_run_go(struct sim_run *run)
+{
+    DFS_ASSERT(run->zero == DFS_NEVER);
+    if (!start(run))
+        return;
+    sim_tell_begun(run);
+    sim_expects_begin(run->expects);
+    sim_workload_begin(run->workload);
+    sim_nemesis_begin(run->nemesis);
+    const bool ran = run_until(run, (dfs_time_ns)run->scenario->duration_ns);
+
+    run->over = true;
+    sim_workload_stop(run->workload);
+    sim_nemesis_stop(run->nemesis);
+    const bool settled = ran && settle(run);
+
+    sim_tell_end(run, run->settled);
+    if (settled && run->settled && !run->options.no_audit)
+        audit(run);
+    sim_expects_decide(run->expects);
+    sim_nemesis_vacuity(run->nemesis);
+    sim_workload_vacuity(run->workload);
+    sim_tell_finish(run);
+}

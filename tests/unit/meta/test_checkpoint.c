@@ -1,0 +1,405 @@
+/*
+ * Checkpoints: beside the service, in pieces, and whatever happens to them the state is there.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "tests/support/clients_rig.h"
+
+#include "core/base/mem.h"
+
+static struct clients_rig r;
+static dfs_conn ann;
+static enum dfs_status command_status;
+static unsigned command_answers;
+
+static void on_answer(void *ctx, uint64_t command, const void *result)
+{
+    const struct dfs_meta_answer *answer = result;
+
+    (void)ctx;
+    (void)command;
+    command_status = answer->status;
+    command_answers++;
+    assert_non_null(answer->words);
+}
+
+static void begin(uint64_t every_bytes)
+{
+    crig_init(&r);
+    r.n.config.checkpoint_every_bytes = every_bytes;
+    r.n.f.on_answer = on_answer;
+    crig_start(&r, 0);
+    ann = crig_client(&r, 1, "rw:/");
+    command_answers = 0;
+}
+
+static int set_up(void **state)
+{
+    (void)state;
+    begin(UINT64_C(1) << 40);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    assert_true(meta_namespace_is_sound(&r.n.meta->ns));
+    crig_close(&r);
+    return 0;
+}
+
+static void restart(void)
+{
+    crig_restart(&r, 0);
+    ann = crig_client(&r, 1, "rw:/");
+}
+
+/* Every version: path, number, serial, where, size, blocks; in the order of serial numbers. And what else a restart must bring back. Freed by the caller. */
+static char *dump(void)
+{
+    struct meta_namespace *ns = &r.n.meta->ns;
+    const size_t room = 256 + ns->versions_count * 160;
+    char *text = dfs_alloc(room);
+    size_t at = (size_t)snprintf(text, room, "sequence %llu files %zu outcomes\n", (unsigned long long)ns->sequence, ns->live.count);
+
+    dfs_list_each(link, &ns->versions) {
+        const struct meta_version *version = dfs_container_of(link, struct meta_version, all);
+
+        at += (size_t)snprintf(text + at, room - at, "%llu %.*s %llu %s %llu %u", (unsigned long long)version->serial,
+                               (int)version->path->text_bytes, version->path->text, (unsigned long long)version->version,
+                               version->trash == NULL ? "current" : "trash", (unsigned long long)version->size_bytes,
+                               version->file.blocks_count);
+        assert_true((version->trash == NULL) == (version->path->current == version));
+        for (uint32_t i = 0; i < version->file.blocks_count; i++) {
+            const struct meta_block *block = meta_blockmap_block(&r.n.meta->map, version->file.blocks[i]);
+
+            at += (size_t)snprintf(text + at, room - at, " %u/%u/%x", block->generation, block->length_bytes, block->crc32c);
+        }
+        at += (size_t)snprintf(text + at, room - at, "\n");
+    }
+    assert_true(at < room);
+    return text;
+}
+
+static void assert_state(const char *expected)
+{
+    char *now = dump();
+
+    assert_string_equal(now, expected);
+    dfs_free(now);
+}
+
+static void checkpoint(void)
+{
+    fake_command(&r.n.f, 7, DFS_META_CHECKPOINT, NULL);
+    fake_disk_run(&r.n.f);
+    assert_int_equal(command_answers, 1);
+    command_answers = 0;
+}
+
+static void fill(unsigned count, const char *prefix)
+{
+    for (unsigned i = 0; i < count; i++) {
+        char path[96];
+
+        (void)snprintf(path, sizeof path, "%s/a-path-that-is-as-long-as-many-are/%04u", prefix, i);
+        assert_int_equal(crig_put(&r, ann, path, 0), DFS_OK);
+    }
+}
+
+static void a_checkpoint_is_written_published_and_read(void **state)
+{
+    char *before;
+
+    (void)state;
+    fill(5, "x");
+    assert_int_equal(crig_remove(&r, ann, "x/a-path-that-is-as-long-as-many-are/0003", 0), DFS_OK);
+    checkpoint();
+    assert_int_equal(command_status, DFS_OK);
+    assert_int_equal(fake_traces(&r.n.f, DFS_TRACE_CHECKPOINT), 1);
+    assert_non_null(fake_disk_file(&r.n.f, "checkpoint-0000000001"));
+    assert_int_equal(fake_disk_count(&r.n.f, ".tmp"), 0);
+    fill(2, "y");
+    before = dump();
+    /* The proof that it is read: the journal before it is not there any more. */
+    struct fake_file *first = fake_disk_file(&r.n.f, "journal-0000000001");
+
+    free(first->bytes);
+    *first = (struct fake_file){.bytes = NULL};
+    restart();
+    assert_state(before);
+    dfs_free(before);
+}
+
+static void the_newest_two_are_kept_with_what_follows_them(void **state)
+{
+    (void)state;
+    for (unsigned i = 1; i <= 4; i++) {
+        fill(1, "x");
+        checkpoint();
+        assert_int_equal(command_status, DFS_OK);
+    }
+    assert_int_equal(fake_disk_count(&r.n.f, "checkpoint-"), 2);
+    assert_non_null(fake_disk_file(&r.n.f, "checkpoint-0000000003"));
+    assert_non_null(fake_disk_file(&r.n.f, "checkpoint-0000000004"));
+    assert_null(fake_disk_file(&r.n.f, "journal-0000000003"));
+    assert_non_null(fake_disk_file(&r.n.f, "journal-0000000004")); /* begins where checkpoint 3 ends */
+    assert_non_null(fake_disk_file(&r.n.f, "journal-0000000005"));
+}
+
+static void a_bad_checkpoint_is_passed_over_for_the_one_before(void **state)
+{
+    struct fake_file *newest;
+    char *before;
+
+    (void)state;
+    fill(3, "x");
+    checkpoint();
+    fill(3, "y");
+    checkpoint();
+    fill(3, "z");
+    before = dump();
+    newest = fake_disk_file(&r.n.f, "checkpoint-0000000002");
+    newest->bytes[newest->count / 2] ^= 4;
+    restart();
+    assert_state(before);
+    checkpoint(); /* and its number is not used again */
+    assert_int_equal(command_status, DFS_OK);
+    assert_non_null(fake_disk_file(&r.n.f, "checkpoint-0000000003"));
+    restart();
+    assert_state(before);
+    dfs_free(before);
+}
+
+static void without_a_believable_checkpoint_and_its_journal_there_is_no_start(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < 3; i++) {
+        fill(1, "x");
+        checkpoint();
+    }
+    fake_disk_file(&r.n.f, "checkpoint-0000000002")->bytes[70] ^= 1;
+    fake_disk_file(&r.n.f, "checkpoint-0000000003")->bytes[70] ^= 1;
+    dfs_meta_free(r.n.meta);
+    r.n.meta = dfs_meta_new(&r.n.config, &r.n.f.env);
+    fake_attach(&r.n.f, r.n.meta, (dfs_time_ns(*)(void *, const struct dfs_event *))(void (*)(void))dfs_meta_step);
+    fake_start(&r.n.f);
+    assert_int_equal(dfs_meta_failure(r.n.meta, NULL), DFS_IO);
+    assert_false(dfs_meta_is_ready(r.n.meta));
+}
+
+static void it_comes_by_itself_after_so_much_journal(void **state)
+{
+    tear_down(state);
+    begin(20000);
+    fill(100, "x");
+    fake_disk_run(&r.n.f);
+    assert_in_range(fake_traces(&r.n.f, DFS_TRACE_CHECKPOINT), 2, 10);
+    assert_in_range(fake_disk_count(&r.n.f, "journal-"), 1, 3);
+    char *before = dump();
+
+    restart();
+    assert_state(before);
+    dfs_free(before);
+}
+
+static void a_checkpoint_that_fails_harms_nobody(void **state)
+{
+    static const enum dfs_disk_verb verbs[] = {DFS_DISK_CREATE, DFS_DISK_PUBLISH, DFS_DISK_SYNC_DIR};
+    static const unsigned skips[] = {1, 0, 1}; /* not the segment's own */
+
+    (void)state;
+    fill(3, "x");
+    for (unsigned i = 0; i < 3; i++) {
+        fake_disk_fail(&r.n.f, verbs[i], skips[i], 1, DFS_IO);
+        checkpoint();
+        assert_int_equal(command_status, DFS_IO);
+        assert_true(dfs_meta_is_ready(r.n.meta));
+        assert_int_equal(crig_put(&r, ann, "still", 0), DFS_OK);
+        assert_int_equal(fake_disk_count(&r.n.f, ".tmp"), 0);
+    }
+    fake_disk_fail(&r.n.f, DFS_DISK_CREATE, 0, 1, DFS_NO_SPACE); /* the segment */
+    checkpoint();
+    assert_int_equal(command_status, DFS_IO);
+    checkpoint();
+    assert_int_equal(command_status, DFS_OK);
+    char *before = dump();
+
+    restart();
+    assert_state(before);
+    dfs_free(before);
+}
+
+static void a_stop_leaves_a_checkpoint_and_answers_nobody_after(void **state)
+{
+    char *before;
+
+    (void)state;
+    fill(3, "x");
+    before = dump();
+    fake_command(&r.n.f, 9, DFS_META_STOP, NULL);
+    assert_int_equal(command_answers, 0);
+    assert_int_equal(crig_version(&r, ann, "x"), 0);
+    assert_int_equal(r.status, DFS_UNAVAILABLE);
+    fake_disk_run(&r.n.f);
+    assert_int_equal(command_answers, 1);
+    assert_int_equal(command_status, DFS_OK);
+    assert_non_null(fake_disk_file(&r.n.f, "checkpoint-0000000001"));
+    restart();
+    assert_state(before);
+    dfs_free(before);
+}
+
+/* Changes between all pieces of a checkpoint. */
+static void change(unsigned i)
+{
+    char path[96];
+    char other[96];
+
+    (void)snprintf(path, sizeof path, "x/a-path-that-is-as-long-as-many-are/%04u", i * 37 % 1500);
+    (void)snprintf(other, sizeof other, "x/a-path-that-is-as-long-as-many-are/%04u", i * 91 % 1500);
+    switch (i % 5) {
+    case 0: {
+        const struct dfs_m_move move = {.operation = crig_operation(&r), .path = dfs_text_of(path), .to_path = dfs_text_of(other)};
+
+        crig_send(&r, ann, DFS_MSG_MOVE, &move);
+        break;
+    }
+    case 1: {
+        const struct dfs_m_remove remove = {.operation = crig_operation(&r), .path = dfs_text_of(path)};
+
+        crig_send(&r, ann, DFS_MSG_REMOVE, &remove);
+        break;
+    }
+    case 2: {
+        const struct dfs_m_restore restore = {.operation = crig_operation(&r), .path = dfs_text_of(path)};
+
+        crig_send(&r, ann, DFS_MSG_RESTORE, &restore);
+        break;
+    }
+    default: {
+        const struct dfs_m_put_open open = crig_open_message(&r, path, 0);
+        struct dfs_m_put_commit commit;
+
+        crig_send(&r, ann, DFS_MSG_PUT_OPEN, &open);
+        for (struct fake_message in = crig_answer(&r, ann); in.number != DFS_MSG_PUT_PLAN; in = crig_answer(&r, ann)) {
+            if (in.number == 0) {
+                assert_true(fake_disk_one(&r.n.f));
+                continue;
+            }
+            assert_true(in.number == DFS_MSG_CHANGED || in.number == DFS_MSG_PUT_DONE);
+        }
+        commit = (struct dfs_m_put_commit){
+            .file = r.n.f.decoded.put_plan.file, .epoch = r.n.f.decoded.put_plan.epoch, .last = 1};
+        crig_send(&r, ann, DFS_MSG_PUT_COMMIT, &commit);
+        break;
+    }
+    }
+}
+
+static void changes_made_during_a_checkpoint_are_neither_lost_nor_doubled(void **state)
+{
+    char *before;
+    unsigned changes = 0;
+
+    (void)state;
+    fill(1500, "x");
+    for (unsigned round = 0; round < 6; round++) {
+        fake_command(&r.n.f, 7, DFS_META_CHECKPOINT, NULL);
+        while (command_answers == 0) {
+            for (unsigned i = 0; i < 25; i++)
+                change(changes++);
+            assert_true(fake_disk_one(&r.n.f));
+        }
+        assert_int_equal(command_status, DFS_OK);
+        command_answers = 0;
+        fake_disk_run(&r.n.f);
+        assert_true(changes >= 25);
+        before = dump();
+        restart();
+        assert_state(before);
+        dfs_free(before);
+    }
+}
+
+/* At any operation of the disk the process dies, while a checkpoint is being written: the old one or the new one, never neither. */
+static void a_crash_at_any_point_of_a_checkpoint_leaves_the_state(void **state)
+{
+    char *before;
+    unsigned crash = 0;
+
+    tear_down(state);
+    begin(UINT64_C(1) << 40);
+    fill(1200, "x"); /* two pieces */
+    checkpoint();
+    for (bool whole = false; !whole; crash++) {
+        fill(1, "y");
+        before = dump();
+        fake_command(&r.n.f, 7, DFS_META_CHECKPOINT, NULL);
+        for (unsigned i = 0; i < crash; i++)
+            (void)fake_disk_one(&r.n.f);
+        whole = command_answers != 0;
+        command_answers = 0;
+        restart();
+        assert_state(before);
+        assert_int_equal(fake_disk_count(&r.n.f, ".tmp"), 0);
+        dfs_free(before);
+    }
+    assert_in_range(crash, 10, 60);
+}
+
+static void what_expired_during_a_checkpoint_stays_away(void **state)
+{
+    char *before;
+
+    tear_down(state);
+    crig_init(&r);
+    r.n.config.trash_keep_ns = 10 * DFS_SECONDS;
+    r.n.config.checkpoint_every_bytes = UINT64_C(1) << 40;
+    r.n.f.on_answer = on_answer;
+    crig_start(&r, 0);
+    ann = crig_client(&r, 1, "rw:/");
+    command_answers = 0;
+    fill(1300, "x");
+    fill(600, "x"); /* replaces as many */
+    fake_command(&r.n.f, 7, DFS_META_CHECKPOINT, NULL);
+    for (unsigned i = 0; i < 5; i++)
+        assert_true(fake_disk_one(&r.n.f));
+    r.n.f.mono += 11 * DFS_SECONDS;
+    r.n.f.wall += 11 * DFS_SECONDS;
+    for (unsigned i = 0; i < 20; i++)
+        fake_tick(&r.n.f);
+    fake_disk_run(&r.n.f);
+    fake_pass(&r.n.f, DFS_SECONDS);
+    assert_int_equal(r.n.meta->ns.trash_count, 0);
+    before = dump();
+    restart();
+    assert_state(before);
+    dfs_free(before);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(a_checkpoint_is_written_published_and_read, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(the_newest_two_are_kept_with_what_follows_them, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_bad_checkpoint_is_passed_over_for_the_one_before, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(without_a_believable_checkpoint_and_its_journal_there_is_no_start, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(it_comes_by_itself_after_so_much_journal, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_checkpoint_that_fails_harms_nobody, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_stop_leaves_a_checkpoint_and_answers_nobody_after, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(changes_made_during_a_checkpoint_are_neither_lost_nor_doubled, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_crash_at_any_point_of_a_checkpoint_leaves_the_state, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_expired_during_a_checkpoint_stays_away, set_up, tear_down),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
