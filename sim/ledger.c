@@ -207,6 +207,8 @@ static void path_certain(struct sim_path *path, uint64_t version, bool present)
 {
     if (version < path->floor_version)
         return;
+    if (version == path->floor_version && present && !path->floor_present)
+        return; /* a read that was asked before this very version was removed */
     path->floor_version = version;
     path->floor_present = present;
     path->removers_maybe = false;

@@ -312,6 +312,8 @@ void sim_nemesis_vacuity(struct sim_nemesis *nemesis)
 
         if (wound->effect > 0)
             continue;
+        if (wound->fault->line == 0)
+            continue; /* drawn, not written: nobody has claimed that it matters */
         if (wound->fault->triggered && !wound->fired)
             sim_run_verdict(nemesis->run, SIM_VACUOUS, "fault %zu (line %u, %s) was never triggered: %s came %llu times", i,
                             wound->fault->line, name, sim_event_name(wound->fault->on.event),

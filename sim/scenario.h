@@ -245,7 +245,9 @@ struct sim_expect {
     int64_t at_most; /* INT64_MAX: no bound */
     enum sim_event event;
     bool kinds_seen[SIM_EXPECT_COUNT];
-    bool from_seen, to_seen, by_seen, at_seen, is_seen, at_least_seen, at_most_seen;
+    int64_t inner_at_least; /* REPAIRS: as read from the object */
+    int64_t inner_at_most;
+    bool from_seen, to_seen, by_seen, at_seen, is_seen, at_least_seen, at_most_seen, inner_at_least_seen, inner_at_most_seen;
 };
 
 /* The file ----------------------------------------------------------------------------------------------------------- */

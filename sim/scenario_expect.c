@@ -92,8 +92,8 @@ static enum dfs_status event_read(struct dfs_key_reader *reader, const struct df
 }
 
 static const struct dfs_conf_key bounds_rows[] = {
-    {.name = "at_least", .type = DFS_KEY_COUNT, .offset = AT(at_least), .seen = SEEN(at_least_seen)},
-    {.name = "at_most", .type = DFS_KEY_COUNT, .offset = AT(at_most), .seen = SEEN(at_most_seen)},
+    {.name = "at_least", .type = DFS_KEY_COUNT, .offset = AT(inner_at_least), .seen = SEEN(inner_at_least_seen)},
+    {.name = "at_most", .type = DFS_KEY_COUNT, .offset = AT(inner_at_most), .seen = SEEN(inner_at_most_seen)},
 };
 static const struct dfs_keytable bounds_table = {.name = "bounds", SIM_ROWS(bounds_rows)};
 
@@ -154,6 +154,13 @@ static enum dfs_status check(struct dfs_key_reader *reader, const struct dfs_jso
             expect->kind = (enum sim_expect_kind)i;
     }
     expect->line = object->line;
+    /* "repairs" has its bounds inside: the keys of the same name beside it do not go with it (goes_with). */
+    if (expect->kind == SIM_EXPECT_REPAIRS) {
+        expect->at_least = expect->inner_at_least;
+        expect->at_most = expect->inner_at_most;
+        expect->at_least_seen |= expect->inner_at_least_seen;
+        expect->at_most_seen |= expect->inner_at_most_seen;
+    }
     for (size_t i = 0; i < sizeof goes_with / sizeof goes_with[0]; i++) {
         const struct dfs_json_node *node = dfs_json_get(reader->doc, object, goes_with[i].key);
 
