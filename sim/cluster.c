@@ -472,8 +472,8 @@ void sim_cluster_waits_for(const struct sim_cluster *cluster, char *why, size_t 
 
         while (cluster->data[first].joined)
             first++;
-        (void)snprintf(why, room, "%u of %u data servers are ACTIVE; d%u is not", cluster->active_now, cluster->options.data,
-                       first + 1);
+        (void)snprintf(why, room, "%u of %u data servers are ACTIVE; d%u is not", cluster->active_now,
+                       cluster->options.data, first + 1);
     } else {
         (void)snprintf(why, room, "%u of %u clients are logged in", cluster->clients_ready, cluster->options.clients);
     }

@@ -40,7 +40,7 @@ struct sim_node {
     struct dfs_id id; /* in its certificate */
     enum dfs_role role;
     struct sim_cluster *cluster;
-    bool joined; /* data: was ACTIVE at least once */
+    bool joined;   /* data: was ACTIVE at least once */
     bool stopping; /* asked to stop in that life */
     uint32_t stopping_life;
     union {

@@ -16,9 +16,9 @@ struct sim_copies {
     struct sim_version **versions; /* owned */
     size_t versions_count;
     size_t versions_room;
-    struct sim_host_set active; /* as last seen */
+    struct sim_host_set active;     /* as last seen */
     struct sim_host_set maintained; /* left, and announced to come back */
-    uint8_t *bytes; /* of a block file that is verified */
+    uint8_t *bytes;                 /* of a block file that is verified */
     size_t bytes_room;
 };
 

@@ -28,7 +28,7 @@ struct sim_version {
     bool committed;  /* visible once */
     bool removed;    /* replaced, removed */
     bool uncertain;
-    dfs_time_ns committed_at; /* of the scenario */
+    dfs_time_ns committed_at;  /* of the scenario */
     struct sim_block **blocks; /* by index; as of the newest PUT_COMMIT before it was committed */
     uint32_t blocks_count;
 };
@@ -59,7 +59,7 @@ struct sim_copies_count {
     uint64_t blocks; /* of live versions */
     uint64_t whole;  /* with min(replication, active) good copies on active servers */
     uint64_t under;
-    uint64_t lost;   /* of those: without a good copy on any running server's disk */
+    uint64_t lost;    /* of those: without a good copy on any running server's disk */
     uint64_t waiting; /* of those: whole as soon as servers in MAINTENANCE are back */
     uint32_t active;
     struct dfs_block_id first; /* one that is not whole */

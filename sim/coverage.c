@@ -49,8 +49,8 @@ static void name_set(char name[NAME_BYTES], const char *text)
     memcpy(name, text, count < NAME_BYTES ? count : NAME_BYTES - 1);
 }
 
-void sim_coverage_add(struct sim_coverage *coverage, const char *machine, const char *from, const char *why, const char *to,
-                      uint64_t count)
+void sim_coverage_add(struct sim_coverage *coverage, const char *machine, const char *from, const char *why,
+                      const char *to, uint64_t count)
 {
     struct edge key;
 
@@ -80,8 +80,8 @@ json_t *sim_coverage_json(const struct sim_coverage *coverage)
     for (size_t i = 0; i < coverage->count; i++) {
         const struct edge *edge = coverage->edges[i];
 
-        (void)json_array_append_new(list, json_pack("[ssssI]", edge->names[0], edge->names[1], edge->names[2], edge->names[3],
-                                                    (json_int_t)edge->count));
+        (void)json_array_append_new(list, json_pack("[ssssI]", edge->names[0], edge->names[1], edge->names[2],
+                                                    edge->names[3], (json_int_t)edge->count));
     }
     return list;
 }
@@ -104,7 +104,7 @@ static int by_names(const void *a, const void *b)
     const struct edge *const *left = a;
     const struct edge *const *right = b;
 
-    return memcmp((*left)->names, (*right)->names, sizeof (*left)->names);
+    return memcmp((*left)->names, (*right)->names, sizeof(*left)->names);
 }
 
 bool sim_coverage_write(const struct sim_coverage *coverage, FILE *file)
@@ -116,7 +116,8 @@ bool sim_coverage_write(const struct sim_coverage *coverage, FILE *file)
     qsort(sorted, coverage->count, sizeof(struct edge *), by_names);
     for (size_t i = 0; i < coverage->count; i++)
         (void)fprintf(file, "{\"machine\":\"%s\",\"from\":\"%s\",\"why\":\"%s\",\"to\":\"%s\",\"count\":%" PRIu64 "}\n",
-                      sorted[i]->names[0], sorted[i]->names[1], sorted[i]->names[2], sorted[i]->names[3], sorted[i]->count);
+                      sorted[i]->names[0], sorted[i]->names[1], sorted[i]->names[2], sorted[i]->names[3],
+                      sorted[i]->count);
     dfs_free(sorted);
     return fflush(file) == 0 && ferror(file) == 0;
 }

@@ -17,8 +17,8 @@ struct sim_coverage;
 
 struct sim_coverage *sim_coverage_new(void);
 void sim_coverage_free(struct sim_coverage *coverage);
-void sim_coverage_add(struct sim_coverage *coverage, const char *machine, const char *from, const char *why, const char *to,
-                      uint64_t count);
+void sim_coverage_add(struct sim_coverage *coverage, const char *machine, const char *from, const char *why,
+                      const char *to, uint64_t count);
 
 /* As a list of [machine, from, why, to, count], and adding such a list; false: it is no such list. */
 json_t *sim_coverage_json(const struct sim_coverage *coverage);

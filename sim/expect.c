@@ -129,7 +129,8 @@ static void look(void *arg, struct sim_world *world)
     /* A fault that came after it was fulfilled takes that back. */
     if (!state->ok || state->at < run->fault_last) {
         sim_copies_look(run, path_of(state->expect), &state->copies);
-        state->ok = state->copies.under == 0 && (state->expect->all || state->copies.blocks > 0 || sim_copies_knows(run, state->expect->path));
+        state->ok = state->copies.under == 0 &&
+                    (state->expect->all || state->copies.blocks > 0 || sim_copies_knows(run, state->expect->path));
         state->at = now;
     }
     if (now >= by)
@@ -277,10 +278,11 @@ static void decide_readable(struct state *state)
             state->at = state->at == DFS_NEVER || at > state->at ? at : state->at;
         } else if (!is_void(operation)) {
             state->ok = false;
-            (void)snprintf(state->message, sizeof state->message, "%s was not read within 30 s: %s", state->readings[i].path->name,
-                           operation == NULL                       ? "no client was up"
+            (void)snprintf(state->message, sizeof state->message, "%s was not read within 30 s: %s",
+                           state->readings[i].path->name,
+                           operation == NULL                     ? "no client was up"
                            : operation->answered_at == DFS_NEVER ? "no answer"
-                                                                   : dfs_status_name(operation->status));
+                                                                 : dfs_status_name(operation->status));
         }
     }
 }
@@ -295,7 +297,8 @@ static void name_wanted(const struct state *state, const char *what, char *text,
     text[0] = '\0';
     for (uint32_t i = 0; i < sim_hosts_count(sim_scenario_hosts(run->scenario)) && at + 32 < room; i++) {
         if (sim_host_set_has(&state->wanted, i))
-            at += (size_t)snprintf(text + at, room - at, "%s%s", at > 0 ? ", " : "", sim_host_name(sim_run_host(run, i)));
+            at +=
+                (size_t)snprintf(text + at, room - at, "%s%s", at > 0 ? ", " : "", sim_host_name(sim_run_host(run, i)));
     }
     (void)snprintf(text + at, room - at, " %s", what);
 }
@@ -310,7 +313,8 @@ static void decide_replicated(struct state *state)
     if (state->ok)
         return;
     if (count->under == 0) {
-        (void)snprintf(state->message, sizeof state->message, "no moment after the last fault and before the time was seen");
+        (void)snprintf(state->message, sizeof state->message,
+                       "no moment after the last fault and before the time was seen");
         return;
     }
     dfs_block_name(&count->first, block);
@@ -349,8 +353,8 @@ static void decide_count(struct state *state, uint64_t count, const char *what)
 
     state->ok = count >= (uint64_t)expect->at_least && count <= (uint64_t)expect->at_most;
     if (!state->ok)
-        (void)snprintf(state->message, sizeof state->message, "%llu %s; expected %s %lld", (unsigned long long)count, what,
-                       count < (uint64_t)expect->at_least ? "at least" : "at most",
+        (void)snprintf(state->message, sizeof state->message, "%llu %s; expected %s %lld", (unsigned long long)count,
+                       what, count < (uint64_t)expect->at_least ? "at least" : "at most",
                        (long long)(count < (uint64_t)expect->at_least ? expect->at_least : expect->at_most));
 }
 
@@ -427,7 +431,8 @@ static bool waits(const struct state *state, dfs_time_ns now)
     case SIM_EXPECT_REPLICATED:
         return !state->ok && now <= (dfs_time_ns)expect->by_ns;
     case SIM_EXPECT_READABLE:
-        return !state->begun ? now <= (dfs_time_ns)expect->at_ns : state->readings_done < state->readings_count && state->clients_count > 0;
+        return !state->begun ? now <= (dfs_time_ns)expect->at_ns
+                             : state->readings_done < state->readings_count && state->clients_count > 0;
     case SIM_EXPECT_EVENT:
         return expect->to_seen && now <= (dfs_time_ns)expect->to_ns && state->count < (uint64_t)expect->at_least;
     case SIM_EXPECT_NEVER_EVICTED:

@@ -10,8 +10,8 @@ static const struct {
     const char *word;
     enum sim_host_kind kind;
 } words[] = {
-    {"auth", SIM_HOST_AUTH}, {"meta", SIM_HOST_META}, {"data", SIM_HOST_ALL_DATA}, {"clients", SIM_HOST_ALL_CLIENTS},
-    {"all", SIM_HOST_ALL},   {"rest", SIM_HOST_REST},
+    {"auth", SIM_HOST_AUTH},           {"meta", SIM_HOST_META}, {"data", SIM_HOST_ALL_DATA},
+    {"clients", SIM_HOST_ALL_CLIENTS}, {"all", SIM_HOST_ALL},   {"rest", SIM_HOST_REST},
 };
 
 uint32_t sim_host_set_count(const struct sim_host_set *set)

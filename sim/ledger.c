@@ -106,8 +106,10 @@ struct sim_operation *sim_ledger_ask(struct sim_ledger *ledger, enum sim_operati
     }
     struct sim_path *removed = removed_path(operation);
 
-    if (removed != NULL)
+    if (removed != NULL) {
         removed->removers_open++;
+        removed->remover_newest = operation->number;
+    }
     ledger->asked[kind]++;
     return operation;
 }
@@ -151,7 +153,7 @@ static void got_finish(struct sim_operation *operation)
 
 bool sim_path_must_exist(const struct sim_path *path)
 {
-    return path->floor_present && path->removers_open == 0 && !path->removers_maybe;
+    return path->floor_present && path->removers_open == 0 && !path->removers_maybe && !path->removers_lost;
 }
 
 bool sim_status_leaves_open(enum dfs_status status)
@@ -255,9 +257,8 @@ static bool answer_get(struct sim_ledger *ledger, struct sim_operation *get, str
 
 static bool answer_absent(struct sim_operation *operation, struct sim_ledger_violation *ret)
 {
-    /* Certain when it was asked, and nobody has begun to remove it since. */
-    if (operation->floor_present && sim_path_must_exist(operation->path) &&
-        operation->path->floor_version >= operation->floor_version)
+    /* It was certain when this was asked, and nobody has begun to remove it since: a file may be gone for a moment and be put again. */
+    if (operation->floor_present && operation->path->remover_newest < operation->number)
         return violated(ret, "acked_data", operation, "an acknowledged file is not found", operation->floor_version, 0);
     return true;
 }
@@ -270,8 +271,10 @@ static void answer_change(struct sim_ledger *ledger, struct sim_operation *opera
         removed->removers_open--;
     if (operation->status != DFS_OK) {
         operation->maybe = sim_status_leaves_open(operation->status);
-        if (removed != NULL && operation->maybe)
+        if (removed != NULL && operation->maybe) {
             removed->removers_maybe = true;
+            removed->removers_lost |= operation->status != DFS_NOT_FOUND;
+        }
         if (is_put(operation) && !operation->maybe)
             open_put_forget(ledger, operation);
         return;

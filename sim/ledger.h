@@ -25,7 +25,8 @@
 
 #define SIM_OPERATION_MAP(X) \
     X(PUT, "put") \
-    X(GET, "get") X(RANGE_GET, "range_get") X(STAT, "stat") X(LIST, "list") X(MOVE, "move") X(REMOVE, "remove") \
+    X(GET, "get") \
+    X(RANGE_GET, "range_get") X(STAT, "stat") X(LIST, "list") X(MOVE, "move") X(REMOVE, "remove") \
         X(RESTORE, "restore") X(LOGIN, "login") X(ABORT_PUT, "abort_put")
 
 enum sim_operation_kind {
@@ -89,11 +90,13 @@ struct sim_operation {
 /* A path's certain past. */
 struct sim_path {
     char name[DFS_PATH_BYTES_MAX + 1];
-    uint64_t floor_version; /* newest change that is certain; 0: none */
-    bool floor_present;     /* does a file stand here after it? */
-    uint32_t removers_open; /* REMOVEs and MOVEs away that run now */
+    uint64_t floor_version;  /* newest change that is certain; 0: none */
+    bool floor_present;      /* does a file stand here after it? */
+    uint32_t removers_open;  /* REMOVEs and MOVEs away that run now */
+    uint64_t remover_newest; /* number of the last REMOVE or MOVE away that was asked */
     bool
-        removers_maybe; /* one of them may still, or again, take effect: until the next certain change it is not known */
+        removers_maybe; /* one said NOT_FOUND: it, or its first sending, may have done it. Until the next certain change */
+    bool removers_lost; /* one was never answered: it may take effect at any time from now on */
 };
 
 struct sim_ledger_violation {

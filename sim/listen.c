@@ -58,9 +58,18 @@ struct sim_listeners *sim_listeners_new(struct sim_run *run)
 void sim_listeners_free(struct sim_listeners *listeners)
 {
     struct hearers *const lists[] = {
-        &listeners->trace,         &listeners->before_step,       &listeners->after_step,        &listeners->disk_submitted,
-        &listeners->disk_done,     &listeners->datagram_lost,     &listeners->connection_opened, &listeners->connection_closed,
-        &listeners->host_changed,  &listeners->asked,             &listeners->answered,          &listeners->fault,
+        &listeners->trace,
+        &listeners->before_step,
+        &listeners->after_step,
+        &listeners->disk_submitted,
+        &listeners->disk_done,
+        &listeners->datagram_lost,
+        &listeners->connection_opened,
+        &listeners->connection_closed,
+        &listeners->host_changed,
+        &listeners->asked,
+        &listeners->answered,
+        &listeners->fault,
     };
 
     for (size_t i = 0; i < listeners->count; i++) {
@@ -214,7 +223,7 @@ static void on_delivered(void *arg, const struct sim_message *message)
 
 #define TELL(listeners, list, function, ...) \
     for (size_t tell_i = 0; tell_i < (listeners)->list.count; tell_i++) \
-        (listeners)->list.at[tell_i].hooks->function((listeners)->run, (listeners)->list.at[tell_i].state, __VA_ARGS__)
+    (listeners)->list.at[tell_i].hooks->function((listeners)->run, (listeners)->list.at[tell_i].state, __VA_ARGS__)
 
 static void on_trace(void *arg, struct sim_host *host, const struct dfs_trace *trace)
 {
@@ -364,12 +373,14 @@ void sim_tell_asked(struct sim_run *run, const struct sim_operation *operation)
     TELL(run->listeners, asked, asked, operation);
 }
 
-void sim_tell_answered(struct sim_run *run, const struct sim_operation *operation, const struct dfs_client_result *result)
+void sim_tell_answered(struct sim_run *run, const struct sim_operation *operation,
+                       const struct dfs_client_result *result)
 {
     TELL(run->listeners, answered, answered, operation, result);
 }
 
-void sim_tell_fault(struct sim_run *run, size_t index, const struct sim_fault *fault, struct sim_host *host, bool begins)
+void sim_tell_fault(struct sim_run *run, size_t index, const struct sim_fault *fault, struct sim_host *host,
+                    bool begins)
 {
     TELL(run->listeners, fault, fault, index, fault, host, begins);
 }

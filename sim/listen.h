@@ -20,8 +20,10 @@ void sim_listeners_begin(struct sim_run *run);
 /* Once time 0 has come. */
 void sim_tell_begun(struct sim_run *run);
 void sim_tell_asked(struct sim_run *run, const struct sim_operation *operation);
-void sim_tell_answered(struct sim_run *run, const struct sim_operation *operation, const struct dfs_client_result *result);
-void sim_tell_fault(struct sim_run *run, size_t index, const struct sim_fault *fault, struct sim_host *host, bool begins);
+void sim_tell_answered(struct sim_run *run, const struct sim_operation *operation,
+                       const struct dfs_client_result *result);
+void sim_tell_fault(struct sim_run *run, size_t index, const struct sim_fault *fault, struct sim_host *host,
+                    bool begins);
 bool sim_ask_at_rest(struct sim_run *run, char *why, size_t room);
 void sim_tell_end(struct sim_run *run, bool settled);
 void sim_tell_finish(struct sim_run *run);

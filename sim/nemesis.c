@@ -9,7 +9,8 @@
 /* A server that came back needs this long at most until its copies are in reach again: a few back-offs of JOIN and an inventory. */
 #define RECOVERY_NS (30 * DFS_SECONDS)
 
-uint64_t sim_nemesis_draw(const struct sim_nemesis *nemesis, const char *purpose, size_t fault, uint64_t number, uint64_t count)
+uint64_t sim_nemesis_draw(const struct sim_nemesis *nemesis, const char *purpose, size_t fault, uint64_t number,
+                          uint64_t count)
 {
     return sim_below(sim_world_draw(nemesis->run->world, purpose, (uint64_t)fault << 44 ^ number), count);
 }
@@ -122,8 +123,8 @@ struct sim_blow *sim_wound_fire(struct sim_wound *wound, const struct sim_fault 
     sim_nemesis_fault_over(nemesis); /* of a permanent fault, or one of a moment, its start counts */
     sim_blow_begin(blow);
     if (blow->fault->for_ns > 0)
-        sim_world_call(nemesis->run->world, sim_world_now(nemesis->run->world) + (dfs_duration_ns)blow->fault->for_ns, end_now,
-                       blow);
+        sim_world_call(nemesis->run->world, sim_world_now(nemesis->run->world) + (dfs_duration_ns)blow->fault->for_ns,
+                       end_now, blow);
     return blow;
 }
 
@@ -157,7 +158,8 @@ static void triggered(struct sim_wound *wound)
     struct sim_run *run = wound->nemesis->run;
 
     wound->trigger_seen++;
-    if (wound->trigger_seen < (uint64_t)fault->on.nth || (wound->trigger_seen > (uint64_t)fault->on.nth && !fault->every))
+    if (wound->trigger_seen < (uint64_t)fault->on.nth ||
+        (wound->trigger_seen > (uint64_t)fault->on.nth && !fault->every))
         return;
     sim_world_call(run->world, sim_world_now(run->world) + (dfs_duration_ns)fault->after_ns, fire_now, wound);
 }
@@ -169,7 +171,8 @@ void sim_nemesis_event(struct sim_nemesis *nemesis, enum sim_event event, struct
     for (size_t i = 0; i < nemesis->wounds_count; i++) {
         struct sim_wound *wound = &nemesis->wounds[i];
 
-        if (wound->fault->triggered && wound->fault->on.event == event && is_about(nemesis, &wound->fault->on.host, host))
+        if (wound->fault->triggered && wound->fault->on.event == event &&
+            is_about(nemesis, &wound->fault->on.host, host))
             triggered(wound);
     }
 }
@@ -197,7 +200,8 @@ static void on_disk(struct sim_run *run, void *state, const struct sim_disk_even
         const struct sim_trigger *on = &wound->fault->on;
 
         if (wound->fault->triggered && on->event == SIM_EVENT_DISK_OPERATION &&
-            (on->operation == 0 || on->operation == 1 + (int)event->op->verb) && is_about(nemesis, &on->host, event->host))
+            (on->operation == 0 || on->operation == 1 + (int)event->op->verb) &&
+            is_about(nemesis, &on->host, event->host))
             triggered(wound);
     }
 }
@@ -296,7 +300,8 @@ void sim_nemesis_begin(struct sim_nemesis *nemesis)
 void sim_nemesis_stop(struct sim_nemesis *nemesis)
 {
     nemesis->stopped = true;
-    dfs_list_each (at, &nemesis->blows) {
+    dfs_list_each(at, &nemesis->blows)
+    {
         struct sim_blow *blow = dfs_container_of(at, struct sim_blow, link);
 
         if (blow->fault->for_ns > 0)
@@ -315,10 +320,11 @@ void sim_nemesis_vacuity(struct sim_nemesis *nemesis)
         if (wound->fault->line == 0)
             continue; /* drawn, not written: nobody has claimed that it matters */
         if (wound->fault->triggered && !wound->fired)
-            sim_run_verdict(nemesis->run, SIM_VACUOUS, "fault %zu (line %u, %s) was never triggered: %s came %llu times", i,
-                            wound->fault->line, name, sim_event_name(wound->fault->on.event),
-                            (unsigned long long)wound->trigger_seen);
+            sim_run_verdict(nemesis->run, SIM_VACUOUS,
+                            "fault %zu (line %u, %s) was never triggered: %s came %llu times", i, wound->fault->line,
+                            name, sim_event_name(wound->fault->on.event), (unsigned long long)wound->trigger_seen);
         else
-            sim_run_verdict(nemesis->run, SIM_VACUOUS, "fault %zu (line %u, %s) never took effect", i, wound->fault->line, name);
+            sim_run_verdict(nemesis->run, SIM_VACUOUS, "fault %zu (line %u, %s) never took effect", i,
+                            wound->fault->line, name);
     }
 }

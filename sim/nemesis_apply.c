@@ -51,12 +51,14 @@ static void crash(struct sim_blow *blow)
 
     sim_host_refs_expand(&fault->hosts, counts_of(blow), &set);
     const bool power = sim_host_set_count(&set) > 1;
-    const enum sim_streams streams = fault->streams == 1 || (fault->streams == 0 && power) ? SIM_STREAMS_SILENT : SIM_STREAMS_RESET;
+    const enum sim_streams streams =
+        fault->streams == 1 || (fault->streams == 0 && power) ? SIM_STREAMS_SILENT : SIM_STREAMS_RESET;
     /* scenario words: lose keep torn seeded, as the enum */
     const enum sim_unsynced unsynced = (enum sim_unsynced)fault->unsynced;
     const bool forgets = run_of(blow)->cluster->options.settings.durability == DFS_SETTING_DURABILITY_ASYNC;
 
-    EACH_HOST(blow, &fault->hosts, number, host) {
+    EACH_HOST(blow, &fault->hosts, number, host)
+    {
         if (!sim_host_is_up(host))
             continue;
         hold(blow, number);
@@ -83,7 +85,8 @@ static void crash_end(struct sim_blow *blow)
 /* A host that is up again is no longer touched by the crash without end that took it down. */
 static void release_down(struct sim_nemesis *nemesis, uint32_t number)
 {
-    dfs_list_each (at, &nemesis->blows) {
+    dfs_list_each(at, &nemesis->blows)
+    {
         struct sim_blow *blow = dfs_container_of(at, struct sim_blow, link);
 
         if ((blow->fault->kind != SIM_FAULT_CRASH && blow->fault->kind != SIM_FAULT_LEAVE) ||
@@ -97,7 +100,8 @@ static void release_down(struct sim_nemesis *nemesis, uint32_t number)
 
 static void restart(struct sim_blow *blow)
 {
-    EACH_HOST(blow, &blow->fault->hosts, number, host) {
+    EACH_HOST(blow, &blow->fault->hosts, number, host)
+    {
         if (sim_host_is_up(host) || sim_host_lives(host) == 0)
             continue;
         release_down(blow->wound->nemesis, number);
@@ -108,7 +112,8 @@ static void restart(struct sim_blow *blow)
 
 static void pause_hosts(struct sim_blow *blow)
 {
-    EACH_HOST(blow, &blow->fault->hosts, number, host) {
+    EACH_HOST(blow, &blow->fault->hosts, number, host)
+    {
         if (!sim_host_is_up(host))
             continue;
         hold(blow, number);
@@ -130,7 +135,8 @@ static void pause_end(struct sim_blow *blow)
 
 static void slow(struct sim_blow *blow)
 {
-    EACH_HOST(blow, &blow->fault->hosts, number, host) {
+    EACH_HOST(blow, &blow->fault->hosts, number, host)
+    {
         hold(blow, number);
         sim_blow_touch(blow, number);
         sim_host_slow(host, (uint32_t)blow->fault->factor);
@@ -167,7 +173,8 @@ static void leave(struct sim_blow *blow)
 {
     struct sim_nemesis *nemesis = blow->wound->nemesis;
 
-    EACH_HOST(blow, &blow->fault->hosts, number, host) {
+    EACH_HOST(blow, &blow->fault->hosts, number, host)
+    {
         const struct sim_node *node = sim_host_user(host);
 
         if (!sim_host_is_up(host) || sim_host_set_has(&nemesis->leavers, number))
@@ -272,8 +279,10 @@ static void partition(struct sim_blow *blow)
 
 static void link_apply(struct sim_blow *blow, bool begins)
 {
-    EACH_HOST(blow, &blow->fault->from, from_number, from) {
-        EACH_HOST(blow, &blow->fault->to, to_number, to) {
+    EACH_HOST(blow, &blow->fault->from, from_number, from)
+    {
+        EACH_HOST(blow, &blow->fault->to, to_number, to)
+        {
             if (from == to)
                 continue;
             if (!begins) {
@@ -294,8 +303,10 @@ static void link_apply(struct sim_blow *blow, bool begins)
 
 static void reset(struct sim_blow *blow)
 {
-    EACH_HOST(blow, &blow->fault->from, from_number, from) {
-        EACH_HOST(blow, &blow->fault->to, to_number, to) {
+    EACH_HOST(blow, &blow->fault->from, from_number, from)
+    {
+        EACH_HOST(blow, &blow->fault->to, to_number, to)
+        {
             if (from != to && sim_streams_reset(from, to) > 0)
                 sim_blow_effect(blow, from);
         }
@@ -306,7 +317,8 @@ static void reset(struct sim_blow *blow)
 
 static void clocks(struct sim_blow *blow)
 {
-    EACH_HOST(blow, &blow->fault->hosts, number, host) {
+    EACH_HOST(blow, &blow->fault->hosts, number, host)
+    {
         hold(blow, number);
         sim_blow_touch(blow, number);
         sim_host_clock(host, blow->fault->offset_ns, blow->fault->drift_ppm);
@@ -334,14 +346,15 @@ static void bit_rot(struct sim_blow *blow)
 {
     struct sim_nemesis *nemesis = blow->wound->nemesis;
 
-    EACH_HOST(blow, &blow->fault->hosts, number, host) {
+    EACH_HOST(blow, &blow->fault->hosts, number, host)
+    {
         const struct sim_node *node = sim_host_user(host);
         const uint64_t salt = sim_nemesis_draw(nemesis, "rot", blow->wound->index, blow->at ^ number, UINT64_MAX);
 
         if (node->disk == NULL)
             continue;
-        if (sim_disk_rot(node->disk, (uint64_t)blow->fault->blocks, salt, node->role == DFS_ROLE_DATA ? is_block : NULL, NULL,
-                         NULL) == 0)
+        if (sim_disk_rot(node->disk, (uint64_t)blow->fault->blocks, salt, node->role == DFS_ROLE_DATA ? is_block : NULL,
+                         NULL, NULL) == 0)
             continue;
         nemesis->touches[number].destroyed = true;
         sim_blow_effect(blow, host);
@@ -379,7 +392,8 @@ static void disk_fault(struct sim_blow *blow)
 {
     const struct sim_fault *fault = blow->fault;
 
-    EACH_HOST(blow, &fault->hosts, number, host) {
+    EACH_HOST(blow, &fault->hosts, number, host)
+    {
         struct sim_disk *disk = sim_host_disk(host);
 
         if (disk == NULL)
@@ -427,12 +441,14 @@ static void impersonate(struct sim_blow *blow)
     struct sim_nemesis *nemesis = blow->wound->nemesis;
     struct sim_run *run = run_of(blow);
 
-    EACH_HOST(blow, &blow->fault->hosts, number, host) {
+    EACH_HOST(blow, &blow->fault->hosts, number, host)
+    {
         const struct sim_node *node = sim_host_user(host);
 
         if (node->role != DFS_ROLE_DATA || nemesis->copies_count == SIM_CLIENTS_MAX)
             continue;
-        nemesis->copies_nodes[nemesis->copies_count] = sim_cluster_double(run->cluster, node, (uint32_t)nemesis->copies_count);
+        nemesis->copies_nodes[nemesis->copies_count] =
+            sim_cluster_double(run->cluster, node, (uint32_t)nemesis->copies_count);
         nemesis->copies_count++;
         sim_blow_touch(blow, number);
         sim_blow_effect(blow, host);

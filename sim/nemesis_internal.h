@@ -24,15 +24,15 @@ struct sim_wound {
 /* One host that a blow has hold of. */
 struct sim_hold {
     uint32_t host;
-    uint32_t life;       /* of the host, then: what does not outlive it is not undone in the next */
+    uint32_t life; /* of the host, then: what does not outlive it is not undone in the next */
     sim_rule_id rules[DFS_DISK_VERB_COUNT];
     uint32_t rules_count;
 };
 
 /* One time that a fault takes hold; random faults make many. */
 struct sim_blow {
-    struct dfs_list link;          /* in nemesis->blows */
-    struct dfs_list rule;          /* in nemesis->rules while it filters messages */
+    struct dfs_list link; /* in nemesis->blows */
+    struct dfs_list rule; /* in nemesis->rules while it filters messages */
     struct sim_wound *wound;
     const struct sim_fault *fault; /* the wound's, or `drawn` */
     struct sim_fault drawn;
@@ -74,12 +74,12 @@ struct sim_nemesis {
     struct sim_touch *touches; /* by host number */
     uint32_t hosts_count;
     bool stopped;
-    bool filters;    /* some fault or trigger looks at messages */
+    bool filters; /* some fault or trigger looks at messages */
     bool captures_on;
     struct sim_capture *captures;
     size_t captures_count;
     uint64_t captured;
-    struct sim_host_set leavers; /* asked to leave, not stopped yet */
+    struct sim_host_set leavers;                    /* asked to leave, not stopped yet */
     struct sim_node *copies_nodes[SIM_CLIENTS_MAX]; /* of impersonations; owned */
     size_t copies_count;
 };
@@ -105,7 +105,8 @@ void sim_blow_replay(struct sim_blow *blow);
 void sim_wound_random(struct sim_wound *wound);
 
 /* A draw of the nemesis: fault, purpose, number. */
-uint64_t sim_nemesis_draw(const struct sim_nemesis *nemesis, const char *purpose, size_t fault, uint64_t number, uint64_t count);
+uint64_t sim_nemesis_draw(const struct sim_nemesis *nemesis, const char *purpose, size_t fault, uint64_t number,
+                          uint64_t count);
 
 struct sim_blow *sim_wound_fire(struct sim_wound *wound, const struct sim_fault *drawn);
 

@@ -44,8 +44,8 @@ static bool hits(struct sim_blow *blow)
     if (fault->nth > 0)
         return blow->seen == (uint64_t)fault->nth;
     if (fault->ppb > 0)
-        return sim_nemesis_draw(blow->wound->nemesis, "filter", blow->wound->index, blow->at + blow->seen, SIM_PPB_ONE) <
-               (uint64_t)fault->ppb;
+        return sim_nemesis_draw(blow->wound->nemesis, "filter", blow->wound->index, blow->at + blow->seen,
+                                SIM_PPB_ONE) < (uint64_t)fault->ppb;
     return true;
 }
 
@@ -105,7 +105,8 @@ static void look(struct sim_nemesis *nemesis, const struct sim_message *message,
     const uint32_t from = sim_run_host_number(nemesis->run, message->from);
     const uint32_t to = message->to != NULL ? sim_run_host_number(nemesis->run, message->to) : UINT32_MAX;
 
-    dfs_list_each (at, &nemesis->rules) {
+    dfs_list_each(at, &nemesis->rules)
+    {
         struct sim_blow *blow = dfs_container_of(at, struct sim_blow, rule);
 
         if (blow->fault->kind == SIM_FAULT_DUPLICATE && message->conn != 0)
@@ -135,8 +136,8 @@ void sim_nemesis_observe(struct sim_nemesis *nemesis)
 /* Forgeries ------------------------------------------------------------------------------------------------------------------ */
 
 /* The captured ones of this message and these senders. Returns how many; the `wanted`-th at *ret. */
-static size_t captured_of(const struct sim_nemesis *nemesis, uint32_t message, const struct sim_host_set *from, size_t wanted,
-                          const struct sim_capture **ret)
+static size_t captured_of(const struct sim_nemesis *nemesis, uint32_t message, const struct sim_host_set *from,
+                          size_t wanted, const struct sim_capture **ret)
 {
     size_t count = 0;
 
@@ -158,7 +159,8 @@ static void inject(struct sim_blow *blow, const struct sim_capture *captured, co
     struct sim_run *run = blow->wound->nemesis->run;
     struct sim_host *sender = run->cluster->clients[0].host;
 
-    sim_datagram_inject(sender, sim_run_host(run, captured->to), sim_host_addr(sim_run_host(run, captured->from)), bytes, count);
+    sim_datagram_inject(sender, sim_run_host(run, captured->to), sim_host_addr(sim_run_host(run, captured->from)),
+                        bytes, count);
     sim_blow_effect(blow, sim_run_host(run, captured->from));
 }
 
@@ -179,7 +181,8 @@ static void forge_one(struct sim_blow *blow, const struct sim_capture *captured,
     else
         message.heartbeat_ack.sequence += 1 + number;
     for (size_t i = 0; i < sizeof guess.bytes; i++)
-        guess.bytes[i] = (uint8_t)sim_nemesis_draw(nemesis, "forge", blow->wound->index, (blow->at + number) << 6 | i, 256);
+        guess.bytes[i] =
+            (uint8_t)sim_nemesis_draw(nemesis, "forge", blow->wound->index, (blow->at + number) << 6 | i, 256);
     dfs_mac_init(&mac, &guess);
     const size_t count = dfs_datagram_encode(type, &message, &mac, bytes);
 
@@ -203,7 +206,8 @@ void sim_blow_forge(struct sim_blow *blow)
     for (uint64_t i = 0; i < (uint64_t)blow->fault->count && known > 0; i++) {
         const struct sim_capture *captured = NULL;
         /* one of the last few: of the present incarnations */
-        const size_t back = 1 + (size_t)sim_nemesis_draw(nemesis, "forge-of", blow->wound->index, blow->at + i, known < 8 ? known : 8);
+        const size_t back =
+            1 + (size_t)sim_nemesis_draw(nemesis, "forge-of", blow->wound->index, blow->at + i, known < 8 ? known : 8);
 
         (void)captured_of(nemesis, blow->fault->message, &from, known - back, &captured);
         forge_one(blow, captured, i);

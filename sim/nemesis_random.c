@@ -21,7 +21,8 @@ struct moment {
 
 static uint64_t draw(const struct moment *moment, uint64_t purpose, uint64_t count)
 {
-    return sim_nemesis_draw(moment->wound->nemesis, "random", moment->wound->index, moment->number * DRAWS_OF_ONE + purpose, count);
+    return sim_nemesis_draw(moment->wound->nemesis, "random", moment->wound->index,
+                            moment->number * DRAWS_OF_ONE + purpose, count);
 }
 
 enum purpose { KIND, HOST, LENGTH, FIRST, SECOND, THIRD };
@@ -170,8 +171,8 @@ static void fill(const struct moment *moment, struct sim_fault *fault)
 
 static bool is_momentary(enum sim_fault_kind kind)
 {
-    return kind == SIM_FAULT_RESET || kind == SIM_FAULT_BIT_ROT || kind == SIM_FAULT_FORGE || kind == SIM_FAULT_REPLAY ||
-           kind == SIM_FAULT_ROTATE_KEYS;
+    return kind == SIM_FAULT_RESET || kind == SIM_FAULT_BIT_ROT || kind == SIM_FAULT_FORGE ||
+           kind == SIM_FAULT_REPLAY || kind == SIM_FAULT_ROTATE_KEYS;
 }
 
 static enum sim_fault_kind draw_kind(const struct moment *moment)
@@ -200,7 +201,8 @@ static void fire_moment(void *arg, struct sim_world *world)
         fault->kind = kind;
         host_ref(nemesis, host, &fault->hosts);
         if (!is_momentary(kind))
-            fault->for_ns = LENGTH_MIN_NS + (int64_t)draw(moment, LENGTH, (uint64_t)(LENGTH_MAX_NS - LENGTH_MIN_NS) + 1);
+            fault->for_ns =
+                LENGTH_MIN_NS + (int64_t)draw(moment, LENGTH, (uint64_t)(LENGTH_MAX_NS - LENGTH_MIN_NS) + 1);
         fill(moment, fault);
         (void)sim_wound_fire(moment->wound, fault);
         dfs_free(fault);
@@ -224,6 +226,7 @@ void sim_wound_random(struct sim_wound *wound)
 
         *moment = (struct moment){wound, i};
         sim_world_call(nemesis->run->world,
-                       sim_run_world_time(nemesis->run, from + draw(moment, DRAWS_OF_ONE - 1, to - from)), fire_moment, moment);
+                       sim_run_world_time(nemesis->run, from + draw(moment, DRAWS_OF_ONE - 1, to - from)), fire_moment,
+                       moment);
     }
 }

@@ -26,8 +26,9 @@ static json_t *violations_json(const struct sim_run *run)
         const struct sim_violation *violation = &run->violations[i];
 
         (void)json_array_append_new(list, json_pack("{s:s, s:o, s:o, s:o}", "checker", violation->checker, "at_ms",
-                                                    violation->before_zero ? json_null() : milliseconds(violation->at), "host",
-                                                    text_or_null(violation->host), "message", text_or_null(violation->message)));
+                                                    violation->before_zero ? json_null() : milliseconds(violation->at),
+                                                    "host", text_or_null(violation->host), "message",
+                                                    text_or_null(violation->message)));
     }
     return list;
 }
@@ -39,8 +40,9 @@ static json_t *expectations_json(const struct sim_run *run)
     for (size_t i = 0; i < sim_expects_count(run->expects); i++) {
         const struct sim_expectation expectation = sim_expects_get(run->expects, i);
 
-        (void)json_array_append_new(list, json_pack("{s:I, s:b, s:o, s:o}", "index", (json_int_t)i, "ok", expectation.ok, "at_ms",
-                                                    milliseconds(expectation.at), "message", text_or_null(expectation.message)));
+        (void)json_array_append_new(list, json_pack("{s:I, s:b, s:o, s:o}", "index", (json_int_t)i, "ok",
+                                                    expectation.ok, "at_ms", milliseconds(expectation.at), "message",
+                                                    text_or_null(expectation.message)));
     }
     return list;
 }
@@ -66,7 +68,8 @@ static json_t *evictions_json(const struct sim_run *run)
 
     for (size_t i = 0; i < run->evictions_count; i++) {
         sim_host_ref_print((struct sim_host_ref){SIM_HOST_DATA, (uint16_t)run->evictions[i].data}, name);
-        (void)json_array_append_new(list, json_pack("{s:s, s:o}", "host", name, "at_ms", milliseconds(run->evictions[i].at)));
+        (void)json_array_append_new(list,
+                                    json_pack("{s:s, s:o}", "host", name, "at_ms", milliseconds(run->evictions[i].at)));
     }
     return list;
 }
@@ -118,11 +121,12 @@ json_t *sim_run_json(const struct sim_run *run)
 
     (void)snprintf(hash, sizeof hash, "%016" PRIx64, sim_world_hash(run->world));
     return json_pack(
-        "{s:s, s:I, s:s, s:o, s:s, s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:{s:I, s:I, s:o}, s:o}", "scenario", run->scenario->name,
-        "seed", (json_int_t)run->options.seed, "verdict", sim_verdict_name(run->verdict), "reason", text_or_null(run->reason),
-        "trace_hash", hash, "virtual_ms", (json_int_t)(sim_world_now(run->world) / DFS_MILLISECONDS), "events",
-        (json_int_t)counts->events, "messages", (json_int_t)(counts->frames + counts->datagrams), "violations",
-        violations_json(run), "expectations", expectations_json(run), "operations", operations_json(run), "evictions",
-        evictions_json(run), "repairs", "copies", (json_int_t)run->repair_copies, "bytes", (json_int_t)run->repair_bytes,
-        "last_at_ms", run->repair_copies > 0 ? milliseconds(run->repair_last_at) : json_null(), "stats", stats_json(run));
+        "{s:s, s:I, s:s, s:o, s:s, s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:{s:I, s:I, s:o}, s:o}", "scenario",
+        run->scenario->name, "seed", (json_int_t)run->options.seed, "verdict", sim_verdict_name(run->verdict), "reason",
+        text_or_null(run->reason), "trace_hash", hash, "virtual_ms",
+        (json_int_t)(sim_world_now(run->world) / DFS_MILLISECONDS), "events", (json_int_t)counts->events, "messages",
+        (json_int_t)(counts->frames + counts->datagrams), "violations", violations_json(run), "expectations",
+        expectations_json(run), "operations", operations_json(run), "evictions", evictions_json(run), "repairs",
+        "copies", (json_int_t)run->repair_copies, "bytes", (json_int_t)run->repair_bytes, "last_at_ms",
+        run->repair_copies > 0 ? milliseconds(run->repair_last_at) : json_null(), "stats", stats_json(run));
 }

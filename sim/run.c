@@ -172,14 +172,15 @@ static enum sim_event event_of(enum dfs_trace_kind kind)
 
 #define EVENT_TRACES \
     (1u << DFS_TRACE_EVICTED | 1u << DFS_TRACE_JOINED | 1u << DFS_TRACE_SUSPECTED | 1u << DFS_TRACE_FENCED | \
-     1u << DFS_TRACE_REPAIR_STARTED | 1u << DFS_TRACE_REPAIR_DONE | 1u << DFS_TRACE_BRAKE_ON | 1u << DFS_TRACE_BRAKE_OFF | \
-     1u << DFS_TRACE_BLOCK_BAD | 1u << DFS_TRACE_TRIMMED | 1u << DFS_TRACE_SCRUB_DONE | 1u << DFS_TRACE_TOKEN_REFUSED | \
-     1u << DFS_TRACE_CHECKPOINT)
+     1u << DFS_TRACE_REPAIR_STARTED | 1u << DFS_TRACE_REPAIR_DONE | 1u << DFS_TRACE_BRAKE_ON | \
+     1u << DFS_TRACE_BRAKE_OFF | 1u << DFS_TRACE_BLOCK_BAD | 1u << DFS_TRACE_TRIMMED | 1u << DFS_TRACE_SCRUB_DONE | \
+     1u << DFS_TRACE_TOKEN_REFUSED | 1u << DFS_TRACE_CHECKPOINT)
 
 static void on_trace(struct sim_run *run, void *state, struct sim_host *host, const struct dfs_trace *trace)
 {
     const enum sim_event event = event_of(trace->kind);
-    const struct sim_node *node = dfs_id_is_zero(&trace->node) ? NULL : sim_cluster_data_by_id(run->cluster, &trace->node);
+    const struct sim_node *node =
+        dfs_id_is_zero(&trace->node) ? NULL : sim_cluster_data_by_id(run->cluster, &trace->node);
     struct sim_host *about = node != NULL ? node->host : host;
 
     (void)state;
@@ -216,9 +217,10 @@ static bool copies_at_rest(struct sim_run *run, void *state, char *why, size_t r
     if (count.under <= count.lost + count.waiting)
         return true;
     dfs_block_name(&count.first, name);
-    (void)snprintf(why, room, "%llu of %llu blocks have fewer good copies than wanted (%u active servers); block %s of %s has %u",
-                   (unsigned long long)(count.under - count.lost - count.waiting), (unsigned long long)count.blocks, count.active, name,
-                   count.first_of->path, count.first_copies);
+    (void)snprintf(why, room,
+                   "%llu of %llu blocks have fewer good copies than wanted (%u active servers); block %s of %s has %u",
+                   (unsigned long long)(count.under - count.lost - count.waiting), (unsigned long long)count.blocks,
+                   count.active, name, count.first_of->path, count.first_copies);
     return false;
 }
 
@@ -248,10 +250,11 @@ static struct sim_cluster_options cluster_options(const struct sim_scenario *sce
         .disk = sim_disk_options_default(),
     };
 
-    options.disk.latency = (struct sim_range){(dfs_duration_ns)scenario->disk.latency.low, (dfs_duration_ns)scenario->disk.latency.high};
+    options.disk.latency =
+        (struct sim_range){(dfs_duration_ns)scenario->disk.latency.low, (dfs_duration_ns)scenario->disk.latency.high};
     if (scenario->disk.sync_latency_seen)
-        options.disk.sync_latency =
-            (struct sim_range){(dfs_duration_ns)scenario->disk.sync_latency.low, (dfs_duration_ns)scenario->disk.sync_latency.high};
+        options.disk.sync_latency = (struct sim_range){(dfs_duration_ns)scenario->disk.sync_latency.low,
+                                                       (dfs_duration_ns)scenario->disk.sync_latency.high};
     options.disk.bytes_per_second = (uint64_t)scenario->disk.throughput_bytes_per_s;
     return options;
 }
@@ -281,7 +284,8 @@ struct sim_run *sim_run_new(const struct sim_scenario *scenario, const struct si
         sim_run_listen(run, "coverage", &coverage_hooks, NULL);
     }
     for (size_t i = 0; sim_checkers[i] != NULL && !options->no_checkers; i++)
-        (void)sim_listeners_add_owned(run, sim_checkers[i]->name, &sim_checkers[i]->hooks, sim_checkers[i]->state_bytes);
+        (void)sim_listeners_add_owned(run, sim_checkers[i]->name, &sim_checkers[i]->hooks,
+                                      sim_checkers[i]->state_bytes);
     if (options->attach != NULL)
         options->attach(run, options->attach_arg);
     sim_listeners_begin(run);
@@ -335,7 +339,8 @@ static bool settle(struct sim_run *run)
         if (!run_until(run, now + SETTLE_SLICE_NS < end ? now + SETTLE_SLICE_NS : end))
             return false;
     }
-    sim_run_verdict(run, SIM_STUCK, "%.0f s after the end not everything is at rest: %s", (double)run->scenario->settle_ns / 1e9, why);
+    sim_run_verdict(run, SIM_STUCK, "%.0f s after the end not everything is at rest: %s",
+                    (double)run->scenario->settle_ns / 1e9, why);
     return true;
 }
 
@@ -359,8 +364,9 @@ static void audit_judge(struct sim_run *run, const struct sim_operation *get)
     const struct sim_host *host = run->cluster->clients[get->client].host;
 
     if (get->answered_at == DFS_NEVER) {
-        sim_run_violation(run, "acked_data", host, "%s was not read back within %.0f s after everything had come to rest",
-                          get->path->name, (double)AUDIT_LIMIT_NS / 1e9);
+        sim_run_violation(run, "acked_data", host,
+                          "%s was not read back within %.0f s after everything had come to rest", get->path->name,
+                          (double)AUDIT_LIMIT_NS / 1e9);
         return;
     }
     run->audited++;
@@ -368,8 +374,8 @@ static void audit_judge(struct sim_run *run, const struct sim_operation *get)
     if (get->status == DFS_OK || get->status == DFS_NOT_FOUND || get->status == DFS_DATA_LOST)
         return;
     if (!sim_nemesis_over_budget(run->nemesis, false))
-        sim_run_violation(run, "acked_data", host, "%s cannot be read back after everything has come to rest: %s", get->path->name,
-                          dfs_status_name(get->status));
+        sim_run_violation(run, "acked_data", host, "%s cannot be read back after everything has come to rest: %s",
+                          get->path->name, dfs_status_name(get->status));
 }
 
 /* Every file that must be there is read once more. */
@@ -410,7 +416,8 @@ static bool start(struct sim_run *run)
         return true;
     }
     sim_cluster_waits_for(run->cluster, why, sizeof why);
-    sim_run_verdict(run, SIM_STUCK, "the cluster did not come up within %.0f s: %s", (double)SIM_START_LIMIT_NS / 1e9, why);
+    sim_run_verdict(run, SIM_STUCK, "the cluster did not come up within %.0f s: %s", (double)SIM_START_LIMIT_NS / 1e9,
+                    why);
     return false;
 }
 

@@ -133,16 +133,16 @@ struct sim_violation {
 #define SIM_REASON_BYTES 2048
 
 struct sim_eviction {
-    uint32_t data; /* 0 is d1 */
+    uint32_t data;  /* 0 is d1 */
     dfs_time_ns at; /* of the scenario */
 };
 
 struct sim_run_options {
     uint64_t seed;
-    bool no_checkers;      /* bench: the bare cost of the machines */
+    bool no_checkers; /* bench: the bare cost of the machines */
     bool no_audit;
-    bool coverage;         /* count the edges of all machines */
-    uint64_t events_max;   /* 0: SIM_EVENTS_MAX */
+    bool coverage;                                  /* count the edges of all machines */
+    uint64_t events_max;                            /* 0: SIM_EVENTS_MAX */
     void (*attach)(struct sim_run *run, void *arg); /* adds listeners before anything runs; may be NULL */
     void *attach_arg;
 };
@@ -169,8 +169,8 @@ struct sim_run {
     dfs_time_ns zero; /* the world's time at time 0; DFS_NEVER before */
     bool over;        /* `duration` has passed */
     bool settled;
-    dfs_time_ns settled_at;   /* of the scenario */
-    dfs_time_ns fault_last;   /* of the scenario: when the last fault was undone (a permanent one: began) */
+    dfs_time_ns settled_at; /* of the scenario */
+    dfs_time_ns fault_last; /* of the scenario: when the last fault was undone (a permanent one: began) */
 
     enum sim_verdict_kind verdict;
     char reason[SIM_REASON_BYTES];

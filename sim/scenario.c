@@ -28,23 +28,56 @@
 #define LATENCY_MAX_NS (3600 * (int64_t)DFS_SECONDS)
 
 static const struct dfs_conf_key network_rows[] = {
-    {.name = "latency", .type = DFS_KEY_DURATION, .flags = DFS_KEY_SPREAD, .offset = AT(latency), .seen = SEEN(latency_seen),
-     .max = LATENCY_MAX_NS, .help = "One way; drawn for every message. 0.2ms to 2ms when absent."},
-    {.name = "loss", .type = DFS_KEY_SHARE, .offset = AT(loss_ppb), .seen = SEEN(loss_seen),
+    {.name = "latency",
+     .type = DFS_KEY_DURATION,
+     .flags = DFS_KEY_SPREAD,
+     .offset = AT(latency),
+     .seen = SEEN(latency_seen),
+     .max = LATENCY_MAX_NS,
+     .help = "One way; drawn for every message. 0.2ms to 2ms when absent."},
+    {.name = "loss",
+     .type = DFS_KEY_SHARE,
+     .offset = AT(loss_ppb),
+     .seen = SEEN(loss_seen),
      .help = "A datagram is lost; a packet of a stream is sent again."},
-    {.name = "duplicate", .type = DFS_KEY_SHARE, .offset = AT(duplicate_ppb), .seen = SEEN(duplicate_seen),
+    {.name = "duplicate",
+     .type = DFS_KEY_SHARE,
+     .offset = AT(duplicate_ppb),
+     .seen = SEEN(duplicate_seen),
      .help = "A datagram comes twice."},
-    {.name = "reorder", .type = DFS_KEY_SHARE, .offset = AT(reorder_ppb), .seen = SEEN(reorder_seen),
+    {.name = "reorder",
+     .type = DFS_KEY_SHARE,
+     .offset = AT(reorder_ppb),
+     .seen = SEEN(reorder_seen),
      .help = "A datagram is held back."},
-    {.name = "reorder_by", .type = DFS_KEY_DURATION, .offset = AT(reorder_by_ns), .seen = SEEN(reorder_by_seen),
-     .max = LATENCY_MAX_NS, .help = "Held back by up to this; ten times the largest latency when absent."},
-    {.name = "bandwidth", .type = DFS_KEY_RATE, .offset = AT(bandwidth_bytes_per_s), .seen = SEEN(bandwidth_seen), .min = 1,
+    {.name = "reorder_by",
+     .type = DFS_KEY_DURATION,
+     .offset = AT(reorder_by_ns),
+     .seen = SEEN(reorder_by_seen),
+     .max = LATENCY_MAX_NS,
+     .help = "Held back by up to this; ten times the largest latency when absent."},
+    {.name = "bandwidth",
+     .type = DFS_KEY_RATE,
+     .offset = AT(bandwidth_bytes_per_s),
+     .seen = SEEN(bandwidth_seen),
+     .min = 1,
      .help = "Of each link; without limit when absent."},
-    {.name = "queue", .type = DFS_KEY_DURATION, .offset = AT(queue_ns), .seen = SEEN(queue_seen), .min = 1, .max = LATENCY_MAX_NS,
+    {.name = "queue",
+     .type = DFS_KEY_DURATION,
+     .offset = AT(queue_ns),
+     .seen = SEEN(queue_seen),
+     .min = 1,
+     .max = LATENCY_MAX_NS,
      .help = "A datagram that would wait longer for its turn is dropped; 100ms when absent."},
-    {.name = "cut", .type = DFS_KEY_SHARE, .offset = AT(cut_ppb), .seen = SEEN(cut_seen),
+    {.name = "cut",
+     .type = DFS_KEY_SHARE,
+     .offset = AT(cut_ppb),
+     .seen = SEEN(cut_seen),
      .help = "A segment of a stream is received in pieces."},
-    {.name = "dribble", .type = DFS_KEY_SHARE, .offset = AT(dribble_ppb), .seen = SEEN(dribble_seen),
+    {.name = "dribble",
+     .type = DFS_KEY_SHARE,
+     .offset = AT(dribble_ppb),
+     .seen = SEEN(dribble_seen),
      .help = "A segment of a stream is received byte by byte."},
 };
 
@@ -86,12 +119,25 @@ struct sim_link_options sim_network_options(const struct sim_network *network, c
 #define AT(member) offsetof(struct sim_disk_words, member)
 
 static const struct dfs_conf_key disk_rows[] = {
-    {.name = "latency", .type = DFS_KEY_DURATION, .flags = DFS_KEY_SPREAD, .offset = AT(latency), .max = LATENCY_MAX_NS,
-     .default_text = "0.1ms", .help = "Of every operation, on top of its turn; drawn for each."},
-    {.name = "sync_latency", .type = DFS_KEY_DURATION, .flags = DFS_KEY_SPREAD, .offset = AT(sync_latency),
-     .seen = DFS_KEY_SEEN_AT(struct sim_disk_words, sync_latency_seen), .max = LATENCY_MAX_NS,
+    {.name = "latency",
+     .type = DFS_KEY_DURATION,
+     .flags = DFS_KEY_SPREAD,
+     .offset = AT(latency),
+     .max = LATENCY_MAX_NS,
+     .default_text = "0.1ms",
+     .help = "Of every operation, on top of its turn; drawn for each."},
+    {.name = "sync_latency",
+     .type = DFS_KEY_DURATION,
+     .flags = DFS_KEY_SPREAD,
+     .offset = AT(sync_latency),
+     .seen = DFS_KEY_SEEN_AT(struct sim_disk_words, sync_latency_seen),
+     .max = LATENCY_MAX_NS,
      .help = "Of syncs; as `latency` when absent."},
-    {.name = "throughput", .type = DFS_KEY_RATE, .offset = AT(throughput_bytes_per_s), .min = 1, .default_text = "200MB/s",
+    {.name = "throughput",
+     .type = DFS_KEY_RATE,
+     .offset = AT(throughput_bytes_per_s),
+     .min = 1,
+     .default_text = "200MB/s",
      .help = "One transfer after another."},
 };
 static const struct dfs_keytable disk_table = {.name = "disk", SIM_ROWS(disk_rows), .help = "All disks alike."};
@@ -102,18 +148,45 @@ static const struct dfs_keytable disk_table = {.name = "disk", SIM_ROWS(disk_row
 #define AT(member) offsetof(struct sim_cluster_words, member)
 
 static const struct dfs_conf_key cluster_rows[] = {
-    {.name = "data", .type = DFS_KEY_COUNT, .offset = AT(data), .min = 1, .max = SIM_DATA_MAX, .default_text = "5",
+    {.name = "data",
+     .type = DFS_KEY_COUNT,
+     .offset = AT(data),
+     .min = 1,
+     .max = SIM_DATA_MAX,
+     .default_text = "5",
      .help = "Data servers."},
-    {.name = "clients", .type = DFS_KEY_COUNT, .offset = AT(clients), .min = 1, .max = SIM_CLIENTS_MAX, .default_text = "2",
+    {.name = "clients",
+     .type = DFS_KEY_COUNT,
+     .offset = AT(clients),
+     .min = 1,
+     .max = SIM_CLIENTS_MAX,
+     .default_text = "2",
      .help = "Clients."},
-    {.name = "replication", .type = DFS_KEY_COUNT, .offset = AT(replication),
-     .seen = DFS_KEY_SEEN_AT(struct sim_cluster_words, replication_seen), .min = 1, .max = DFS_REPLICAS_MAX,
-     .default_text = "3", .help = "Copies of every block; short for the setting of this name."},
-    {.name = "zones", .type = DFS_KEY_COUNT, .offset = AT(zones), .min = 1, .max = DFS_ZONES_MAX, .default_text = "1",
+    {.name = "replication",
+     .type = DFS_KEY_COUNT,
+     .offset = AT(replication),
+     .seen = DFS_KEY_SEEN_AT(struct sim_cluster_words, replication_seen),
+     .min = 1,
+     .max = DFS_REPLICAS_MAX,
+     .default_text = "3",
+     .help = "Copies of every block; short for the setting of this name."},
+    {.name = "zones",
+     .type = DFS_KEY_COUNT,
+     .offset = AT(zones),
+     .min = 1,
+     .max = DFS_ZONES_MAX,
+     .default_text = "1",
      .help = "Data server i stands in zone (i - 1) mod zones."},
-    {.name = "capacity", .type = DFS_KEY_SIZE, .offset = AT(capacity_bytes), .min = 1000000, .default_text = "1GB",
+    {.name = "capacity",
+     .type = DFS_KEY_SIZE,
+     .offset = AT(capacity_bytes),
+     .min = 1000000,
+     .default_text = "1GB",
      .help = "Of each data server."},
-    {.name = "config", .type = DFS_KEY_OBJECT, .offset = AT(settings), .table = &dfs_settings_table,
+    {.name = "config",
+     .type = DFS_KEY_OBJECT,
+     .offset = AT(settings),
+     .table = &dfs_settings_table,
      .help = "Settings of the daemons, under their own names."},
 };
 
@@ -160,8 +233,10 @@ static void *grow_expect(struct dfs_key_reader *reader, void *field, size_t inde
     return sim_scenario_expect(dfs_container_of(field, struct sim_scenario, expects));
 }
 
-static const struct dfs_conf_key work_item = {.name = "work", .type = DFS_KEY_OBJECT, .flags = DFS_KEY_FIXED, .table = &sim_work_table};
-static const struct dfs_conf_key fault_item = {.name = "fault", .type = DFS_KEY_OBJECT, .flags = DFS_KEY_FIXED, .table = &sim_fault_table};
+static const struct dfs_conf_key work_item = {
+    .name = "work", .type = DFS_KEY_OBJECT, .flags = DFS_KEY_FIXED, .table = &sim_work_table};
+static const struct dfs_conf_key fault_item = {
+    .name = "fault", .type = DFS_KEY_OBJECT, .flags = DFS_KEY_FIXED, .table = &sim_fault_table};
 static const struct dfs_conf_key expect_item = {
     .name = "expectation", .type = DFS_KEY_OBJECT, .flags = DFS_KEY_FIXED, .table = &sim_expect_table};
 
@@ -170,25 +245,69 @@ static const struct dfs_conf_key expect_item = {
 
 static const struct dfs_conf_key rows[] = {
     {.name = "$schema", .type = DFS_KEY_IGNORED, .help = "For editors."},
-    {.name = "dfs_scenario", .type = DFS_KEY_COUNT, .flags = DFS_KEY_REQUIRED | DFS_KEY_FIXED, .offset = AT(version),
-     .min = SIM_SCENARIO_VERSION, .max = SIM_SCENARIO_VERSION, .help = "The version of the language."},
-    {.name = "name", .type = DFS_KEY_TEXT, .flags = DFS_KEY_FIXED, .offset = AT(name), .size = SIM_NAME_BYTES,
+    {.name = "dfs_scenario",
+     .type = DFS_KEY_COUNT,
+     .flags = DFS_KEY_REQUIRED | DFS_KEY_FIXED,
+     .offset = AT(version),
+     .min = SIM_SCENARIO_VERSION,
+     .max = SIM_SCENARIO_VERSION,
+     .help = "The version of the language."},
+    {.name = "name",
+     .type = DFS_KEY_TEXT,
+     .flags = DFS_KEY_FIXED,
+     .offset = AT(name),
+     .size = SIM_NAME_BYTES,
      .help = "As the file without .json."},
-    {.name = "description", .type = DFS_KEY_TEXT, .flags = DFS_KEY_FIXED, .offset = AT(description), .size = SIM_TEXT_BYTES,
+    {.name = "description",
+     .type = DFS_KEY_TEXT,
+     .flags = DFS_KEY_FIXED,
+     .offset = AT(description),
+     .size = SIM_TEXT_BYTES,
      .help = "What it shows, in a sentence."},
-    {.name = "duration", .type = DFS_KEY_DURATION, .offset = AT(duration_ns), .min = 1, .max = TIME_MAX_NS,
-     .default_text = DURATION_DEFAULT, .help = "Workload and faults that have an end are over by then."},
-    {.name = "settle", .type = DFS_KEY_DURATION, .offset = AT(settle_ns), .max = TIME_MAX_NS, .default_text = SETTLE_DEFAULT,
+    {.name = "duration",
+     .type = DFS_KEY_DURATION,
+     .offset = AT(duration_ns),
+     .min = 1,
+     .max = TIME_MAX_NS,
+     .default_text = DURATION_DEFAULT,
+     .help = "Workload and faults that have an end are over by then."},
+    {.name = "settle",
+     .type = DFS_KEY_DURATION,
+     .offset = AT(settle_ns),
+     .max = TIME_MAX_NS,
+     .default_text = SETTLE_DEFAULT,
      .help = "Up to so long for everything to come to rest."},
     {.name = "cluster", .type = DFS_KEY_OBJECT, .flags = DFS_KEY_FIXED, .offset = AT(cluster), .table = &cluster_table},
-    {.name = "network", .type = DFS_KEY_OBJECT, .flags = DFS_KEY_FIXED, .offset = AT(network), .table = &sim_network_table},
+    {.name = "network",
+     .type = DFS_KEY_OBJECT,
+     .flags = DFS_KEY_FIXED,
+     .offset = AT(network),
+     .table = &sim_network_table},
     {.name = "disk", .type = DFS_KEY_OBJECT, .flags = DFS_KEY_FIXED, .offset = AT(disk), .table = &disk_table},
-    {.name = "workload", .type = DFS_KEY_LIST, .flags = DFS_KEY_FIXED, .offset = AT(works), .max = SIM_ENTRIES_MAX,
-     .items = &work_item, .grow = grow_work, .help = "What clients ask."},
-    {.name = "faults", .type = DFS_KEY_LIST, .flags = DFS_KEY_FIXED, .offset = AT(faults), .max = SIM_ENTRIES_MAX,
-     .items = &fault_item, .grow = grow_fault, .help = "What goes wrong."},
-    {.name = "expect", .type = DFS_KEY_LIST, .flags = DFS_KEY_FIXED, .offset = AT(expects), .max = SIM_ENTRIES_MAX,
-     .items = &expect_item, .grow = grow_expect, .help = "What must come about; checkers are on in any case."},
+    {.name = "workload",
+     .type = DFS_KEY_LIST,
+     .flags = DFS_KEY_FIXED,
+     .offset = AT(works),
+     .max = SIM_ENTRIES_MAX,
+     .items = &work_item,
+     .grow = grow_work,
+     .help = "What clients ask."},
+    {.name = "faults",
+     .type = DFS_KEY_LIST,
+     .flags = DFS_KEY_FIXED,
+     .offset = AT(faults),
+     .max = SIM_ENTRIES_MAX,
+     .items = &fault_item,
+     .grow = grow_fault,
+     .help = "What goes wrong."},
+    {.name = "expect",
+     .type = DFS_KEY_LIST,
+     .flags = DFS_KEY_FIXED,
+     .offset = AT(expects),
+     .max = SIM_ENTRIES_MAX,
+     .items = &expect_item,
+     .grow = grow_expect,
+     .help = "What must come about; checkers are on in any case."},
 };
 
 static bool step_is_there(const struct sim_scenario *scenario, const char *id)
@@ -217,8 +336,8 @@ static enum dfs_status check_pending(struct dfs_key_reader *reader, const struct
     if (sim_host_ref_is_there(pending->ref, counts))
         return DFS_OK;
     sim_host_ref_print(pending->ref, name);
-    return dfs_key_refuse(reader, pending->node, "there is no host %s: the cluster has %u data servers and %u clients", name,
-                          counts.data, counts.clients);
+    return dfs_key_refuse(reader, pending->node, "there is no host %s: the cluster has %u data servers and %u clients",
+                          name, counts.data, counts.clients);
 }
 
 /* Two steps of one id: an expectation could mean either. */
@@ -233,8 +352,8 @@ static enum dfs_status check_ids(struct dfs_key_reader *reader, const struct dfs
             continue;
         for (size_t j = 0; j < i; j++) {
             if (strcmp(scenario->works[i].id, scenario->works[j].id) == 0)
-                return dfs_key_refuse(reader, dfs_json_get(reader->doc, node, "id"), "the step in line %u has this id too",
-                                      scenario->works[j].line);
+                return dfs_key_refuse(reader, dfs_json_get(reader->doc, node, "id"),
+                                      "the step in line %u has this id too", scenario->works[j].line);
         }
     }
     return DFS_OK;

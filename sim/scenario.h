@@ -83,7 +83,7 @@ struct sim_work {
     struct sim_host_ref client;
     char path[DFS_PATH_BYTES_MAX + 1]; /* of a login: unused; of a list: the prefix */
     char to_path[DFS_PATH_BYTES_MAX + 1];
-    int token; /* enum sim_token */
+    int token;     /* enum sim_token */
     int64_t first; /* range, ends included */
     int64_t last;
     int64_t after_bytes;
@@ -170,7 +170,7 @@ struct sim_network {
 };
 
 struct sim_random_faults {
-    uint32_t kinds; /* bits of enum sim_fault_kind */
+    uint32_t kinds;          /* bits of enum sim_fault_kind */
     int64_t rate_millionths; /* faults a second, times 1e6; 0: `count` says how many */
     int64_t count;
     int64_t from_ns;
@@ -181,15 +181,16 @@ struct sim_random_faults {
 
 struct sim_fault {
     enum sim_fault_kind kind;
-    uint32_t line; /* of the file; 0: made by a program */
+    uint32_t line;  /* of the file; 0: made by a program */
     bool triggered; /* by `on`, not at `at_ns` */
     int64_t at_ns;
     struct sim_trigger on;
     int64_t after_ns;
     bool every;
-    int64_t for_ns; /* 0: permanent, or over at once */
+    int64_t for_ns;             /* 0: permanent, or over at once */
     struct sim_host_refs hosts; /* of most kinds */
-    struct sim_host_refs from;  /* LINK, DROP, DUPLICATE, DELAY, RESET; REPLAY and FORGE: of the messages; count 0: any */
+    struct sim_host_refs
+        from; /* LINK, DROP, DUPLICATE, DELAY, RESET; REPLAY and FORGE: of the messages; count 0: any */
     struct sim_host_refs to;
     struct sim_host_refs groups[SIM_GROUPS_MAX]; /* PARTITION */
     uint32_t groups_count;
@@ -204,12 +205,13 @@ struct sim_fault {
     int64_t factor;    /* SLOW, DISK_SLOW */
     int64_t offset_ns; /* CLOCK */
     int64_t drift_ppm;
-    int64_t blocks;    /* BIT_ROT */
-    int operation;     /* DISK_ERROR: 0 any, else 1 + enum dfs_disk_verb */
+    int64_t blocks;             /* BIT_ROT */
+    int operation;              /* DISK_ERROR: 0 any, else 1 + enum dfs_disk_verb */
     struct sim_network network; /* LINK */
     struct sim_random_faults random;
     bool kinds_seen[SIM_FAULT_COUNT]; /* by the reader: exactly one */
-    bool at_seen, on_seen, after_seen, every_seen, for_seen, from_seen, to_seen, one_way_seen, unsynced_seen, streams_seen;
+    bool at_seen, on_seen, after_seen, every_seen, for_seen, from_seen, to_seen, one_way_seen, unsynced_seen,
+        streams_seen;
 };
 
 /* Expectations ------------------------------------------------------------------------------------------------------- */
@@ -236,7 +238,7 @@ struct sim_expect {
     int64_t to_ns;
     int64_t by_ns;
     int64_t at_ns;
-    bool all;                          /* REPLICATED, READABLE: not one path */
+    bool all; /* REPLICATED, READABLE: not one path */
     char path[DFS_PATH_BYTES_MAX + 1];
     char id[SIM_NAME_BYTES]; /* OPERATION */
     uint32_t statuses_count; /* OPERATION: any of these */
@@ -247,7 +249,8 @@ struct sim_expect {
     bool kinds_seen[SIM_EXPECT_COUNT];
     int64_t inner_at_least; /* REPAIRS: as read from the object */
     int64_t inner_at_most;
-    bool from_seen, to_seen, by_seen, at_seen, is_seen, at_least_seen, at_most_seen, inner_at_least_seen, inner_at_most_seen;
+    bool from_seen, to_seen, by_seen, at_seen, is_seen, at_least_seen, at_most_seen, inner_at_least_seen,
+        inner_at_most_seen;
 };
 
 /* The file ----------------------------------------------------------------------------------------------------------- */
@@ -304,7 +307,8 @@ enum dfs_status sim_scenario_read(struct sim_scenario *scenario, const char *fil
                                   uint64_t seed, struct dfs_conf_error *ret_error) DFS_MUST_CHECK;
 
 /* The bytes of a file, to be freed with dfs_free; IO and ret_why when the world does not give them. */
-enum dfs_status sim_file_load(const char *name, char **ret_bytes, size_t *ret_count, struct dfs_why *ret_why) DFS_MUST_CHECK;
+enum dfs_status sim_file_load(const char *name, char **ret_bytes, size_t *ret_count,
+                              struct dfs_why *ret_why) DFS_MUST_CHECK;
 
 /* The language as JSON Schema; a new reference. */
 json_t *sim_scenario_schema(void);

@@ -8,9 +8,14 @@
 #define SEEN(member) DFS_KEY_SEEN_AT(struct sim_expect, member)
 
 static const char *const kind_names[SIM_EXPECT_COUNT] = {
-    [SIM_EXPECT_EVICTED] = "evicted",       [SIM_EXPECT_JOINED] = "joined",     [SIM_EXPECT_NEVER_EVICTED] = "never_evicted",
-    [SIM_EXPECT_REPLICATED] = "replicated", [SIM_EXPECT_READABLE] = "readable", [SIM_EXPECT_OPERATION] = "operation",
-    [SIM_EXPECT_REPAIRS] = "repairs",       [SIM_EXPECT_EVENT] = "event",
+    [SIM_EXPECT_EVICTED] = "evicted",
+    [SIM_EXPECT_JOINED] = "joined",
+    [SIM_EXPECT_NEVER_EVICTED] = "never_evicted",
+    [SIM_EXPECT_REPLICATED] = "replicated",
+    [SIM_EXPECT_READABLE] = "readable",
+    [SIM_EXPECT_OPERATION] = "operation",
+    [SIM_EXPECT_REPAIRS] = "repairs",
+    [SIM_EXPECT_EVENT] = "event",
 };
 
 const char *sim_expect_name(enum sim_expect_kind kind)
@@ -50,7 +55,8 @@ static const char *const status_names[] = {
 #undef X
 };
 
-static enum dfs_status status_read(struct dfs_key_reader *reader, const struct dfs_json_node *node, struct sim_expect *expect)
+static enum dfs_status status_read(struct dfs_key_reader *reader, const struct dfs_json_node *node,
+                                   struct sim_expect *expect)
 {
     if (!json_is_string(node->value))
         return dfs_key_refuse(reader, node, "expected a status such as \"OK\", found %s",
@@ -58,22 +64,24 @@ static enum dfs_status status_read(struct dfs_key_reader *reader, const struct d
     if (expect->statuses_count == DFS_STATUS_COUNT)
         return dfs_key_refuse(reader, node, "more statuses than there are");
     if (!dfs_status_find(json_string_value(node->value), &expect->statuses[expect->statuses_count]))
-        return dfs_key_refuse(reader, node, "\"%s\" is no status%s", dfs_quote_text(json_string_value(node->value)).text,
+        return dfs_key_refuse(reader, node, "\"%s\" is no status%s",
+                              dfs_quote_text(json_string_value(node->value)).text,
                               dfs_words_suggest(json_string_value(node->value), status_names, DFS_STATUS_COUNT).text);
     expect->statuses_count++;
     return DFS_OK;
 }
 
 /* A status, or a list of which any will do. */
-static enum dfs_status is_read(struct dfs_key_reader *reader, const struct dfs_conf_key *row, const struct dfs_json_node *node,
-                               void *field)
+static enum dfs_status is_read(struct dfs_key_reader *reader, const struct dfs_conf_key *row,
+                               const struct dfs_json_node *node, void *field)
 {
     (void)row;
     if (!json_is_array(node->value))
         return status_read(reader, node, field);
     if (json_array_size(node->value) == 0)
         return dfs_key_refuse(reader, node, "expected at least one status such as \"OK\"");
-    for (const struct dfs_json_node *at = dfs_json_first(reader->doc, node); at != NULL; at = dfs_json_next(reader->doc, at)) {
+    for (const struct dfs_json_node *at = dfs_json_first(reader->doc, node); at != NULL;
+         at = dfs_json_next(reader->doc, at)) {
         const enum dfs_status status = status_read(reader, at, field);
 
         if (status != DFS_OK)
@@ -98,7 +106,9 @@ static const struct dfs_conf_key bounds_rows[] = {
 static const struct dfs_keytable bounds_table = {.name = "bounds", SIM_ROWS(bounds_rows)};
 
 #define KIND(NAME, text, type_word, ...) \
-    {.name = text, .type = type_word, .group = 1, .seen = SEEN(kinds_seen[SIM_EXPECT_##NAME]), __VA_ARGS__}
+    { \
+        .name = text, .type = type_word, .group = 1, .seen = SEEN(kinds_seen[SIM_EXPECT_##NAME]), __VA_ARGS__ \
+    }
 #define OF_HOSTS .offset = AT(hosts), .read = sim_hosts_read, .schema = SIM_HOSTS_SCHEMA
 #define WHAT .offset = 0, .read = what_read, .schema = "{\"type\":\"string\",\"minLength\":1}"
 
@@ -106,8 +116,10 @@ static const struct dfs_conf_key rows[] = {
     KIND(EVICTED, "evicted", DFS_KEY_CUSTOM, OF_HOSTS, .help = "The data server is evicted between `from` and `to`."),
     KIND(JOINED, "joined", DFS_KEY_CUSTOM, OF_HOSTS, .help = "The data server becomes ACTIVE between `from` and `to`."),
     KIND(NEVER_EVICTED, "never_evicted", DFS_KEY_CUSTOM, OF_HOSTS, .help = "Not in the whole run."),
-    KIND(REPLICATED, "replicated", DFS_KEY_CUSTOM, WHAT,
-         .help = "All blocks (\"all\", or of a path) have their copies at some moment after the last fault, not after `by`."),
+    KIND(
+        REPLICATED, "replicated", DFS_KEY_CUSTOM, WHAT,
+        .help =
+            "All blocks (\"all\", or of a path) have their copies at some moment after the last fault, not after `by`."),
     KIND(READABLE, "readable", DFS_KEY_CUSTOM, WHAT,
          .help = "A client that begins to read at this time gets the acknowledged bytes within 30 s."),
     KIND(OPERATION, "operation", DFS_KEY_CUSTOM, .offset = 0, .read = operation_read, .schema = "{\"type\":\"string\"}",
@@ -119,7 +131,11 @@ static const struct dfs_conf_key rows[] = {
     {.name = "to", .type = DFS_KEY_DURATION, .offset = AT(to_ns), .seen = SEEN(to_seen)},
     {.name = "by", .type = DFS_KEY_DURATION, .offset = AT(by_ns), .seen = SEEN(by_seen)},
     {.name = "at", .type = DFS_KEY_DURATION, .offset = AT(at_ns), .seen = SEEN(at_seen)},
-    {.name = "is", .type = DFS_KEY_CUSTOM, .offset = 0, .read = is_read, .seen = SEEN(is_seen),
+    {.name = "is",
+     .type = DFS_KEY_CUSTOM,
+     .offset = 0,
+     .read = is_read,
+     .seen = SEEN(is_seen),
      .schema = "{\"anyOf\":[{\"type\":\"string\"},{\"type\":\"array\",\"items\":{\"type\":\"string\"}}]}"},
     {.name = "at_least", .type = DFS_KEY_COUNT, .offset = AT(at_least), .seen = SEEN(at_least_seen)},
     {.name = "at_most", .type = DFS_KEY_COUNT, .offset = AT(at_most), .seen = SEEN(at_most_seen)},

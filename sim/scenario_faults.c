@@ -57,7 +57,8 @@ const char *sim_event_name(enum sim_event event)
 
 #define VERB_WORDS "any|create|write|sync|publish|sync_dir|read|remove|list|space"
 
-enum dfs_status sim_event_read(struct dfs_key_reader *reader, const struct dfs_json_node *node, enum sim_event *ret_event)
+enum dfs_status sim_event_read(struct dfs_key_reader *reader, const struct dfs_json_node *node,
+                               enum sim_event *ret_event)
 {
     if (!json_is_string(node->value))
         return dfs_key_refuse(reader, node, "expected an event such as \"evicted\", found %s",
@@ -92,11 +93,22 @@ static const struct dfs_conf_key trigger_rows[] = {
     HOSTS_ROW("host", on.host, .help = "About whom; anybody when absent."),
     HOSTS_ROW("from", on.from, .help = "Of a message: who sends it."),
     HOSTS_ROW("to", on.to, .help = "Of a message: to whom."),
-    {.name = "message", .type = DFS_KEY_CUSTOM, .offset = AT(on.message), .read = sim_message_read, .schema = SIM_MESSAGE_SCHEMA,
+    {.name = "message",
+     .type = DFS_KEY_CUSTOM,
+     .offset = AT(on.message),
+     .read = sim_message_read,
+     .schema = SIM_MESSAGE_SCHEMA,
      .help = "Of a message: its name."},
-    {.name = "operation", .type = DFS_KEY_CHOICE, .offset = AT(on.operation), .words = VERB_WORDS,
+    {.name = "operation",
+     .type = DFS_KEY_CHOICE,
+     .offset = AT(on.operation),
+     .words = VERB_WORDS,
      .help = "Of a disk_operation: which."},
-    {.name = "nth", .type = DFS_KEY_COUNT, .offset = AT(on.nth), .min = 1, .help = "The how manieth; the first when absent."},
+    {.name = "nth",
+     .type = DFS_KEY_COUNT,
+     .offset = AT(on.nth),
+     .min = 1,
+     .help = "The how manieth; the first when absent."},
 };
 
 static enum dfs_status trigger_check(struct dfs_key_reader *reader, const struct dfs_json_node *object, void *base)
@@ -130,11 +142,19 @@ static const struct dfs_keytable trigger_table = {
 /* No row here has a default: all tables lie over the same struct. */
 
 #define COUNT_ROW \
-    {.name = "count", .type = DFS_KEY_COUNT, .offset = AT(count), .min = 1, .help = "So many, then no more."}
+    { \
+        .name = "count", .type = DFS_KEY_COUNT, .offset = AT(count), .min = 1, .help = "So many, then no more." \
+    }
 #define PROBABILITY_ROW \
-    {.name = "probability", .type = DFS_KEY_SHARE, .offset = AT(ppb), .min = 1, .help = "Of each; all of them when absent."}
+    { \
+        .name = "probability", .type = DFS_KEY_SHARE, .offset = AT(ppb), .min = 1, \
+        .help = "Of each; all of them when absent." \
+    }
 #define FACTOR_ROW \
-    {.name = "factor", .type = DFS_KEY_COUNT, .offset = AT(factor), .min = 1, .max = FACTOR_MAX, .help = "How many times slower."}
+    { \
+        .name = "factor", .type = DFS_KEY_COUNT, .offset = AT(factor), .min = 1, .max = FACTOR_MAX, \
+        .help = "How many times slower." \
+    }
 #define HOST_ROW HOSTS_ROW("host", hosts, .flags = DFS_KEY_REQUIRED)
 
 static const struct dfs_conf_key slow_rows[] = {HOST_ROW, FACTOR_ROW};
@@ -142,9 +162,18 @@ static const struct dfs_keytable slow_table = {.name = "slow", SIM_ROWS(slow_row
 
 static const struct dfs_conf_key clock_rows[] = {
     HOST_ROW,
-    {.name = "offset", .type = DFS_KEY_DURATION, .offset = AT(offset_ns), .min = -OFFSET_MAX_NS, .max = OFFSET_MAX_NS,
+    {.name = "offset",
+     .type = DFS_KEY_DURATION,
+     .offset = AT(offset_ns),
+     .min = -OFFSET_MAX_NS,
+     .max = OFFSET_MAX_NS,
      .help = "Of wall time."},
-    {.name = "drift_ppm", .type = DFS_KEY_COUNT, .offset = AT(drift_ppm), .min = -500000, .max = 500000, .help = "Of both clocks."},
+    {.name = "drift_ppm",
+     .type = DFS_KEY_COUNT,
+     .offset = AT(drift_ppm),
+     .min = -500000,
+     .max = 500000,
+     .help = "Of both clocks."},
 };
 static const struct dfs_keytable clock_table = {.name = "clock", SIM_ROWS(clock_rows)};
 
@@ -155,14 +184,23 @@ static const struct dfs_conf_key rot_rows[] = {
 static const struct dfs_keytable rot_table = {.name = "bit_rot", SIM_ROWS(rot_rows)};
 
 static const struct dfs_conf_key disk_rows[] = {
-    HOST_ROW, COUNT_ROW, PROBABILITY_ROW, FACTOR_ROW,
-    {.name = "operation", .type = DFS_KEY_CHOICE, .offset = AT(operation), .words = VERB_WORDS, .help = "Which operations."},
+    HOST_ROW,
+    COUNT_ROW,
+    PROBABILITY_ROW,
+    FACTOR_ROW,
+    {.name = "operation",
+     .type = DFS_KEY_CHOICE,
+     .offset = AT(operation),
+     .words = VERB_WORDS,
+     .help = "Which operations."},
 };
 static const struct dfs_keytable disk_table = {.name = "disk_fault", SIM_ROWS(disk_rows)};
 
 #define MESSAGE_ROW \
-    {.name = "message", .type = DFS_KEY_CUSTOM, .offset = AT(message), .read = sim_message_read, .schema = SIM_MESSAGE_SCHEMA, \
-     .help = "Which message; any when absent."}
+    { \
+        .name = "message", .type = DFS_KEY_CUSTOM, .offset = AT(message), .read = sim_message_read, \
+        .schema = SIM_MESSAGE_SCHEMA, .help = "Which message; any when absent." \
+    }
 
 static const struct dfs_conf_key message_rows[] = {
     HOSTS_ROW("from", from, .help = "Who sends; anybody when absent."),
@@ -170,7 +208,11 @@ static const struct dfs_conf_key message_rows[] = {
     MESSAGE_ROW,
     COUNT_ROW,
     PROBABILITY_ROW,
-    {.name = "nth", .type = DFS_KEY_COUNT, .offset = AT(nth), .min = 1, .help = "Only that one, counted from the fault's start."},
+    {.name = "nth",
+     .type = DFS_KEY_COUNT,
+     .offset = AT(nth),
+     .min = 1,
+     .help = "Only that one, counted from the fault's start."},
     {.name = "by", .type = DFS_KEY_DURATION, .offset = AT(by_ns), .min = 1, .help = "Of a delay: how long."},
 };
 static const struct dfs_keytable message_table = {.name = "message_fault", SIM_ROWS(message_rows)};
@@ -197,7 +239,8 @@ static enum dfs_status kinds_read(struct dfs_key_reader *reader, const struct df
     (void)row;
     if (!json_is_array(node->value) || json_array_size(node->value) == 0)
         return dfs_key_refuse(reader, node, "expected a list of kinds of fault such as [\"crash\", \"pause\"]");
-    for (const struct dfs_json_node *at = dfs_json_first(reader->doc, node); at != NULL; at = dfs_json_next(reader->doc, at)) {
+    for (const struct dfs_json_node *at = dfs_json_first(reader->doc, node); at != NULL;
+         at = dfs_json_next(reader->doc, at)) {
         const char *word = json_is_string(at->value) ? json_string_value(at->value) : "";
         size_t kind = 0;
 
@@ -222,9 +265,19 @@ static const struct dfs_conf_key random_rows[] = {
      .read = kinds_read,
      .schema = "{\"type\":\"array\",\"minItems\":1,\"items\":{\"type\":\"string\"}}",
      .help = "Kinds of fault to draw from."},
-    {.name = "rate", .type = DFS_KEY_DECIMAL, .offset = AT(random.rate_millionths), .seen = SEEN(random.rate_seen), .min = 1,
-     .max = 1000 * DFS_DECIMAL_ONE, .help = "Faults a second."},
-    {.name = "count", .type = DFS_KEY_COUNT, .offset = AT(random.count), .seen = SEEN(random.count_seen), .min = 1, .max = 100000,
+    {.name = "rate",
+     .type = DFS_KEY_DECIMAL,
+     .offset = AT(random.rate_millionths),
+     .seen = SEEN(random.rate_seen),
+     .min = 1,
+     .max = 1000 * DFS_DECIMAL_ONE,
+     .help = "Faults a second."},
+    {.name = "count",
+     .type = DFS_KEY_COUNT,
+     .offset = AT(random.count),
+     .seen = SEEN(random.count_seen),
+     .min = 1,
+     .max = 100000,
      .help = "Faults in all."},
     {.name = "from", .type = DFS_KEY_DURATION, .offset = AT(random.from_ns), .seen = SEEN(random.from_seen)},
     {.name = "to", .type = DFS_KEY_DURATION, .offset = AT(random.to_ns), .seen = SEEN(random.to_seen)},
@@ -253,10 +306,13 @@ static enum dfs_status partition_read(struct dfs_key_reader *reader, const struc
     struct sim_fault *fault = field;
 
     (void)row;
-    if (!json_is_array(node->value) || json_array_size(node->value) < 2 || json_array_size(node->value) > SIM_GROUPS_MAX)
-        return dfs_key_refuse(reader, node, "expected a list of 2 to %d groups such as [[\"d1\", \"d2\"], \"rest\"], found %s",
+    if (!json_is_array(node->value) || json_array_size(node->value) < 2 ||
+        json_array_size(node->value) > SIM_GROUPS_MAX)
+        return dfs_key_refuse(reader, node,
+                              "expected a list of 2 to %d groups such as [[\"d1\", \"d2\"], \"rest\"], found %s",
                               SIM_GROUPS_MAX, dfs_json_described(node->value).text);
-    for (const struct dfs_json_node *at = dfs_json_first(reader->doc, node); at != NULL; at = dfs_json_next(reader->doc, at)) {
+    for (const struct dfs_json_node *at = dfs_json_first(reader->doc, node); at != NULL;
+         at = dfs_json_next(reader->doc, at)) {
         const enum dfs_status status = dfs_key_read(reader, &group, at, &fault->groups[fault->groups_count]);
 
         if (status != DFS_OK)
@@ -326,60 +382,110 @@ static enum dfs_status rotate_read(struct dfs_key_reader *reader, const struct d
 /* ---- The fault ------------------------------------------------------------------------------------------------------------ */
 
 #define KIND(NAME, text, type_word, ...) \
-    {.name = text, .type = type_word, .group = 1, .seen = SEEN(kinds_seen[SIM_FAULT_##NAME]), __VA_ARGS__}
+    { \
+        .name = text, .type = type_word, .group = 1, .seen = SEEN(kinds_seen[SIM_FAULT_##NAME]), __VA_ARGS__ \
+    }
 #define BY_HAND(reader_function, schema_text) .offset = 0, .read = reader_function, .schema = schema_text
 #define OF_HOSTS .offset = AT(hosts), .read = sim_hosts_read, .schema = SIM_HOSTS_SCHEMA
-#define HOST_OR_DISK .offset = 0, .read = host_or_object_read, .table = &disk_table, \
-        .schema = "{\"anyOf\":[" SIM_HOST_SCHEMA ",{\"type\":\"array\"},{\"type\":\"object\",\"required\":[\"host\"]}]}"
+#define HOST_OR_DISK \
+    .offset = 0, .read = host_or_object_read, .table = &disk_table, \
+    .schema = "{\"anyOf\":[" SIM_HOST_SCHEMA ",{\"type\":\"array\"},{\"type\":\"object\",\"required\":[\"host\"]}]}"
 
 static const struct dfs_conf_key rows[] = {
-    KIND(CRASH, "crash", DFS_KEY_CUSTOM, OF_HOSTS, .help = "The host dies in the middle of everything; down until `restart`."),
+    KIND(CRASH, "crash", DFS_KEY_CUSTOM, OF_HOSTS,
+         .help = "The host dies in the middle of everything; down until `restart`."),
     KIND(RESTART, "restart", DFS_KEY_CUSTOM, OF_HOSTS, .help = "The host is started on what its disk has."),
     KIND(PAUSE, "pause", DFS_KEY_CUSTOM, OF_HOSTS, .help = "As SIGSTOP."),
-    KIND(SLOW, "slow", DFS_KEY_OBJECT, .offset = 0, .table = &slow_table, .help = "Every step of the host takes longer."),
+    KIND(SLOW, "slow", DFS_KEY_OBJECT, .offset = 0, .table = &slow_table,
+         .help = "Every step of the host takes longer."),
     KIND(LEAVE, "leave", DFS_KEY_CUSTOM, OF_HOSTS, .help = "A clean stop."),
-    KIND(PARTITION, "partition", DFS_KEY_CUSTOM, BY_HAND(partition_read, "{\"type\":\"array\",\"minItems\":2,\"maxItems\":8}"),
+    KIND(PARTITION, "partition", DFS_KEY_CUSTOM,
+         BY_HAND(partition_read, "{\"type\":\"array\",\"minItems\":2,\"maxItems\":8}"),
          .help = "Groups that do not hear each other."),
     KIND(LINK, "link", DFS_KEY_CUSTOM, BY_HAND(link_read, "{\"type\":\"object\",\"required\":[\"from\",\"to\"]}"),
          .help = "Other properties for the links from some hosts to others; any key of `network`."),
-    KIND(DROP, "drop", DFS_KEY_OBJECT, .offset = 0, .table = &message_table, .help = "Messages are lost; a stream is cut in front of one."),
+    KIND(DROP, "drop", DFS_KEY_OBJECT, .offset = 0, .table = &message_table,
+         .help = "Messages are lost; a stream is cut in front of one."),
     KIND(DUPLICATE, "duplicate", DFS_KEY_OBJECT, .offset = 0, .table = &message_table, .help = "Datagrams come twice."),
     KIND(DELAY, "delay", DFS_KEY_OBJECT, .offset = 0, .table = &message_table, .help = "Messages come later."),
     KIND(RESET, "reset", DFS_KEY_CUSTOM,
          BY_HAND(reset_read, "{\"anyOf\":[{\"type\":\"array\",\"minItems\":2,\"maxItems\":2},{\"type\":\"object\"}]}"),
          .help = "Streams between two hosts end at once."),
-    KIND(CLOCK, "clock", DFS_KEY_OBJECT, .offset = 0, .table = &clock_table, .help = "A clock that is off, or runs at another speed."),
+    KIND(CLOCK, "clock", DFS_KEY_OBJECT, .offset = 0, .table = &clock_table,
+         .help = "A clock that is off, or runs at another speed."),
     KIND(BIT_ROT, "bit_rot", DFS_KEY_OBJECT, .offset = 0, .table = &rot_table, .help = "Stored blocks go bad."),
     KIND(DISK_FULL, "disk_full", DFS_KEY_CUSTOM, HOST_OR_DISK, .help = "No room is left."),
-    KIND(DISK_ERROR, "disk_error", DFS_KEY_OBJECT, .offset = 0, .table = &disk_table, .help = "Operations fail with IO."),
+    KIND(DISK_ERROR, "disk_error", DFS_KEY_OBJECT, .offset = 0, .table = &disk_table,
+         .help = "Operations fail with IO."),
     KIND(DISK_SLOW, "disk_slow", DFS_KEY_CUSTOM, HOST_OR_DISK, .help = "Every operation takes longer."),
-    KIND(DISK_VANISH, "disk_vanish", DFS_KEY_CUSTOM, HOST_OR_DISK, .help = "An empty directory; open files fail, creating fails."),
+    KIND(DISK_VANISH, "disk_vanish", DFS_KEY_CUSTOM, HOST_OR_DISK,
+         .help = "An empty directory; open files fail, creating fails."),
     KIND(DISK_STALE, "disk_stale", DFS_KEY_CUSTOM, HOST_OR_DISK, .help = "Reads see what was there before."),
     KIND(DISK_MISDIRECT, "disk_misdirect", DFS_KEY_CUSTOM, HOST_OR_DISK, .help = "Reads see another place."),
-    KIND(SYNC_ERROR, "sync_error", DFS_KEY_CUSTOM, HOST_OR_DISK, .help = "Syncs fail, and drop what they should have kept."),
+    KIND(SYNC_ERROR, "sync_error", DFS_KEY_CUSTOM, HOST_OR_DISK,
+         .help = "Syncs fail, and drop what they should have kept."),
     KIND(IMPERSONATE, "impersonate", DFS_KEY_CUSTOM, OF_HOSTS,
          .help = "A second host with this one's identity, on a copy of its synced disk."),
-    KIND(FORGE, "forge", DFS_KEY_OBJECT, .offset = 0, .table = &forge_table, .help = "Datagrams that somebody else made up."),
-    KIND(REPLAY, "replay", DFS_KEY_OBJECT, .offset = 0, .table = &replay_table, .help = "Datagrams of the past come again."),
+    KIND(FORGE, "forge", DFS_KEY_OBJECT, .offset = 0, .table = &forge_table,
+         .help = "Datagrams that somebody else made up."),
+    KIND(REPLAY, "replay", DFS_KEY_OBJECT, .offset = 0, .table = &replay_table,
+         .help = "Datagrams of the past come again."),
     KIND(ROTATE_KEYS, "rotate_keys", DFS_KEY_CUSTOM, BY_HAND(rotate_read, "{\"enum\":[true,\"auth\"]}"),
          .help = "Auth signs with a new key."),
     KIND(RANDOM, "random", DFS_KEY_OBJECT, .offset = 0, .table = &random_table, .help = "Faults that the seed draws."),
 
     {.name = "at", .type = DFS_KEY_DURATION, .offset = AT(at_ns), .seen = SEEN(at_seen), .help = "When it begins."},
-    {.name = "on", .type = DFS_KEY_OBJECT, .offset = 0, .table = &trigger_table, .seen = SEEN(on_seen),
+    {.name = "on",
+     .type = DFS_KEY_OBJECT,
+     .offset = 0,
+     .table = &trigger_table,
+     .seen = SEEN(on_seen),
      .help = "Or what it waits for."},
-    {.name = "after", .type = DFS_KEY_DURATION, .offset = AT(after_ns), .seen = SEEN(after_seen), .help = "So long after the event."},
-    {.name = "every", .type = DFS_KEY_FLAG, .offset = AT(every), .seen = SEEN(every_seen), .help = "At every such event, not the first only."},
-    {.name = "for", .type = DFS_KEY_DURATION, .offset = AT(for_ns), .seen = SEEN(for_seen), .min = 1,
+    {.name = "after",
+     .type = DFS_KEY_DURATION,
+     .offset = AT(after_ns),
+     .seen = SEEN(after_seen),
+     .help = "So long after the event."},
+    {.name = "every",
+     .type = DFS_KEY_FLAG,
+     .offset = AT(every),
+     .seen = SEEN(every_seen),
+     .help = "At every such event, not the first only."},
+    {.name = "for",
+     .type = DFS_KEY_DURATION,
+     .offset = AT(for_ns),
+     .seen = SEEN(for_seen),
+     .min = 1,
      .help = "Undone after so long; never when absent."},
-    {.name = "from", .type = DFS_KEY_DURATION, .offset = AT(random.from_ns), .seen = SEEN(from_seen), .help = "Of random faults."},
-    {.name = "to", .type = DFS_KEY_DURATION, .offset = AT(random.to_ns), .seen = SEEN(to_seen), .help = "Of random faults."},
-    {.name = "one_way", .type = DFS_KEY_FLAG, .offset = AT(one_way), .seen = SEEN(one_way_seen),
+    {.name = "from",
+     .type = DFS_KEY_DURATION,
+     .offset = AT(random.from_ns),
+     .seen = SEEN(from_seen),
+     .help = "Of random faults."},
+    {.name = "to",
+     .type = DFS_KEY_DURATION,
+     .offset = AT(random.to_ns),
+     .seen = SEEN(to_seen),
+     .help = "Of random faults."},
+    {.name = "one_way",
+     .type = DFS_KEY_FLAG,
+     .offset = AT(one_way),
+     .seen = SEEN(one_way_seen),
      .help = "Of a partition: only the first group's messages to the others are stopped."},
-    {.name = "unsynced", .type = DFS_KEY_CHOICE, .offset = AT(unsynced), .seen = SEEN(unsynced_seen), .default_text = "seeded",
-     .words = "lose|keep|torn|seeded", .help = "Of a crash: what becomes of bytes and names that no sync has covered."},
-    {.name = "streams", .type = DFS_KEY_CHOICE, .offset = AT(streams), .seen = SEEN(streams_seen), .default_text = "default",
-     .words = "default|silent|reset", .help = "Of a crash: as by loss of power, or as by the end of a process."},
+    {.name = "unsynced",
+     .type = DFS_KEY_CHOICE,
+     .offset = AT(unsynced),
+     .seen = SEEN(unsynced_seen),
+     .default_text = "seeded",
+     .words = "lose|keep|torn|seeded",
+     .help = "Of a crash: what becomes of bytes and names that no sync has covered."},
+    {.name = "streams",
+     .type = DFS_KEY_CHOICE,
+     .offset = AT(streams),
+     .seen = SEEN(streams_seen),
+     .default_text = "default",
+     .words = "default|silent|reset",
+     .help = "Of a crash: as by loss of power, or as by the end of a process."},
 };
 
 /* ---- Rules ------------------------------------------------------------------------------------------------------------------ */
@@ -387,7 +493,8 @@ static const struct dfs_conf_key rows[] = {
 static enum dfs_status belongs(struct dfs_key_reader *reader, const struct dfs_json_node *object, const char *key,
                                const char *where)
 {
-    return dfs_json_refuse_key(reader->doc, dfs_json_get(reader->doc, object, key), reader->error, "belongs to %s", where);
+    return dfs_json_refuse_key(reader->doc, dfs_json_get(reader->doc, object, key), reader->error, "belongs to %s",
+                               where);
 }
 
 /* Words that this kind has no use for would be silence. */
@@ -416,12 +523,14 @@ static enum dfs_status check_disk_words(struct dfs_key_reader *reader, const str
     return DFS_OK;
 }
 
-static enum dfs_status check_random(struct dfs_key_reader *reader, const struct dfs_json_node *object, struct sim_fault *fault)
+static enum dfs_status check_random(struct dfs_key_reader *reader, const struct dfs_json_node *object,
+                                    struct sim_fault *fault)
 {
     struct sim_random_faults *random = &fault->random;
 
     if (fault->at_seen || fault->on_seen)
-        return belongs(reader, object, fault->at_seen ? "at" : "on", "a single fault; random ones have \"from\" and \"to\"");
+        return belongs(reader, object, fault->at_seen ? "at" : "on",
+                       "a single fault; random ones have \"from\" and \"to\"");
     if (random->rate_seen == random->count_seen)
         return dfs_key_refuse(reader, dfs_json_get(reader->doc, object, "random"),
                               "needs exactly one of the keys \"rate\", \"count\"");
@@ -437,9 +546,9 @@ static enum dfs_status check_random(struct dfs_key_reader *reader, const struct 
 /* Faults that are over as soon as they have happened. */
 static bool is_momentary(enum sim_fault_kind kind)
 {
-    return kind == SIM_FAULT_RESTART || kind == SIM_FAULT_RESET || kind == SIM_FAULT_BIT_ROT || kind == SIM_FAULT_FORGE ||
-           kind == SIM_FAULT_REPLAY || kind == SIM_FAULT_ROTATE_KEYS || kind == SIM_FAULT_IMPERSONATE ||
-           kind == SIM_FAULT_RANDOM;
+    return kind == SIM_FAULT_RESTART || kind == SIM_FAULT_RESET || kind == SIM_FAULT_BIT_ROT ||
+           kind == SIM_FAULT_FORGE || kind == SIM_FAULT_REPLAY || kind == SIM_FAULT_ROTATE_KEYS ||
+           kind == SIM_FAULT_IMPERSONATE || kind == SIM_FAULT_RANDOM;
 }
 
 static enum dfs_status check_times(struct dfs_key_reader *reader, const struct dfs_json_node *object,
@@ -463,7 +572,8 @@ static enum dfs_status check_times(struct dfs_key_reader *reader, const struct d
 }
 
 /* What a kind needs beyond its own table. */
-static enum dfs_status check_kind(struct dfs_key_reader *reader, const struct dfs_json_node *object, struct sim_fault *fault)
+static enum dfs_status check_kind(struct dfs_key_reader *reader, const struct dfs_json_node *object,
+                                  struct sim_fault *fault)
 {
     const enum sim_fault_kind kind = fault->kind;
 
@@ -486,9 +596,10 @@ static enum dfs_status check_kind(struct dfs_key_reader *reader, const struct df
         if (fault->count == 0)
             fault->count = 1;
         if (fault->message != DFS_MSG_HEARTBEAT && fault->message != DFS_MSG_HEARTBEAT_ACK)
-            return dfs_key_refuse(reader, object,
-                                  "\"%s\" of %s cannot be injected: it travels in TLS; datagrams are HEARTBEAT and HEARTBEAT_ACK",
-                                  sim_fault_name(kind), dfs_message_name(fault->message));
+            return dfs_key_refuse(
+                reader, object,
+                "\"%s\" of %s cannot be injected: it travels in TLS; datagrams are HEARTBEAT and HEARTBEAT_ACK",
+                sim_fault_name(kind), dfs_message_name(fault->message));
         if (fault->hosts.count == 0 && fault->message == DFS_MSG_HEARTBEAT)
             sim_host_refs_add(&fault->hosts, SIM_HOST_ALL_DATA, 0);
         else if (fault->hosts.count == 0)
@@ -496,10 +607,11 @@ static enum dfs_status check_kind(struct dfs_key_reader *reader, const struct df
     }
     if (kind == SIM_FAULT_DUPLICATE && fault->message != 0 && fault->message != DFS_MSG_HEARTBEAT &&
         fault->message != DFS_MSG_HEARTBEAT_ACK)
-        return dfs_key_refuse(reader, object,
-                              "\"duplicate\" of %s cannot be injected: streams repeat nothing; datagrams are HEARTBEAT and "
-                              "HEARTBEAT_ACK",
-                              dfs_message_name(fault->message));
+        return dfs_key_refuse(
+            reader, object,
+            "\"duplicate\" of %s cannot be injected: streams repeat nothing; datagrams are HEARTBEAT and "
+            "HEARTBEAT_ACK",
+            dfs_message_name(fault->message));
     return DFS_OK;
 }
 
@@ -524,4 +636,3 @@ static enum dfs_status check(struct dfs_key_reader *reader, const struct dfs_jso
 
 const struct dfs_keytable sim_fault_table = {
     .name = "fault", SIM_ROWS(rows), .help = "Something goes wrong, at a time or at an event.", .check = check};
-

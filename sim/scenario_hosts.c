@@ -24,12 +24,13 @@ static enum dfs_status refuse_host(struct dfs_key_reader *reader, const struct d
     if (!json_is_string(node->value))
         return dfs_key_refuse(reader, node, "expected a host such as \"d3\" or a set such as \"data\", found %s",
                               dfs_json_described(node->value).text);
-    return dfs_key_refuse(reader, node, "\"%s\" is no host%s", dfs_quote_text(json_string_value(node->value)).text,
-                          dfs_words_suggest(json_string_value(node->value), names, sizeof names / sizeof names[0]).text);
+    return dfs_key_refuse(
+        reader, node, "\"%s\" is no host%s", dfs_quote_text(json_string_value(node->value)).text,
+        dfs_words_suggest(json_string_value(node->value), names, sizeof names / sizeof names[0]).text);
 }
 
-enum dfs_status sim_host_read(struct dfs_key_reader *reader, const struct dfs_conf_key *row, const struct dfs_json_node *node,
-                              void *field)
+enum dfs_status sim_host_read(struct dfs_key_reader *reader, const struct dfs_conf_key *row,
+                              const struct dfs_json_node *node, void *field)
 {
     struct sim_host_ref ref;
 
@@ -41,8 +42,8 @@ enum dfs_status sim_host_read(struct dfs_key_reader *reader, const struct dfs_co
     return DFS_OK;
 }
 
-enum dfs_status sim_hosts_read(struct dfs_key_reader *reader, const struct dfs_conf_key *row, const struct dfs_json_node *node,
-                               void *field)
+enum dfs_status sim_hosts_read(struct dfs_key_reader *reader, const struct dfs_conf_key *row,
+                               const struct dfs_json_node *node, void *field)
 {
     /* `size` of the row, which custom keys have no use for, says that "rest" makes sense here. */
     const struct dfs_conf_key one = {.name = "host", .type = DFS_KEY_CUSTOM, .read = sim_host_read, .size = row->size};
@@ -61,7 +62,8 @@ enum dfs_status sim_hosts_read(struct dfs_key_reader *reader, const struct dfs_c
     }
     if (json_array_size(node->value) == 0)
         return dfs_key_refuse(reader, node, "expected at least one host, found an empty list");
-    for (const struct dfs_json_node *at = dfs_json_first(reader->doc, node); at != NULL; at = dfs_json_next(reader->doc, at)) {
+    for (const struct dfs_json_node *at = dfs_json_first(reader->doc, node); at != NULL;
+         at = dfs_json_next(reader->doc, at)) {
         const enum dfs_status status = sim_hosts_read(reader, row, at, field);
 
         if (status != DFS_OK)
@@ -85,8 +87,9 @@ enum dfs_status sim_message_read(struct dfs_key_reader *reader, const struct dfs
         return dfs_key_refuse(reader, node, "expected a message such as \"HEARTBEAT\", found %s",
                               dfs_json_described(node->value).text);
     if (!dfs_message_find(json_string_value(node->value), &number))
-        return dfs_key_refuse(reader, node, "\"%s\" is no message%s", dfs_quote_text(json_string_value(node->value)).text,
-                              dfs_words_suggest(json_string_value(node->value), names, sizeof names / sizeof names[0]).text);
+        return dfs_key_refuse(
+            reader, node, "\"%s\" is no message%s", dfs_quote_text(json_string_value(node->value)).text,
+            dfs_words_suggest(json_string_value(node->value), names, sizeof names / sizeof names[0]).text);
     memcpy(field, &number, sizeof number);
     return DFS_OK;
 }

@@ -26,15 +26,16 @@ void sim_reading_pend(struct dfs_key_reader *reader, const struct sim_pending *p
 
 /* Readers of custom keys: a host or a list of them into a struct sim_host_refs (added to what is there), one host into a struct sim_host_ref,
  * a message's name into a uint32_t. */
-enum dfs_status sim_hosts_read(struct dfs_key_reader *reader, const struct dfs_conf_key *row, const struct dfs_json_node *node,
-                               void *field);
-enum dfs_status sim_host_read(struct dfs_key_reader *reader, const struct dfs_conf_key *row, const struct dfs_json_node *node,
-                              void *field);
+enum dfs_status sim_hosts_read(struct dfs_key_reader *reader, const struct dfs_conf_key *row,
+                               const struct dfs_json_node *node, void *field);
+enum dfs_status sim_host_read(struct dfs_key_reader *reader, const struct dfs_conf_key *row,
+                              const struct dfs_json_node *node, void *field);
 enum dfs_status sim_message_read(struct dfs_key_reader *reader, const struct dfs_conf_key *row,
                                  const struct dfs_json_node *node, void *field);
 
 /* The name of an event. */
-enum dfs_status sim_event_read(struct dfs_key_reader *reader, const struct dfs_json_node *node, enum sim_event *ret_event);
+enum dfs_status sim_event_read(struct dfs_key_reader *reader, const struct dfs_json_node *node,
+                               enum sim_event *ret_event);
 
 /* What JSON Schema says of them. */
 #define SIM_HOST_SCHEMA "{\"type\":\"string\",\"pattern\":\"^(auth|meta|data|clients|all|rest|[dc][1-9][0-9]*)$\"}"

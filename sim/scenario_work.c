@@ -11,7 +11,8 @@
 #define SIZE_DEFAULT "100KB"
 
 /* [FIRST, LAST], both included; bytes as numbers or as sizes. */
-static enum dfs_status position_read(struct dfs_key_reader *reader, const struct dfs_json_node *node, int64_t *ret_value)
+static enum dfs_status position_read(struct dfs_key_reader *reader, const struct dfs_json_node *node,
+                                     int64_t *ret_value)
 {
     static const struct dfs_conf_key as_count = {.name = "position", .type = DFS_KEY_COUNT};
     static const struct dfs_conf_key as_size = {.name = "position", .type = DFS_KEY_SIZE};
@@ -26,7 +27,8 @@ static enum dfs_status range_read(struct dfs_key_reader *reader, const struct df
 
     (void)row;
     if (!json_is_array(node->value) || json_array_size(node->value) != 2)
-        return dfs_key_refuse(reader, node, "expected [FIRST, LAST] in bytes, found %s", dfs_json_described(node->value).text);
+        return dfs_key_refuse(reader, node, "expected [FIRST, LAST] in bytes, found %s",
+                              dfs_json_described(node->value).text);
     const struct dfs_json_node *first = dfs_json_first(reader->doc, node);
     enum dfs_status status = position_read(reader, first, &work->first);
 
@@ -63,7 +65,11 @@ static const struct dfs_conf_key rows[] = {
      .help = "A step: the operation, with its path (of a list the prefix, of a login the user)."},
     SIM_OPERATION_MAP(X)
 #undef X
-    {.name = "at", .type = DFS_KEY_DURATION, .offset = AT(at_ns), .seen = SEEN(at_seen), .help = "When the step is asked."},
+        {.name = "at",
+         .type = DFS_KEY_DURATION,
+         .offset = AT(at_ns),
+         .seen = SEEN(at_seen),
+         .help = "When the step is asked."},
     {.name = "client",
      .type = DFS_KEY_CUSTOM,
      .offset = AT(client),
@@ -71,7 +77,12 @@ static const struct dfs_conf_key rows[] = {
      .schema = SIM_HOST_SCHEMA,
      .seen = SEEN(client_seen),
      .help = "Who asks; c1 when absent."},
-    {.name = "id", .type = DFS_KEY_TEXT, .flags = DFS_KEY_FIXED, .offset = AT(id), .size = SIM_NAME_BYTES, .min = 1,
+    {.name = "id",
+     .type = DFS_KEY_TEXT,
+     .flags = DFS_KEY_FIXED,
+     .offset = AT(id),
+     .size = SIM_NAME_BYTES,
+     .min = 1,
      .help = "The step's name, for expectations."},
     {.name = "size",
      .type = DFS_KEY_SIZE,
@@ -87,7 +98,11 @@ static const struct dfs_conf_key rows[] = {
      .default_text = "good",
      .words = "good|expired|forged|stolen|wrong_issuer|none",
      .help = "The token that the client shows for this step."},
-    {.name = "to_path", .type = DFS_KEY_TEXT, .offset = AT(to_path), .size = DFS_PATH_BYTES_MAX + 1, .seen = SEEN(to_path_seen),
+    {.name = "to_path",
+     .type = DFS_KEY_TEXT,
+     .offset = AT(to_path),
+     .size = DFS_PATH_BYTES_MAX + 1,
+     .seen = SEEN(to_path_seen),
      .help = "Of a move."},
     {.name = "range",
      .type = DFS_KEY_CUSTOM,
@@ -103,17 +118,39 @@ static const struct dfs_conf_key rows[] = {
      .schema = "{\"anyOf\":[{\"type\":\"integer\",\"minimum\":0},{\"type\":\"string\"}]}",
      .seen = SEEN(after_bytes_seen),
      .help = "Of an abort_put: given up when so many bytes were taken from the file; half of them when absent."},
-    {.name = "version", .type = DFS_KEY_COUNT, .offset = AT(version), .help = "Of a restore, get or stat; 0 is the newest."},
-    {.name = "ack", .type = DFS_KEY_CHOICE, .offset = AT(ack), .default_text = "default", .words = "default|all|quorum",
+    {.name = "version",
+     .type = DFS_KEY_COUNT,
+     .offset = AT(version),
+     .help = "Of a restore, get or stat; 0 is the newest."},
+    {.name = "ack",
+     .type = DFS_KEY_CHOICE,
+     .offset = AT(ack),
+     .default_text = "default",
+     .words = "default|all|quorum",
      .help = "Of a put: copies that must be stored before it is acknowledged."},
-    {.name = "durability", .type = DFS_KEY_CHOICE, .offset = AT(durability), .default_text = "default", .words = "default|sync|async",
+    {.name = "durability",
+     .type = DFS_KEY_CHOICE,
+     .offset = AT(durability),
+     .default_text = "default",
+     .words = "default|sync|async",
      .help = "Of a put."},
-    {.name = "if_absent", .type = DFS_KEY_FLAG, .offset = AT(if_absent), .default_text = "false",
+    {.name = "if_absent",
+     .type = DFS_KEY_FLAG,
+     .offset = AT(if_absent),
+     .default_text = "false",
      .help = "Of a put or move: only where nothing stands."},
-    {.name = "from", .type = DFS_KEY_DURATION, .offset = AT(from_ns), .seen = SEEN(from_seen), .help = "A mix: when it begins."},
-    {.name = "to", .type = DFS_KEY_DURATION, .offset = AT(to_ns), .seen = SEEN(to_seen),
+    {.name = "from",
+     .type = DFS_KEY_DURATION,
+     .offset = AT(from_ns),
+     .seen = SEEN(from_seen),
+     .help = "A mix: when it begins."},
+    {.name = "to",
+     .type = DFS_KEY_DURATION,
+     .offset = AT(to_ns),
+     .seen = SEEN(to_seen),
      .help = "A mix: when it ends; with the scenario when absent."},
-    SIM_HOSTS_ROW("clients", struct sim_work, clients, .seen = SEEN(clients_seen), .help = "A mix: who asks; all when absent."),
+    SIM_HOSTS_ROW("clients", struct sim_work, clients, .seen = SEEN(clients_seen),
+                  .help = "A mix: who asks; all when absent."),
     {.name = "rate",
      .type = DFS_KEY_DECIMAL,
      .offset = AT(rate_millionths),
@@ -121,9 +158,19 @@ static const struct dfs_conf_key rows[] = {
      .min = 1,
      .max = 1000000 * DFS_DECIMAL_ONE, /* one a microsecond */
      .help = "A mix: operations a second, all clients together."},
-    {.name = "paths", .type = DFS_KEY_COUNT, .offset = AT(paths), .seen = SEEN(paths_seen), .min = 1, .max = 10000000,
-     .default_text = "10", .help = "A mix: how many paths it works on."},
-    {.name = "mix", .type = DFS_KEY_OBJECT, .offset = 0, .table = &weight_table, .seen = SEEN(mix_seen),
+    {.name = "paths",
+     .type = DFS_KEY_COUNT,
+     .offset = AT(paths),
+     .seen = SEEN(paths_seen),
+     .min = 1,
+     .max = 10000000,
+     .default_text = "10",
+     .help = "A mix: how many paths it works on."},
+    {.name = "mix",
+     .type = DFS_KEY_OBJECT,
+     .offset = 0,
+     .table = &weight_table,
+     .seen = SEEN(mix_seen),
      .help = "A mix: which operations, by weight."},
 };
 
@@ -133,7 +180,8 @@ static enum dfs_status misplaced(struct dfs_key_reader *reader, const struct dfs
     return dfs_json_refuse_key(reader->doc, dfs_json_get(reader->doc, object, key), reader->error, "%s", why);
 }
 
-static enum dfs_status check_mix(struct dfs_key_reader *reader, const struct dfs_json_node *object, struct sim_work *work)
+static enum dfs_status check_mix(struct dfs_key_reader *reader, const struct dfs_json_node *object,
+                                 struct sim_work *work)
 {
     static const char *const of_steps[] = {"at", "client", "to_path", "range", "after_bytes", "version"};
     int64_t sum = 0;
@@ -143,7 +191,8 @@ static enum dfs_status check_mix(struct dfs_key_reader *reader, const struct dfs
             return misplaced(reader, object, of_steps[i], "belongs to a single step, and this is a random mix");
     }
     if (!work->rate_seen)
-        return dfs_key_refuse(reader, object, "the key \"rate\" is missing; a random mix says how many operations a second");
+        return dfs_key_refuse(reader, object,
+                              "the key \"rate\" is missing; a random mix says how many operations a second");
     if (work->to_seen && work->to_ns <= work->from_ns)
         return misplaced(reader, object, "to", "is not after \"from\"");
     if (!work->mix_seen) { /* what most programs do */
@@ -160,7 +209,8 @@ static enum dfs_status check_mix(struct dfs_key_reader *reader, const struct dfs
     return DFS_OK;
 }
 
-static enum dfs_status check_step(struct dfs_key_reader *reader, const struct dfs_json_node *object, struct sim_work *work)
+static enum dfs_status check_step(struct dfs_key_reader *reader, const struct dfs_json_node *object,
+                                  struct sim_work *work)
 {
     static const char *const of_mixes[] = {"from", "to", "clients", "rate", "paths", "mix"};
     const enum sim_operation_kind kind = work->kind;
@@ -174,7 +224,8 @@ static enum dfs_status check_step(struct dfs_key_reader *reader, const struct df
     if (!work->client_seen)
         work->client = (struct sim_host_ref){.kind = SIM_HOST_CLIENT};
     if (work->client.kind != SIM_HOST_CLIENT)
-        return dfs_key_refuse(reader, dfs_json_get(reader->doc, object, "client"), "expected one client such as \"c1\"");
+        return dfs_key_refuse(reader, dfs_json_get(reader->doc, object, "client"),
+                              "expected one client such as \"c1\"");
     if (kind == SIM_OP_MOVE && !work->to_path_seen)
         return dfs_key_refuse(reader, object, "the key \"to_path\" is missing; a move says where to");
     if (kind == SIM_OP_RANGE_GET && !work->range_seen)
@@ -211,8 +262,9 @@ static enum dfs_status check(struct dfs_key_reader *reader, const struct dfs_jso
     if (first != NULL)
         return check_step(reader, object, work);
     if (!work->mix_seen && !work->rate_seen)
-        return dfs_key_refuse(reader, object,
-                              "is neither a step (such as \"put\": \"a/one\") nor a random mix (with \"rate\" and \"mix\")");
+        return dfs_key_refuse(
+            reader, object,
+            "is neither a step (such as \"put\": \"a/one\") nor a random mix (with \"rate\" and \"mix\")");
     return check_mix(reader, object, work);
 }
 

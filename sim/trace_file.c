@@ -20,8 +20,8 @@ static void begin(struct sim_trace_file *trace, const struct sim_host *host, con
     const bool before = trace->run->zero == DFS_NEVER;
     const dfs_time_ns at = before ? now : now - trace->run->zero;
 
-    (void)fprintf(trace->file, "%c%6" PRIu64 ".%09" PRIu64 " %-8s %-10s ", before ? '<' : ' ', at / DFS_SECONDS, at % DFS_SECONDS,
-                  host != NULL ? sim_host_name(host) : "-", what);
+    (void)fprintf(trace->file, "%c%6" PRIu64 ".%09" PRIu64 " %-8s %-10s ", before ? '<' : ' ', at / DFS_SECONDS,
+                  at % DFS_SECONDS, host != NULL ? sim_host_name(host) : "-", what);
 }
 
 static void print_message(struct sim_trace_file *trace, const struct sim_message *message)
@@ -33,7 +33,8 @@ static void print_message(struct sim_trace_file *trace, const struct sim_message
         (void)fprintf(trace->file, "%zu bytes that are no frame\n", message->head_bytes);
         return;
     }
-    struct dfs_rd body = dfs_rd_make(message->head + DFS_FRAME_HEADER_BYTES, message->head_bytes - DFS_FRAME_HEADER_BYTES);
+    struct dfs_rd body =
+        dfs_rd_make(message->head + DFS_FRAME_HEADER_BYTES, message->head_bytes - DFS_FRAME_HEADER_BYTES);
 
     dfs_arena_reset(&trace->arena);
     if (dfs_decode(dfs_message_layout(frame.type), &body, &trace->arena, &trace->decoded) != DFS_OK) {
@@ -47,8 +48,8 @@ static void print_message(struct sim_trace_file *trace, const struct sim_message
     (void)fprintf(trace->file, "%s\n", message->injected ? " (injected)" : "");
 }
 
-static void on_message(struct sim_trace_file *trace, const struct sim_message *message, struct sim_host *host, const char *what,
-                       const char *arrow, const struct sim_host *other)
+static void on_message(struct sim_trace_file *trace, const struct sim_message *message, struct sim_host *host,
+                       const char *what, const char *arrow, const struct sim_host *other)
 {
     begin(trace, host, what);
     (void)fprintf(trace->file, "%s %-8s ", arrow, other != NULL ? sim_host_name(other) : "nobody");
@@ -95,9 +96,9 @@ static void on_trace(void *arg, struct sim_host *host, const struct dfs_trace *e
         dfs_id_print(&event->block.file, id);
         (void)fprintf(trace->file, "block=%s-%u-%u ", id, event->block.index, event->block.generation);
     }
-    (void)fprintf(trace->file, "%s a=%" PRIu64 " b=%" PRIu64 "%s%s%s%s\n", dfs_status_name(event->status), event->a, event->b,
-                  event->text != NULL ? " " : "", event->text != NULL ? event->text : "", event->text2 != NULL ? " " : "",
-                  event->text2 != NULL ? event->text2 : "");
+    (void)fprintf(trace->file, "%s a=%" PRIu64 " b=%" PRIu64 "%s%s%s%s\n", dfs_status_name(event->status), event->a,
+                  event->b, event->text != NULL ? " " : "", event->text != NULL ? event->text : "",
+                  event->text2 != NULL ? " " : "", event->text2 != NULL ? event->text2 : "");
 }
 
 static void on_disk(void *arg, const struct sim_disk_event *event)
@@ -114,8 +115,8 @@ static void on_opened(void *arg, const struct sim_connection *connection)
     struct sim_trace_file *trace = arg;
 
     begin(trace, connection->from, "open");
-    (void)fprintf(trace->file, "-> %-8s connection %" PRIu64 "\n", connection->to != NULL ? sim_host_name(connection->to) : "nobody",
-                  connection->conn);
+    (void)fprintf(trace->file, "-> %-8s connection %" PRIu64 "\n",
+                  connection->to != NULL ? sim_host_name(connection->to) : "nobody", connection->conn);
 }
 
 static void on_closed(void *arg, const struct sim_connection *connection, struct sim_host *told, enum dfs_status status)
@@ -140,9 +141,10 @@ static void on_asked(struct sim_run *run, void *state, const struct sim_operatio
     struct sim_trace_file *trace = state;
 
     begin(trace, run->cluster->clients[operation->client].host, "asked");
-    (void)fprintf(trace->file, "operation %" PRIu64 ": %s %s%s%s%s\n", operation->number, sim_operation_name(operation->kind),
-                  operation->path != NULL ? operation->path->name : "", operation->to_path != NULL ? " to " : "",
-                  operation->to_path != NULL ? operation->to_path->name : "", operation->audit ? " (audit)" : "");
+    (void)fprintf(trace->file, "operation %" PRIu64 ": %s %s%s%s%s\n", operation->number,
+                  sim_operation_name(operation->kind), operation->path != NULL ? operation->path->name : "",
+                  operation->to_path != NULL ? " to " : "", operation->to_path != NULL ? operation->to_path->name : "",
+                  operation->audit ? " (audit)" : "");
 }
 
 static void on_answered(struct sim_run *run, void *state, const struct sim_operation *operation,
@@ -157,8 +159,8 @@ static void on_answered(struct sim_run *run, void *state, const struct sim_opera
                   result != NULL && result->status != DFS_OK ? result->words : "");
 }
 
-static void on_fault(struct sim_run *run, void *state, size_t index, const struct sim_fault *fault, struct sim_host *host,
-                     bool begins)
+static void on_fault(struct sim_run *run, void *state, size_t index, const struct sim_fault *fault,
+                     struct sim_host *host, bool begins)
 {
     struct sim_trace_file *trace = state;
 

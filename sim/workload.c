@@ -56,7 +56,17 @@ struct sim_workload {
 };
 
 /* Draws of a mix: one number an operation and purpose. */
-enum mix_draw { DRAW_TIME, DRAW_CLIENT, DRAW_KIND, DRAW_PATH, DRAW_TO_PATH, DRAW_SIZE, DRAW_RANGE, DRAW_ABORT, DRAW_COUNT };
+enum mix_draw {
+    DRAW_TIME,
+    DRAW_CLIENT,
+    DRAW_KIND,
+    DRAW_PATH,
+    DRAW_TO_PATH,
+    DRAW_SIZE,
+    DRAW_RANGE,
+    DRAW_ABORT,
+    DRAW_COUNT
+};
 
 static uint64_t mix_draw(const struct task *task, enum mix_draw purpose, uint64_t count)
 {
@@ -103,7 +113,7 @@ static struct sim_operation *operation_by_number(const struct sim_workload *work
 /* What an operation's outcome adds to the trace hash. */
 static void hash_outcome(struct sim_run *run, const struct sim_operation *operation)
 {
-    const uint64_t words[] = {operation->number, (uint64_t)operation->kind, (uint64_t)operation->status,
+    const uint64_t words[] = {operation->number,  (uint64_t)operation->kind,  (uint64_t)operation->status,
                               operation->version, operation->got_fingerprint, operation->got_bytes};
 
     sim_world_hash_add(run->world, words, sizeof words);
@@ -139,7 +149,8 @@ static void cancel_due(void *arg, struct sim_world *world)
 }
 
 /* Taking bytes from the source is what `after_bytes` counts. */
-static size_t on_fill_counted(void *arg, uint32_t client, uint64_t source, uint64_t offset, uint8_t *bytes, size_t count)
+static size_t on_fill_counted(void *arg, uint32_t client, uint64_t source, uint64_t offset, uint8_t *bytes,
+                              size_t count)
 {
     struct sim_workload *workload = arg;
     struct sim_operation *operation = operation_by_number(workload, source);
@@ -147,7 +158,8 @@ static size_t on_fill_counted(void *arg, uint32_t client, uint64_t source, uint6
 
     if (operation->kind == SIM_OP_ABORT_PUT && !operation->aborting && offset + got >= operation->abort_after_bytes) {
         operation->aborting = true;
-        workload->aborts = dfs_realloc_array(workload->aborts, workload->aborts_count + 1, sizeof(struct sim_operation *));
+        workload->aborts =
+            dfs_realloc_array(workload->aborts, workload->aborts_count + 1, sizeof(struct sim_operation *));
         workload->aborts[workload->aborts_count++] = operation;
         if (workload->aborts_count == 1)
             sim_world_call(workload->run->world, sim_world_now(workload->run->world), cancel_due, workload);
@@ -287,7 +299,8 @@ static void on_answer(void *arg, uint32_t index, uint64_t command, const struct 
     workload->by_command[command - 1] = NULL;
     workload->running--;
     named(result, &version, &file);
-    const bool kept = sim_ledger_answer(&run->ledger, operation, sim_world_now(run->world), result->status, version, file, &violation);
+    const bool kept = sim_ledger_answer(&run->ledger, operation, sim_world_now(run->world), result->status, version,
+                                        file, &violation);
 
     hash_outcome(run, operation);
     if (!kept && !is_excused(workload, operation))
@@ -338,8 +351,8 @@ static uint64_t command_put(struct sim_workload *workload, const struct wish *wi
 
     operation->if_absent = wish->if_absent;
     operation->abort_after_bytes = wish->after_bytes;
-    sim_ledger_put(&workload->run->ledger, operation, sim_world_draw(workload->run->world, "content", operation->number),
-                   wish->size_bytes);
+    sim_ledger_put(&workload->run->ledger, operation,
+                   sim_world_draw(workload->run->world, "content", operation->number), wish->size_bytes);
     return sim_client_command(workload->run->cluster, operation->client, DFS_CLIENT_PUT, &put, sizeof put);
 }
 
@@ -405,7 +418,8 @@ static uint64_t command_send(struct sim_workload *workload, const struct wish *w
     dfs_unreachable("command_send");
 }
 
-static struct sim_operation *ask(struct sim_workload *workload, uint32_t client, const struct wish *wish, enum sim_token token)
+static struct sim_operation *ask(struct sim_workload *workload, uint32_t client, const struct wish *wish,
+                                 enum sim_token token)
 {
     struct sim_run *run = workload->run;
 
@@ -542,9 +556,15 @@ static void mix_ask(struct task *task)
     char to_path[64];
     const enum sim_operation_kind kind = mix_kind(task);
     const uint32_t client = task->clients[mix_draw(task, DRAW_CLIENT, task->clients_count)];
-    const uint64_t size = (uint64_t)dfs_spread_at(&work->size, mix_draw(task, DRAW_SIZE, dfs_spread_width(&work->size)));
-    struct wish wish = {.kind = kind, .path = path, .size_bytes = size, .step = UINT32_MAX, .if_absent = work->if_absent,
-                        .ack = (enum dfs_ack)work->ack, .durability = (enum dfs_durability)work->durability};
+    const uint64_t size =
+        (uint64_t)dfs_spread_at(&work->size, mix_draw(task, DRAW_SIZE, dfs_spread_width(&work->size)));
+    struct wish wish = {.kind = kind,
+                        .path = path,
+                        .size_bytes = size,
+                        .step = UINT32_MAX,
+                        .if_absent = work->if_absent,
+                        .ack = (enum dfs_ack)work->ack,
+                        .durability = (enum dfs_durability)work->durability};
 
     mix_path(task, DRAW_PATH, path, sizeof path);
     if (kind == SIM_OP_MOVE) {
@@ -652,7 +672,8 @@ static bool at_rest(struct sim_run *run, void *state, char *why, size_t room)
 
         if (operation == NULL)
             continue;
-        (void)snprintf(why, room, "%zu operations have no answer; the first is number %llu: %s of %s by c%u, asked at %.3f s",
+        (void)snprintf(why, room,
+                       "%zu operations have no answer; the first is number %llu: %s of %s by c%u, asked at %.3f s",
                        workload->running, (unsigned long long)operation->number, sim_operation_name(operation->kind),
                        operation->path != NULL ? operation->path->name : "-", operation->client + 1,
                        (double)(operation->asked_at - run->zero) / 1e9);
@@ -714,7 +735,8 @@ void sim_workload_begin(struct sim_workload *workload)
         if (task->work->is_mix)
             mix_begin(task);
         else if (task->work->at_ns <= workload->run->scenario->duration_ns)
-            sim_world_call(workload->run->world, sim_run_world_time(workload->run, (dfs_time_ns)task->work->at_ns), step_now, task);
+            sim_world_call(workload->run->world, sim_run_world_time(workload->run, (dfs_time_ns)task->work->at_ns),
+                           step_now, task);
     }
 }
 
@@ -749,7 +771,8 @@ void sim_workload_vacuity(struct sim_workload *workload)
         const struct task *task = &workload->tasks[i];
 
         if (!task->work->is_mix && task->operation == NULL)
-            sim_run_verdict(run, SIM_VACUOUS, "step %zu (line %u, %s of %s) was never asked: its client was down, or the time was over",
+            sim_run_verdict(run, SIM_VACUOUS,
+                            "step %zu (line %u, %s of %s) was never asked: its client was down, or the time was over",
                             i, task->work->line, sim_operation_name(task->work->kind), task->work->path);
         if (task->work->is_mix && task->asked == 0)
             sim_run_verdict(run, SIM_VACUOUS, "the mix in line %u never asked anything", task->work->line);
