@@ -183,12 +183,9 @@ enum dfs_status dfs_cert_self_signed(const char *name, struct dfs_cert *ret_cert
 static bool sign_node(X509 *x509, X509 *issuer, EVP_PKEY *issuer_key, const char *names)
 {
     const struct extension extensions[] = {
-        {NID_basic_constraints, "critical,CA:FALSE"},
-        {NID_key_usage, "critical,digitalSignature"},
-        {NID_ext_key_usage, "serverAuth,clientAuth"},
-        {NID_subject_key_identifier, "hash"},
-        {NID_authority_key_identifier, "keyid:always"},
-        {NID_subject_alt_name, names},
+        {NID_basic_constraints, "critical,CA:FALSE"},   {NID_key_usage, "critical,digitalSignature"},
+        {NID_ext_key_usage, "serverAuth,clientAuth"},   {NID_subject_key_identifier, "hash"},
+        {NID_authority_key_identifier, "keyid:always"}, {NID_subject_alt_name, names},
     };
 
     return finish(x509, issuer, issuer_key, extensions, sizeof extensions / sizeof extensions[0]);

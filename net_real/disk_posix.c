@@ -21,14 +21,15 @@ struct file {
     struct dfs_pool_strand strand;
     unsigned pending; /* loop's thread */
 
-    int write_fd; /* between CREATE and PUBLISH, REMOVE or FORGET; -1 otherwise. Exclusive jobs only */
-    bool lost;    /* a sync of it failed: nothing of it can be trusted */
+    int write_fd;        /* between CREATE and PUBLISH, REMOVE or FORGET; -1 otherwise. Exclusive jobs only */
+    bool lost;           /* a sync of it failed: nothing of it can be trusted */
     uint64_t early_from; /* written and not yet asked to be written back */
     uint64_t early_to;
 
     int read_fd; /* under the disk's mutex, since reads share a strand */
     bool stale;  /* read_fd is no longer what the name says */
-    struct dfs_list link; /* in `cold` when only open for reading and nothing is pending, else in `warm`; loop's thread */
+    struct dfs_list
+        link; /* in `cold` when only open for reading and nothing is pending, else in `warm`; loop's thread */
     bool cold;
 };
 
@@ -565,9 +566,9 @@ static void submit_to_directory(struct dfs_disk_posix *disk, struct operation *o
 }
 
 static void (*const runs[DFS_DISK_VERB_COUNT])(struct dfs_pool_job *job) = {
-    [DFS_DISK_CREATE] = run_create, [DFS_DISK_WRITE] = run_write, [DFS_DISK_SYNC] = run_sync,
-    [DFS_DISK_PUBLISH] = run_publish, [DFS_DISK_READ] = run_read, [DFS_DISK_REMOVE] = run_remove,
-    [DFS_DISK_LIST] = run_list, [DFS_DISK_SPACE] = run_space, [DFS_DISK_FORGET] = run_forget,
+    [DFS_DISK_CREATE] = run_create,   [DFS_DISK_WRITE] = run_write, [DFS_DISK_SYNC] = run_sync,
+    [DFS_DISK_PUBLISH] = run_publish, [DFS_DISK_READ] = run_read,   [DFS_DISK_REMOVE] = run_remove,
+    [DFS_DISK_LIST] = run_list,       [DFS_DISK_SPACE] = run_space, [DFS_DISK_FORGET] = run_forget,
 };
 
 static bool has_name(enum dfs_disk_verb verb)

@@ -53,6 +53,6 @@ enum dfs_status dfs_disk_posix_open(struct dfs_disk_posix *disk, const char *dir
 /* The pool has been drained. Closes everything. */
 void dfs_disk_posix_close(struct dfs_disk_posix *disk);
 
-void dfs_disk_posix_submit(struct dfs_disk_posix *disk, const struct dfs_disk_op *op);
+void dfs_disk_posix_submit(struct dfs_disk_posix *disk, const struct dfs_disk_op *what);
 
 #endif

@@ -66,8 +66,8 @@ bool dfs_fault_cut(struct dfs_fault_table *table, const struct dfs_fault_match *
     return true;
 }
 
-void dfs_fault_find(const struct dfs_fault_table *table, const struct dfs_addr *addr, const struct dfs_id *node, bool *ret_in,
-                    bool *ret_out)
+void dfs_fault_find(const struct dfs_fault_table *table, const struct dfs_addr *addr, const struct dfs_id *node,
+                    bool *ret_in, bool *ret_out)
 {
     *ret_in = false;
     *ret_out = false;

@@ -16,14 +16,14 @@ enum dfs_fault_passing {
     DFS_FAULT_FRAME_OUT,    /* bytes: the head given to net.send, frame header first */
     DFS_FAULT_DATAGRAM_OUT, /* bytes: all of it */
     DFS_FAULT_DATAGRAM_IN,
-    DFS_FAULT_CONNECT       /* no bytes */
+    DFS_FAULT_CONNECT /* no bytes */
 };
 
 enum dfs_fault_verdict {
     DFS_FAULT_PASS,
-    DFS_FAULT_DROP,  /* a frame or datagram vanishes; a connect never completes */
-    DFS_FAULT_CUT,   /* the stream is reset, the connect refused; a datagram vanishes */
-    DFS_FAULT_DELAY  /* a frame or datagram comes later, by *ret_delay_ns; frames behind it wait too */
+    DFS_FAULT_DROP, /* a frame or datagram vanishes; a connect never completes */
+    DFS_FAULT_CUT,  /* the stream is reset, the connect refused; a datagram vanishes */
+    DFS_FAULT_DELAY /* a frame or datagram comes later, by *ret_delay_ns; frames behind it wait too */
 };
 
 struct dfs_fault_subject {
@@ -76,7 +76,7 @@ enum dfs_fault_verdict dfs_fault_judge(const struct dfs_fault_table *table, cons
 bool dfs_fault_cut(struct dfs_fault_table *table, const struct dfs_fault_match *whom, bool in, bool out);
 
 /* All cuts that name this end, together. */
-void dfs_fault_find(const struct dfs_fault_table *table, const struct dfs_addr *addr, const struct dfs_id *node, bool *ret_in,
-                    bool *ret_out);
+void dfs_fault_find(const struct dfs_fault_table *table, const struct dfs_addr *addr, const struct dfs_id *node,
+                    bool *ret_in, bool *ret_out);
 
 #endif

@@ -36,6 +36,7 @@ struct dfs_real {
     dfs_time_ns armed; /* when the timer will fire, DFS_NEVER when it is off */
     bool in_step;
     bool started;
+    bool polling;  /* inside dfs_real_poll */
     bool tick_due; /* something changed for the machine outside an event (a buffer came back) */
 
     struct dfs_pool pool;

@@ -107,7 +107,7 @@
 
 /* Faults --------------------------------------------------------------------------------------------------------- */
 
-#define DFS_REAL_CUTS_MAX 1024         /* a partition of a large test cluster names every host */
-#define DFS_FAULT_DELAYED_MAX 65536    /* datagrams held back at a time; beyond, they are dropped */
+#define DFS_REAL_CUTS_MAX 1024      /* a partition of a large test cluster names every host */
+#define DFS_FAULT_DELAYED_MAX 65536 /* datagrams held back at a time; beyond, they are dropped */
 
 #endif

@@ -271,7 +271,8 @@ static void hold(struct file *file, struct operation *op)
 {
     struct dfs_list *before = &file->held;
 
-    dfs_list_each(link, &file->held) {
+    dfs_list_each(link, &file->held)
+    {
         if (dfs_container_of(link, struct operation, link)->offset > op->offset) {
             before = link;
             break;
@@ -718,7 +719,8 @@ void dfs_local_abort(struct dfs_local *local)
 
     (void)rc; /* the counter cannot be full */
     pthread_mutex_lock(&local->mutex);
-    dfs_list_each(link, &local->all) {
+    dfs_list_each(link, &local->all)
+    {
         struct file *file = dfs_container_of(link, struct file, link);
         struct dfs_list *held;
 

@@ -64,8 +64,8 @@ enum dfs_status dfs_local_sink_descriptor(struct dfs_local *local, int descripto
 /* The caller's own functions. */
 enum dfs_status dfs_local_source_custom(struct dfs_local *local, const struct dfs_local_source_ops *ops, void *ctx,
                                         bool seekable, uint64_t *ret_number) DFS_MUST_CHECK;
-enum dfs_status dfs_local_sink_custom(struct dfs_local *local, const struct dfs_local_sink_ops *ops, void *ctx, bool seekable,
-                                      uint64_t *ret_number) DFS_MUST_CHECK;
+enum dfs_status dfs_local_sink_custom(struct dfs_local *local, const struct dfs_local_sink_ops *ops, void *ctx,
+                                      bool seekable, uint64_t *ret_number) DFS_MUST_CHECK;
 
 /* After its last event: closes it; an uncommitted sink leaves nothing behind. Unknown numbers are ignored. With an operation still in
  * the pool, happens when that has ended. */

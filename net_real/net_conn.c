@@ -22,7 +22,7 @@ static void grow_slots(struct dfs_net *net)
     const uint32_t count = old == 0 ? 64 : 2 * old;
 
     DFS_ASSERT(count <= SLOT_MASK + 1);
-    net->slots = dfs_realloc_array(net->slots, count, sizeof net->slots[0]);
+    net->slots = dfs_realloc_array(net->slots, count, sizeof(void *));
     net->free_slots = dfs_realloc_array(net->free_slots, count, sizeof net->free_slots[0]);
     for (uint32_t slot = count; slot > old; slot--) {
         net->slots[slot - 1] = NULL;
@@ -223,8 +223,7 @@ void dfs_conn_fail(struct dfs_net_conn *conn, enum dfs_status status)
     struct dfs_real *real = conn->net->real;
     const bool tell = !conn->forgotten && (conn->outgoing || conn->introduced);
     const bool tick_due = real->tick_due;
-    struct dfs_event event = {
-        .kind = DFS_EV_CLOSED, .net = {.conn = conn->id, .user = conn->user, .status = status}};
+    struct dfs_event event = {.kind = DFS_EV_CLOSED, .net = {.conn = conn->id, .user = conn->user, .status = status}};
 
     if (status == DFS_OK && conn->phase == DFS_CONN_OPEN) {
         dfs_tls_finish(&conn->tls);
@@ -456,7 +455,8 @@ void dfs_net_close(void *ctx, dfs_conn id)
 
 void dfs_net_recut(struct dfs_net *net)
 {
-    dfs_list_each(link, &net->conns) {
+    dfs_list_each(link, &net->conns)
+    {
         struct dfs_net_conn *conn = dfs_container_of(link, struct dfs_net_conn, link);
 
         dfs_conn_find_cuts(conn);
@@ -472,7 +472,8 @@ unsigned dfs_net_reset(struct dfs_net *net, const struct dfs_fault_match *whom)
 {
     unsigned count = 0;
 
-    dfs_list_each(link, &net->conns) {
+    dfs_list_each(link, &net->conns)
+    {
         struct dfs_net_conn *conn = dfs_container_of(link, struct dfs_net_conn, link);
 
         if (!dfs_fault_matches(whom, &conn->addr, dfs_conn_node(conn)))
@@ -512,7 +513,8 @@ void dfs_net_abort(struct dfs_net *net)
     if (net->listening)
         (void)uv_poll_stop(net->listener_poll);
     net->listening = false;
-    dfs_list_each(link, &net->conns) {
+    dfs_list_each(link, &net->conns)
+    {
         struct dfs_net_conn *conn = dfs_container_of(link, struct dfs_net_conn, link);
 
         if (conn->phase == DFS_CONN_OPEN || conn->phase == DFS_CONN_DRAINING)

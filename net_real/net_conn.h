@@ -14,6 +14,7 @@
 
 struct dfs_real;
 struct dfs_net_conn;
+struct dfs_net_item;
 
 struct dfs_net {
     struct dfs_real *real;
@@ -29,7 +30,7 @@ struct dfs_net {
     struct dfs_list now;   /* have something to do before the loop goes on */
     struct dfs_list later; /* have had their share of this turn */
     uint64_t turn;
-    unsigned handles; /* of connections, not yet closed */
+    unsigned handles;        /* of connections, not yet closed */
     struct dfs_list shaking; /* accepted ones in their handshake, oldest first */
     unsigned shaking_count;
     unsigned strangers; /* accepted ones, established, that are not nodes */
@@ -40,7 +41,7 @@ struct dfs_net {
     uv_timer_t accept_pause;
     bool listening;
 
-    void *spare_chunk; /* a control chunk without a connection */
+    struct dfs_net_item *spare_chunk; /* a control chunk without a connection */
 };
 
 void dfs_net_init(struct dfs_net *net, struct dfs_real *real);
@@ -71,7 +72,8 @@ void dfs_net_recut(struct dfs_net *net);
 unsigned dfs_net_reset(struct dfs_net *net, const struct dfs_fault_match *whom);
 
 /* The verbs of struct dfs_net_ops, ctx is the struct dfs_real. */
-dfs_conn dfs_net_connect(void *ctx, const struct dfs_addr *to, enum dfs_role role, const struct dfs_id *node, void *user);
+dfs_conn dfs_net_connect(void *ctx, const struct dfs_addr *to, enum dfs_role role, const struct dfs_id *node,
+                         void *user);
 void dfs_net_attach(void *ctx, dfs_conn id, struct dfs_sink *sink, void *user);
 void dfs_net_resume(void *ctx, dfs_conn id);
 void dfs_net_send(void *ctx, dfs_conn id, const void *head, size_t head_bytes, struct dfs_buf *bulk, size_t bulk_offset,

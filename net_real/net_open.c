@@ -145,7 +145,8 @@ void dfs_conn_finish_connect(struct dfs_net_conn *conn)
         return;
     }
     conn->phase = DFS_CONN_HANDSHAKING;
-    dfs_tls_connect(&conn->tls, &conn->net->tls, conn->fd, &conn->addr, conn->role, conn->has_node ? &conn->node : NULL);
+    dfs_tls_connect(&conn->tls, &conn->net->tls, conn->fd, &conn->addr, conn->role,
+                    conn->has_node ? &conn->node : NULL);
     dfs_conn_shake_hands(conn);
 }
 
@@ -214,7 +215,8 @@ static void judge_connect(struct dfs_net_conn *conn)
     }
 }
 
-dfs_conn dfs_net_connect(void *ctx, const struct dfs_addr *to, enum dfs_role role, const struct dfs_id *node, void *user)
+dfs_conn dfs_net_connect(void *ctx, const struct dfs_addr *to, enum dfs_role role, const struct dfs_id *node,
+                         void *user)
 {
     struct dfs_real *real = ctx;
     struct dfs_net_conn *conn = dfs_conn_new(&real->net, to, true);
@@ -231,7 +233,6 @@ dfs_conn dfs_net_connect(void *ctx, const struct dfs_addr *to, enum dfs_role rol
         dfs_conn_try_connect(conn);
     return conn->id;
 }
-
 
 /* Accepting --------------------------------------------------------------------------------------------------------- */
 

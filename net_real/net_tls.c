@@ -117,7 +117,8 @@ static void release_out(struct dfs_tls_stream *stream)
 enum dfs_tls_result dfs_tls_flush(struct dfs_tls_stream *stream)
 {
     while (dfs_tls_has_output(stream)) {
-        const ssize_t sent = send(stream->fd, stream->out + stream->out_at, stream->out_count - stream->out_at, MSG_NOSIGNAL);
+        const ssize_t sent =
+            send(stream->fd, stream->out + stream->out_at, stream->out_count - stream->out_at, MSG_NOSIGNAL);
 
         if (sent < 0 && errno == EINTR)
             continue;
@@ -138,10 +139,10 @@ enum dfs_tls_result dfs_tls_flush(struct dfs_tls_stream *stream)
 /* Never asks on a terminal: a daemon's key has no pass phrase. */
 static int no_pass_phrase(char *bytes, int size, int writing, void *ctx)
 {
-    (void)bytes;
-    (void)size;
     (void)writing;
     (void)ctx;
+    if (size > 0)
+        bytes[0] = '\0';
     return -1;
 }
 
@@ -213,7 +214,7 @@ static enum dfs_status load_ca(const struct dfs_tls_pem *pem, X509_STORE *store,
 }
 
 /* The first certificate is ours, the others are its chain. */
-static enum dfs_status load_certificate(const struct dfs_tls_pem *pem, X509 **ret_cert, STACK_OF(X509) **ret_chain,
+static enum dfs_status load_certificate(const struct dfs_tls_pem *pem, X509 **ret_cert, STACK_OF(X509) * *ret_chain,
                                         char *ret_words)
 {
     const char *what = name_of(pem, "certificate");
@@ -413,7 +414,7 @@ static int on_session(SSL *ssl, SSL_SESSION *take_session)
     return 1;
 }
 
-static SSL_CTX *make_context(bool server, X509_STORE *store, X509 *cert, STACK_OF(X509) *chain, EVP_PKEY *key)
+static SSL_CTX *make_context(bool server, X509_STORE *store, X509 *cert, STACK_OF(X509) * chain, EVP_PKEY *key)
 {
     static const unsigned char session_context[] = "dfs";
     SSL_CTX *ctx = SSL_CTX_new(server ? TLS_server_method() : TLS_client_method());
@@ -422,7 +423,8 @@ static SSL_CTX *make_context(bool server, X509_STORE *store, X509 *cert, STACK_O
 
     DFS_ASSERT(good);
     SSL_CTX_set1_cert_store(ctx, store);
-    if (cert != NULL && (SSL_CTX_use_cert_and_key(ctx, cert, key, chain, 1) != 1 || SSL_CTX_check_private_key(ctx) != 1)) {
+    if (cert != NULL &&
+        (SSL_CTX_use_cert_and_key(ctx, cert, key, chain, 1) != 1 || SSL_CTX_check_private_key(ctx) != 1)) {
         SSL_CTX_free(ctx);
         return NULL;
     }
@@ -448,7 +450,7 @@ static SSL_CTX *make_context(bool server, X509_STORE *store, X509 *cert, STACK_O
 struct material {
     X509_STORE *store;
     X509 *cert;
-    STACK_OF(X509) *chain;
+    STACK_OF(X509) * chain;
     EVP_PKEY *key;
 };
 
@@ -473,7 +475,8 @@ static enum dfs_status load_material(const struct dfs_tls *tls, const struct dfs
     if (status == DFS_OK)
         status = load_key(&config->key, &material->key, ret_words);
     if (status == DFS_OK && tls->serves)
-        status = check_own(tls, material->cert, material->store, name_of(&config->certificate, "certificate"), ret_words);
+        status =
+            check_own(tls, material->cert, material->store, name_of(&config->certificate, "certificate"), ret_words);
     return status;
 }
 

@@ -65,9 +65,9 @@ struct dfs_tls_stream {
     int fd;
     bool server;
     bool resumed;
-    bool drained; /* the last recv() took all there was: no second look before the next poll */
-    bool ended;   /* end of the TCP stream was seen */
-    int error;    /* errno of the socket, 0: none */
+    bool drained;          /* the last recv() took all there was: no second look before the next poll */
+    bool ended;            /* end of the TCP stream was seen */
+    int error;             /* errno of the socket, 0: none */
     uint64_t records_left; /* until the next key */
     uint8_t *out;          /* encrypted bytes [out_at, out_count) for the kernel; NULL when empty */
     size_t out_at;

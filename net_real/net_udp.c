@@ -26,7 +26,8 @@ struct delayed {
 /* Sockets ----------------------------------------------------------------------------------------------------------- */
 
 /* 0 or errno. Port 0: the system's choice. */
-static int open_socket(struct dfs_udp *udp, struct dfs_udp_socket *sock, const struct dfs_addr *addr, bool both_families)
+static int open_socket(struct dfs_udp *udp, struct dfs_udp_socket *sock, const struct dfs_addr *addr,
+                       bool both_families)
 {
     const int receive_bytes = DFS_UDP_RECEIVE_BYTES;
     const int v6_only = both_families ? 0 : 1;
@@ -90,8 +91,8 @@ static void on_delay(uv_timer_t *handle)
     dfs_real_settle(real);
 }
 
-static void hold_back(struct dfs_udp *udp, bool incoming, const struct dfs_addr *addr, const uint8_t *bytes, size_t count,
-                      dfs_duration_ns delay)
+static void hold_back(struct dfs_udp *udp, bool incoming, const struct dfs_addr *addr, const uint8_t *bytes,
+                      size_t count, dfs_duration_ns delay)
 {
     struct delayed *delayed;
 
@@ -117,8 +118,10 @@ static void hold_back(struct dfs_udp *udp, bool incoming, const struct dfs_addr 
 static bool passes(struct dfs_udp *udp, bool incoming, const struct dfs_addr *addr, const uint8_t *bytes, size_t count)
 {
     const struct dfs_fault_table *fault = &udp->real->fault;
-    const struct dfs_fault_subject subject = {
-        .passing = incoming ? DFS_FAULT_DATAGRAM_IN : DFS_FAULT_DATAGRAM_OUT, .addr = addr, .bytes = bytes, .count = count};
+    const struct dfs_fault_subject subject = {.passing = incoming ? DFS_FAULT_DATAGRAM_IN : DFS_FAULT_DATAGRAM_OUT,
+                                              .addr = addr,
+                                              .bytes = bytes,
+                                              .count = count};
     dfs_duration_ns delay;
     bool cut_in;
     bool cut_out;
@@ -285,8 +288,7 @@ static void close_socket(struct dfs_udp_socket *sock)
 
 void dfs_udp_close(struct dfs_udp *udp)
 {
-    dfs_list_each(link, &udp->delayed)
-        forget_delayed(dfs_container_of(link, struct delayed, link));
+    dfs_list_each(link, &udp->delayed) forget_delayed(dfs_container_of(link, struct delayed, link));
     close_socket(&udp->v4);
     close_socket(&udp->v6);
 }

@@ -36,20 +36,34 @@ void dfs_conn_purge(struct dfs_net_conn *conn)
     conn->control_bytes = 0;
 }
 
+static struct dfs_net_item *new_chunk(struct dfs_net *net, dfs_time_ns not_before)
+{
+    struct dfs_net_item *chunk = net->spare_chunk;
+
+    net->spare_chunk = NULL;
+    if (chunk == NULL)
+        chunk = dfs_alloc(sizeof *chunk + DFS_REAL_CHUNK_BYTES);
+    dfs_list_init(&chunk->link);
+    chunk->not_before = not_before;
+    chunk->at = 0;
+    chunk->count = 0;
+    chunk->bulk = NULL;
+    return chunk;
+}
+
 /* The chunk at the end of the queue if it takes more, otherwise a new one. */
 static struct dfs_net_item *open_chunk(struct dfs_net_conn *conn, dfs_time_ns not_before)
 {
-    struct dfs_net *net = conn->net;
-    struct dfs_net_item *last =
-        dfs_list_empty(&conn->queue) ? NULL : dfs_container_of(conn->queue.prev, struct dfs_net_item, link);
+    struct dfs_net_item *chunk;
 
-    if (last != NULL && last->bulk == NULL && last->count < DFS_REAL_CHUNK_BYTES && not_before == 0)
-        return last;
-    last = net->spare_chunk != NULL ? net->spare_chunk : dfs_alloc(sizeof *last + DFS_REAL_CHUNK_BYTES);
-    net->spare_chunk = NULL;
-    *last = (struct dfs_net_item){.not_before = not_before};
-    dfs_list_push(&conn->queue, &last->link);
-    return last;
+    if (!dfs_list_empty(&conn->queue) && not_before == 0) {
+        chunk = dfs_container_of(conn->queue.prev, struct dfs_net_item, link);
+        if (chunk->bulk == NULL && chunk->count < DFS_REAL_CHUNK_BYTES)
+            return chunk;
+    }
+    chunk = new_chunk(conn->net, not_before);
+    dfs_list_push(&conn->queue, &chunk->link);
+    return chunk;
 }
 
 static void queue_control(struct dfs_net_conn *conn, const uint8_t *bytes, size_t count, dfs_time_ns not_before)

@@ -57,6 +57,8 @@ void dfs_real_deliver(struct dfs_real *real, struct dfs_event *event)
     dfs_duration_ns took;
 
     DFS_ASSERT(!real->in_step);
+    if (real->polling)
+        uv_stop(&real->loop); /* something happened: this turn is the last, and does not wait */
     if (real->step == NULL)
         return;
     event->mono = dfs_os_mono();
@@ -144,8 +146,8 @@ static void verb_submit(void *ctx, const struct dfs_disk_op *op)
     dfs_disk_posix_submit(&real->disk, op);
 }
 
-static void verb_pull(void *ctx, uint64_t source, uint64_t offset, struct dfs_buf *buf, size_t buf_offset, size_t length,
-                      uint64_t token)
+static void verb_pull(void *ctx, uint64_t source, uint64_t offset, struct dfs_buf *buf, size_t buf_offset,
+                      size_t length, uint64_t token)
 {
     struct dfs_real *real = ctx;
 
@@ -232,7 +234,8 @@ static void on_disk_complaint(void *ctx, const char *text)
     dfs_real_log(ctx, DFS_REAL_ERROR, "%s", text);
 }
 
-static void on_local_answer(void *ctx, bool of_sink, uint64_t token, uint64_t count, enum dfs_status status, bool finished)
+static void on_local_answer(void *ctx, bool of_sink, uint64_t token, uint64_t count, enum dfs_status status,
+                            bool finished)
 {
     struct dfs_event event = {
         .kind = of_sink ? DFS_EV_SINK : DFS_EV_SOURCE,
@@ -321,7 +324,8 @@ static void run_posted(void *ctx)
     dfs_free(posted);
 }
 
-void dfs_real_post(struct dfs_real *real, uint64_t id, uint32_t code, void *take_argument, void (*release)(void *argument))
+void dfs_real_post(struct dfs_real *real, uint64_t id, uint32_t code, void *take_argument,
+                   void (*release)(void *argument))
 {
     struct posted *posted = dfs_alloc_zero(sizeof *posted);
 
@@ -354,7 +358,7 @@ static void on_watch(uv_poll_t *handle, int status, int events)
     (void)events;
     if (status < 0)
         (void)uv_poll_start(&watch->poll, UV_READABLE, on_watch); /* libuv has stopped it; reading shows the error */
-    watch->ready(watch->ctx); /* may unwatch */
+    watch->ready(watch->ctx);                                     /* may unwatch */
     dfs_real_settle(real);
 }
 
@@ -695,9 +699,10 @@ void dfs_real_start(struct dfs_real *real, dfs_real_step step, void *machine)
     (void)uv_async_send(&real->wake); /* for calls that came before */
 }
 
+/* libuv runs timers before it waits: a wait that is over by then must not begin. */
 static void on_poll_wait(uv_timer_t *handle)
 {
-    (void)handle;
+    uv_stop(handle->loop);
 }
 
 bool dfs_real_poll(struct dfs_real *real, int wait_ms)
@@ -708,7 +713,9 @@ bool dfs_real_poll(struct dfs_real *real, int wait_ms)
         uv_update_time(&real->loop);
         (void)uv_timer_start(&real->poll_wait, on_poll_wait, (uint64_t)wait_ms, 0);
     }
+    real->polling = true;
     (void)uv_run(&real->loop, wait_ms == 0 ? UV_RUN_NOWAIT : UV_RUN_ONCE);
+    real->polling = false;
     (void)uv_timer_stop(&real->poll_wait);
     return !atomic_load(&real->stopping);
 }

@@ -58,9 +58,9 @@ struct dfs_real_config {
     struct dfs_id cluster; /* zero: whatever cluster the CA stands for (a client that knows only the CA) */
     struct dfs_id node;    /* not of clients */
 
-    bool listens; /* clients do not */
+    bool listens;           /* clients do not */
     struct dfs_addr listen; /* port 0: the system's choice, see dfs_real_port. An all-zero ip is every address */
-    bool binds_source; /* streams we open come from `source` (port ignored); otherwise the system chooses */
+    bool binds_source;      /* streams we open come from `source` (port ignored); otherwise the system chooses */
     struct dfs_addr source;
     enum dfs_real_udp udp;
 
@@ -78,8 +78,8 @@ struct dfs_real_config {
     /* Called on the loop's thread with `ctx`; any may be NULL. `log` never gets a secret. */
     void *ctx;
     void (*log)(void *ctx, enum dfs_real_level level, const char *text);
-    void (*trace)(void *ctx, const struct dfs_trace *trace);                        /* inside a step */
-    void (*answer)(void *ctx, uint64_t command, const void *result);                /* inside a step: env local.answer */
+    void (*trace)(void *ctx, const struct dfs_trace *trace);         /* inside a step */
+    void (*answer)(void *ctx, uint64_t command, const void *result); /* inside a step: env local.answer */
     void (*signal)(void *ctx, int number); /* SIGTERM, SIGINT, SIGHUP; NULL: this host leaves signals alone */
 };
 
@@ -163,19 +163,19 @@ void dfs_real_unwatch(struct dfs_real_watch *watch);
 /* Facts ------------------------------------------------------------------------------------------------------------ */
 
 struct dfs_real_stats {
-    uint64_t connections;         /* now */
-    uint64_t accepted;            /* since the start, after their handshake */
-    uint64_t opened;              /* since the start, after their handshake */
-    uint64_t resumed;             /* of both, by a session ticket */
-    uint64_t refused;             /* over connections_max */
+    uint64_t connections; /* now */
+    uint64_t accepted;    /* since the start, after their handshake */
+    uint64_t opened;      /* since the start, after their handshake */
+    uint64_t resumed;     /* of both, by a session ticket */
+    uint64_t refused;     /* over connections_max */
     uint64_t handshakes_failed;
-    uint64_t received_bytes;      /* of streams, as the machine sees them */
+    uint64_t received_bytes; /* of streams, as the machine sees them */
     uint64_t sent_bytes;
     uint64_t datagrams_received;
     uint64_t datagrams_sent;
-    uint64_t datagrams_dropped;   /* ours, by a full socket, a missing address family or a fault */
+    uint64_t datagrams_dropped; /* ours, by a full socket, a missing address family or a fault */
     uint64_t disk_operations;
-    uint64_t disk_failures;       /* answered with IO or NO_SPACE */
+    uint64_t disk_failures; /* answered with IO or NO_SPACE */
     uint64_t steps;
     dfs_duration_ns step_longest_ns;
 };

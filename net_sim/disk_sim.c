@@ -569,6 +569,25 @@ static void read_lie(struct sim_disk *disk, const struct sim_disk_pending *pendi
         (void)sim_file_read(source, SIM_DURABLE, begin, at, (size_t)(end - begin));
 }
 
+/* What was read, into the trace; pages whose hash is known are not hashed again. */
+static void trace_read(struct sim_world *world, const struct sim_file *file, uint64_t offset, const uint8_t *bytes,
+                       size_t count)
+{
+    while (count > 0) {
+        const size_t in_page = offset % SIM_PAGE_BYTES;
+        const size_t part = SIM_PAGE_BYTES - in_page < count ? SIM_PAGE_BYTES - in_page : count;
+        const struct sim_page *page = sim_file_page(file, SIM_NOW, offset / SIM_PAGE_BYTES);
+
+        if (page != NULL && page->interned && in_page == 0 && page->count == part)
+            sim_trace_mix(world, page->hash, offset);
+        else
+            sim_trace_bytes(world, bytes, part);
+        offset += part;
+        bytes += part;
+        count -= part;
+    }
+}
+
 static enum dfs_status do_read(struct sim_disk *disk, struct sim_disk_pending *pending)
 {
     const struct sim_file *file = sim_file_find(disk, pending->name);
@@ -579,9 +598,12 @@ static enum dfs_status do_read(struct sim_disk *disk, struct sim_disk_pending *p
     if (file->broken)
         return DFS_IO;
     pending->count = sim_file_read(file, SIM_NOW, pending->offset, bytes, (size_t)pending->length);
-    if (pending->count > 0 && (pending->stale || pending->misdirected))
+    if (pending->count > 0 && (pending->stale || pending->misdirected)) {
         read_lie(disk, pending, file, bytes, (size_t)pending->count);
-    sim_trace_bytes(disk->world, bytes, (size_t)pending->count);
+        sim_trace_bytes(disk->world, bytes, (size_t)pending->count);
+    } else {
+        trace_read(disk->world, file, pending->offset, bytes, (size_t)pending->count);
+    }
     disk->world->counts.disk_bytes_read += pending->count;
     return DFS_OK;
 }

@@ -361,8 +361,11 @@ static enum dfs_status check_ids(struct dfs_key_reader *reader, const struct dfs
 
 static enum dfs_status check(struct dfs_key_reader *reader, const struct dfs_json_node *object, void *base)
 {
-    const struct sim_scenario *scenario = base;
+    struct sim_scenario *scenario = base;
     const struct sim_reading *reading = reader->draw_context;
+
+    if (dfs_json_get(reader->doc, object, "cluster") == NULL)
+        scenario->cluster.settings.scrypt_n = SCRYPT_N_IN_SCENARIOS;
     enum dfs_status status = check_ids(reader, object, scenario);
 
     for (size_t i = 0; i < reading->pending_count && status == DFS_OK; i++)

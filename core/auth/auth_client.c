@@ -9,7 +9,7 @@
 
 /* Between two tries: doubled each time, and up to as much again by chance, so that a thousand clients do not come back as one. */
 #define BACK_OFF_FIRST_NS (100 * DFS_MILLISECONDS)
-#define BACK_OFF_DOUBLINGS_MAX 6
+#define BACK_OFF_DOUBLINGS_MAX 4
 
 static const char *const phase_names[] = {
 #define X(name) #name,

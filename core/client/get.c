@@ -20,7 +20,7 @@ static const char *const phase_names[] = {
 #define TO(phase) (1u << CLIENT_GET_##phase)
 static const uint32_t phase_edges[CLIENT_GET_PHASE_COUNT] = {
     [CLIENT_GET_OPENING] = TO(READING) | TO(CLOSING),
-    [CLIENT_GET_READING] = TO(FINISHING) | TO(CLOSING),
+    [CLIENT_GET_READING] = TO(OPENING) | TO(FINISHING) | TO(CLOSING),
     [CLIENT_GET_FINISHING] = TO(DONE) | TO(FAILED),
     [CLIENT_GET_CLOSING] = TO(FAILED),
 }; /* DONE and FAILED lead nowhere */
@@ -130,8 +130,47 @@ static void on_finished(struct client_local *local, const struct dfs_event *even
 
 void dfs_client_get_push(struct client_get *get, uint64_t file_offset, struct dfs_buf *buf, size_t buf_offset, size_t bytes)
 {
+    const uint64_t end = file_offset - get->first + bytes;
+
+    if (get->pushed_end < end)
+        get->pushed_end = end;
     /* A range is a file of its own: its first byte stands at 0. */
     dfs_client_push(get->base.client, &get->pushes, get->sink, file_offset - get->first, buf, buf_offset, bytes, 0);
+}
+
+/* From the beginning, when the sink has taken what is on its way: bytes of the version before must not arrive after those of the next. */
+static void open_anew(struct client_get *get)
+{
+    if (dfs_list_empty(&get->pushes.locals))
+        dfs_client_ask_start(&get->open);
+}
+
+/* The version that was being read is gone: it was replaced, and is not kept. Its successor is as good, if the sink can still become that. */
+static void start_anew(struct client_get *get)
+{
+    if ((get->ordered && get->pushed_end > 0) || ++get->restarts > CLIENT_GET_RESTARTS_MAX) {
+        dfs_client_get_fail(get, DFS_UNAVAILABLE, "the file was replaced while it was read; get it again");
+        return;
+    }
+    get_stop(get);
+    dfs_client_pages_free(&get->pages);
+    enter(get, CLIENT_GET_OPENING, "not_found");
+    get->planned = false;
+    get->version = 0;
+    get->end = get->first;
+    get->page_first = 0;
+    get->digest_so_far = 0;
+    get->looked = 0;
+    get->base.done_bytes = 0;
+    open_anew(get);
+}
+
+void dfs_client_get_refused(struct client_get *get, const struct client_status *answer)
+{
+    if (answer->status == DFS_NOT_FOUND && get->version_wanted == 0 && get->phase == CLIENT_GET_READING)
+        start_anew(get);
+    else
+        dfs_client_get_fail(get, answer->status, answer->words);
 }
 
 static void on_pushed(struct client_local *local, const struct dfs_event *event)
@@ -146,6 +185,8 @@ static void on_pushed(struct client_local *local, const struct dfs_event *event)
     } else if (event->local.status != DFS_OK) {
         dfs_client_say(words, "the sink took no more: %s", dfs_status_words(event->local.status));
         dfs_client_get_fail(get, event->local.status, words);
+    } else if (get->phase == CLIENT_GET_OPENING) {
+        open_anew(get);
     } else {
         dfs_client_get_moved_on(get, "sink");
     }
@@ -234,6 +275,10 @@ static bool take_figures(struct client_get *get, const struct dfs_m_get_plan *m)
         return false;
     }
     get->end = get->range_last < m->size_bytes ? get->range_last + 1 : m->size_bytes;
+    if (get->pushed_end > get->end - get->first) {
+        dfs_client_get_fail(get, DFS_UNAVAILABLE, "the file was replaced by a shorter one while it was read; get it again");
+        return false;
+    }
     get->base.total_bytes = get->end - get->first;
     return true;
 }
@@ -296,7 +341,7 @@ static void open_answered(struct client_ask *ask, const struct dfs_incoming *in)
     struct client_status answer;
 
     if (dfs_client_is_status(in, &answer) && answer.status != DFS_OK) {
-        dfs_client_get_fail(get, answer.status, answer.words);
+        dfs_client_get_refused(get, &answer);
         return;
     }
     if (in->number != DFS_MSG_GET_PLAN || m->first_block != get->page_first || !dfs_client_get_page_is_good(get, m)) {
@@ -399,6 +444,7 @@ void dfs_client_get_start(struct dfs_client *client, uint64_t id, const struct d
     get->sink = wanted->sink;
     get->ordered = wanted->ordered;
     get->version = wanted->version;
+    get->version_wanted = wanted->version;
     get->first = wanted->first;
     get->end = wanted->first;
     get->range_last = wanted->last;

@@ -2,7 +2,7 @@
  * get.h - GET from inside: shared by get.c (the machine) and get_block.c (one block on its way).
  *
  *     OPENING     GET_OPEN asked; with a range, the page in which it begins is looked for
- *     READING     blocks come from their servers, are verified and pushed to the sink
+ *     READING     blocks come from their servers, are verified and pushed to the sink; a version that was replaced and is gone leads back to OPENING
  *     FINISHING   every byte was verified and taken: the sink is told to keep the file
  *     CLOSING     something is wrong: the sink is told to leave nothing
  *     DONE, FAILED
@@ -40,6 +40,9 @@ enum client_get_block_phase {
 /* Frames of an unordered block that count as memory under way: pushes drain by themselves. */
 #define CLIENT_GET_WINDOW 2
 
+/* How often a file may be replaced under a reader, before he is told. */
+#define CLIENT_GET_RESTARTS_MAX 8
+
 struct client_get {
     struct client_command base;
     enum client_get_phase phase;
@@ -49,6 +52,9 @@ struct client_get {
     uint64_t first; /* of the range; after the plan: within the file */
     uint64_t end;   /* behind its last byte */
     uint64_t range_last; /* as asked */
+    uint64_t version_wanted;
+    uint32_t restarts;
+    uint64_t pushed_end; /* the sink holds nothing from here on */
     struct client_ask open;
 
     /* Of the plan */
@@ -132,6 +138,7 @@ struct client_get_block {
 
 /* get.c. After a failure the command lives on until the sink is closed, but its blocks are gone: the caller returns at once. */
 void dfs_client_get_fail(struct client_get *get, enum dfs_status status, const char *words);
+void dfs_client_get_refused(struct client_get *get, const struct client_status *answer); /* metadata's answer to a GET_OPEN */
 void dfs_client_get_moved_on(struct client_get *get, const char *why); /* a block ended or a push was answered */
 void dfs_client_get_push(struct client_get *get, uint64_t file_offset, struct dfs_buf *buf, size_t buf_offset, size_t bytes);
 bool dfs_client_get_page_is_good(const struct client_get *get, const struct dfs_m_get_plan *m);

@@ -517,7 +517,7 @@ static void plan_answered(struct client_ask *ask, const struct dfs_incoming *in)
     struct client_status answer;
 
     if (dfs_client_is_status(in, &answer) && answer.status != DFS_OK) {
-        dfs_client_get_fail(get, answer.status, answer.words);
+        dfs_client_get_refused(get, &answer);
         return;
     }
     if (in->number != DFS_MSG_GET_PLAN || !dfs_client_get_page_is_good(get, m) || m->first_block != block->index ||

@@ -14,8 +14,8 @@ static enum dfs_status admit(struct dfs_data *data, const struct data_peer *peer
         return peer->hello;
     if (data->incarnation == 0)
         return DFS_UNAVAILABLE;
-    if (!dfs_id_equal(&order->target, &data->config.node) || who->kind != DFS_PEER_NODE ||
-        who->role != DFS_ROLE_DATA || !dfs_id_equal(&order->source, &who->node))
+    if (!dfs_id_equal(&order->target, &data->config.node) || who->kind != DFS_PEER_NODE || who->role != DFS_ROLE_DATA ||
+        !dfs_id_equal(&order->source, &who->node))
         return DFS_GRANT_INVALID;
     if (order->target_incarnation != data->incarnation)
         return DFS_STALE_INCARNATION;

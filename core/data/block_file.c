@@ -14,7 +14,7 @@
 #define HEX_DIGITS 8 /* of an index, of a generation */
 #define NAME_CHARS (DFS_ID_TEXT_BYTES - 1 + 2 * (1 + HEX_DIGITS))
 
-/* Names -------------------------------------------------------------------------------------------------------------- */
+/* Names -------------------------------------------------------------------------------------------------- */
 
 void dfs_block_name(const struct dfs_block_id *block, char ret_name[DFS_FILE_NAME_BYTES_MAX])
 {
@@ -79,7 +79,7 @@ int data_block_compare(const struct dfs_block_id *a, const struct dfs_block_id *
     return a->generation == b->generation ? 0 : a->generation < b->generation ? -1 : 1;
 }
 
-/* Footer --------------------------------------------------------------------------------------------------------------- */
+/* Footer ------------------------------------------------------------------------------------------------- */
 
 uint32_t data_length_of_file(uint64_t file_bytes)
 {
@@ -87,8 +87,7 @@ uint32_t data_length_of_file(uint64_t file_bytes)
     uint64_t chunks;
     uint64_t length;
 
-    if (file_bytes <= DATA_FOOTER_BYTES_FIXED ||
-        file_bytes > DFS_BLOCK_BYTES_MAX + (uint64_t)DATA_FOOTER_BYTES_MAX)
+    if (file_bytes <= DATA_FOOTER_BYTES_FIXED || file_bytes > DFS_BLOCK_BYTES_MAX + (uint64_t)DATA_FOOTER_BYTES_MAX)
         return 0;
     chunks = (file_bytes - DATA_FOOTER_BYTES_FIXED + chunk - 1) / chunk;
     length = file_bytes - DATA_FOOTER_BYTES_FIXED;

@@ -1,7 +1,9 @@
 /*
- * block_read.c - BLOCK_READ: a block, or a part of it, to whom metadata granted it. Answered by BLOCK_DATA frames and BLOCK_END.
+ * block_read.c - BLOCK_READ: a block, or a part of it, to whom metadata granted it. Answered by BLOCK_DATA
+ * frames and BLOCK_END.
  *
- * Each chunk is verified between the disk and the connection. A fenced server still reads: a block never changes.
+ * Each chunk is verified between the disk and the connection. A fenced server still reads: a block never
+ * changes.
  */
 #include "core/data/data_internal.h"
 
@@ -11,8 +13,7 @@
 static void send_end(struct data_peer *peer, uint32_t request, const struct dfs_block_id *block, enum dfs_status status,
                      uint32_t crc)
 {
-    const struct dfs_m_block_end message = {
-        .block = data_w_block(block), .status = (uint8_t)status, .crc32c = crc};
+    const struct dfs_m_block_end message = {.block = data_w_block(block), .status = (uint8_t)status, .crc32c = crc};
 
     dfs_link_send(&peer->link, request, DFS_MSG_BLOCK_END, &message);
 }
@@ -100,8 +101,9 @@ static void on_timer(struct dfs_data *data, struct data_timer *timer)
         read_end(read, DFS_TIMEOUT);
 }
 
-static enum dfs_status admit(struct dfs_data *data, const struct data_peer *peer, const struct dfs_m_block_read *message,
-                             const struct dfs_block_id *id, const struct data_block **ret_block)
+static enum dfs_status admit(struct dfs_data *data, const struct data_peer *peer,
+                             const struct dfs_m_block_read *message, const struct dfs_block_id *id,
+                             const struct data_block **ret_block)
 {
     const struct data_block *block = data_block_find(data, id);
     const struct dfs_peer *who = &peer->link.peer;
@@ -109,8 +111,8 @@ static enum dfs_status admit(struct dfs_data *data, const struct data_peer *peer
 
     if (status == DFS_OK)
         status = data_grant_admit(data, &message->grant, message->hop, DFS_GRANT_READ);
-    if (status == DFS_OK && (who->kind == DFS_PEER_NONE ||
-                             memcmp(who->fingerprint, message->grant.bearer, sizeof who->fingerprint) != 0))
+    if (status == DFS_OK &&
+        (who->kind == DFS_PEER_NONE || memcmp(who->fingerprint, message->grant.bearer, sizeof who->fingerprint) != 0))
         status = DFS_GRANT_INVALID;
     if (status != DFS_OK) {
         data->counters.grants_refused++;
@@ -128,7 +130,8 @@ static enum dfs_status admit(struct dfs_data *data, const struct data_peer *peer
 
 static bool request_is_used(struct data_peer *peer, uint32_t request)
 {
-    dfs_list_each(at, &peer->reads) {
+    dfs_list_each(at, &peer->reads)
+    {
         if (dfs_container_of(at, struct data_read, at_peer)->request == request)
             return true;
     }

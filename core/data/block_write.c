@@ -1,8 +1,10 @@
 /*
- * block_write.c - BLOCK_WRITE: may this one write this block here? And the answer of the next hop, BLOCK_WRITTEN.
+ * block_write.c - BLOCK_WRITE: may this one write this block here? And the answer of the next hop,
+ * BLOCK_WRITTEN.
  *
- * The grant speaks for metadata: its tag is under this node's key of this incarnation. The first hop checks that the bearer is the client of this
- * connection; later hops that the connection comes from a node before them in the grant.
+ * The grant speaks for metadata: its tag is under this node's key of this incarnation. The first hop checks
+ * that the bearer is the client of this connection; later hops that the connection comes from a node before
+ * them in the grant.
  */
 #include "core/data/data_internal.h"
 
@@ -32,8 +34,7 @@ static enum dfs_status find_sender(const struct data_peer *peer, const struct df
 
     if (hop == 0) {
         *ret_sender = -1;
-        return who->kind != DFS_PEER_NONE &&
-                       memcmp(who->fingerprint, grant->bearer, sizeof who->fingerprint) == 0
+        return who->kind != DFS_PEER_NONE && memcmp(who->fingerprint, grant->bearer, sizeof who->fingerprint) == 0
                    ? DFS_OK
                    : DFS_GRANT_INVALID;
     }
@@ -49,8 +50,8 @@ static enum dfs_status find_sender(const struct data_peer *peer, const struct df
 }
 
 /* In this order: right, state, room, rivals. */
-static enum dfs_status admit(struct dfs_data *data, const struct data_peer *peer, const struct dfs_m_block_write *message,
-                             int *ret_sender)
+static enum dfs_status admit(struct dfs_data *data, const struct data_peer *peer,
+                             const struct dfs_m_block_write *message, int *ret_sender)
 {
     enum dfs_status status = peer->hello;
 
@@ -74,7 +75,8 @@ static enum dfs_status admit(struct dfs_data *data, const struct data_peer *peer
 
 static bool request_is_used(struct data_peer *peer, uint32_t request)
 {
-    dfs_list_each(at, &peer->writes) {
+    dfs_list_each(at, &peer->writes)
+    {
         if (dfs_container_of(at, struct data_write, at_peer)->request == request)
             return true;
     }
@@ -129,7 +131,8 @@ void data_on_block_written(struct dfs_data *data, struct data_peer *peer, const 
     const struct dfs_m_block_written *message = in->body;
 
     (void)data;
-    dfs_list_each(at, &peer->passes) {
+    dfs_list_each(at, &peer->passes)
+    {
         struct data_pass *pass = dfs_container_of(at, struct data_pass, at_peer);
 
         if (pass->request == in->request) {

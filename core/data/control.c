@@ -1,8 +1,9 @@
 /*
- * control.c - the connection to metadata: JOIN until it is answered, RESUME when it broke, stop for good when told so.
+ * control.c - the connection to metadata: JOIN until it is answered, RESUME when it broke, stop for good when
+ * told so.
  *
- * JOIN is retried for ever, with a back-off of at most five intervals (HDFS-7009: one failed handshake, and the node was silent until somebody
- * restarted it).
+ * JOIN is retried for ever, with a back-off of at most five intervals (HDFS-7009: one failed handshake, and
+ * the node was silent until somebody restarted it).
  */
 #include "core/data/data_internal.h"
 
@@ -34,11 +35,20 @@ void data_control_enter(struct dfs_data *data, enum data_node_phase phase, const
     DFS_GATE(&data->env, &node_gate, data->phase, phase, why);
     data_patience_stop(data, &data->patience_timer);
     data_timer_stop(data, &data->control_timer);
-    if (phase == DATA_NODE_JOINING || phase == DATA_NODE_RESUMING || phase == DATA_NODE_REPORTING)
+    if (phase == DATA_NODE_JOINING || phase == DATA_NODE_RESUMING)
+        data_patience_set(data, &data->patience_timer, data->config.connect_timeout_ns);
+    else if (phase == DATA_NODE_REPORTING)
         data_patience_set(data, &data->patience_timer, data->config.request_timeout_ns);
 }
 
-/* Connect ---------------------------------------------------------------------------------------------------------------------- */
+/* Connected, or an answer came: metadata is there, and has time again. */
+void data_control_alive(struct dfs_data *data)
+{
+    if (dfs_heap_has(&data->patience_timer.item))
+        data_patience_set(data, &data->patience_timer, data->config.request_timeout_ns);
+}
+
+/* Connect ------------------------------------------------------------------------------------------------ */
 
 static void send_join(struct dfs_data *data)
 {
@@ -137,7 +147,7 @@ void data_control_begin(struct dfs_data *data)
     connect_now(data, "begin");
 }
 
-/* Lose -------------------------------------------------------------------------------------------------------------------------- */
+/* Lose --------------------------------------------------------------------------------------------------- */
 
 static bool may_resume(const struct dfs_data *data)
 {
@@ -178,7 +188,7 @@ void data_control_stop(struct dfs_data *data, enum dfs_status status, const char
     data_retire(data);
 }
 
-/* Answers -------------------------------------------------------------------------------------------------------------------------- */
+/* Answers ------------------------------------------------------------------------------------------------ */
 
 static bool is_final(enum dfs_status status)
 {
@@ -264,10 +274,9 @@ void data_on_joined(struct dfs_data *data, struct data_peer *peer, const struct 
     data->incarnation = message->incarnation;
     data->epoch = message->epoch;
     data->interval_ns = message->interval_ns < 64 ? 64 : message->interval_ns;
-    data->stall.tolerance_ns = data->interval_ns / 10 < DFS_STALL_TOLERANCE_NS ? data->interval_ns / 10
-                                                                              : DFS_STALL_TOLERANCE_NS;
-    data_keys_set(data, message->grant_keys, message->grant_keys_count, message->token_keys,
-                  message->token_keys_count);
+    data->stall.tolerance_ns =
+        data->interval_ns / 10 < DFS_STALL_TOLERANCE_NS ? data->interval_ns / 10 : DFS_STALL_TOLERANCE_NS;
+    data_keys_set(data, message->grant_keys, message->grant_keys_count, message->token_keys, message->token_keys_count);
     data_changes_reset(data);
     data_seen(data, message->journal);
     data_seen_store(data);

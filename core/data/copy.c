@@ -1,16 +1,17 @@
 /*
  * copy.c - COPY: metadata orders us to bring one of our blocks to another data server. We are the source.
  *
- * Every byte is verified against the block's own checksums on its way, and the whole against the order's before anything is sent: a bad copy is never
- * a source (SeaweedFS #10565: a merge rebuilt every replica from a damaged copy).
+ * Every byte is verified against the block's own checksums on its way, and the whole against the order's
+ * before anything is sent: a bad copy is never a source (SeaweedFS #10565: a merge rebuilt every replica from
+ * a damaged copy).
  */
 #include "core/data/data_internal.h"
 
 #include "core/base/assert.h"
 #include "core/base/mem.h"
 
-static void answer(struct dfs_data *data, uint32_t request, const struct dfs_id *operation, const struct dfs_w_block *block,
-                   enum dfs_status status, struct dfs_w_receipt *receipt)
+static void answer(struct dfs_data *data, uint32_t request, const struct dfs_id *operation,
+                   const struct dfs_w_block *block, enum dfs_status status, struct dfs_w_receipt *receipt)
 {
     const struct dfs_m_copy_done message = {.operation = *operation,
                                             .block = *block,
@@ -100,7 +101,8 @@ static void on_opened(struct data_opening *opening, enum dfs_status status)
     data_pass_begin(&copy->pass, &copy->order.target, &copy->target_addr, copy->data->config.request_timeout_ns);
 }
 
-static enum dfs_status admit(struct dfs_data *data, const struct dfs_w_order *order, const struct data_block **ret_block)
+static enum dfs_status admit(struct dfs_data *data, const struct dfs_w_order *order,
+                             const struct data_block **ret_block)
 {
     const struct dfs_block_id id = data_block_id(&order->block);
     const struct data_block *block = data_block_find(data, &id);
@@ -126,7 +128,8 @@ static enum dfs_status admit(struct dfs_data *data, const struct dfs_w_order *or
 
 static bool is_running(struct dfs_data *data, const struct dfs_id *operation)
 {
-    dfs_list_each(at, &data->copies) {
+    dfs_list_each(at, &data->copies)
+    {
         if (dfs_id_equal(&dfs_container_of(at, struct data_copy, at)->operation, operation))
             return true;
     }

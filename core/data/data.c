@@ -3,7 +3,7 @@
 #include "core/base/assert.h"
 #include "core/base/mem.h"
 
-/* Timers -------------------------------------------------------------------------------------------------------------------- */
+/* Timers ------------------------------------------------------------------------------------------------- */
 
 void data_timer_init(struct data_timer *timer, void (*fire)(struct dfs_data *, struct data_timer *))
 {
@@ -42,11 +42,12 @@ static void fire_due(struct dfs_data *data, struct dfs_heap *heap, dfs_time_ns n
     }
 }
 
-/* Memory for what leaves ------------------------------------------------------------------------------------------------------- */
+/* Memory for what leaves --------------------------------------------------------------------------------- */
 
 /*
- * What waits to leave may hold half of the pool. The other half always serves what arrives, and that waits for our own disk only; so every
- * server goes on reading, and two servers that send to each other cannot wait for each other with full pools.
+ * What waits to leave may hold half of the pool. The other half always serves what arrives, and that waits
+ * for our own disk only; so every server goes on reading, and two servers that send to each other cannot wait
+ * for each other with full pools.
  */
 static bool may_hold(const struct dfs_data *data, size_t bytes)
 {
@@ -114,7 +115,7 @@ static void feed_hungry(struct dfs_data *data)
     }
 }
 
-/* Messages ------------------------------------------------------------------------------------------------------------------------ */
+/* Messages ----------------------------------------------------------------------------------------------- */
 
 #define FROM_IN (1u << DATA_PEER_IN)
 #define FROM_OUT (1u << DATA_PEER_OUT)
@@ -181,7 +182,7 @@ static void on_recv(struct dfs_data *data, struct data_peer *peer)
     dfs_buf_unref(in.bulk);
 }
 
-/* Life ------------------------------------------------------------------------------------------------------------------------------ */
+/* Life --------------------------------------------------------------------------------------------------- */
 
 struct dfs_data *dfs_data_new(const struct dfs_data_config *config, const struct dfs_env *env)
 {
@@ -276,7 +277,7 @@ void dfs_data_free(struct dfs_data *data)
     dfs_free(data);
 }
 
-/* The door ---------------------------------------------------------------------------------------------------------------------------- */
+/* The door ----------------------------------------------------------------------------------------------- */
 
 static void start(struct dfs_data *data)
 {
@@ -360,7 +361,7 @@ dfs_time_ns dfs_data_step(struct dfs_data *data, const struct dfs_event *event)
     return data->stall.deadline;
 }
 
-/* For the host -------------------------------------------------------------------------------------------------------------------------- */
+/* For the host ------------------------------------------------------------------------------------------- */
 
 bool dfs_data_is_joined(const struct dfs_data *data)
 {

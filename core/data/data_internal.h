@@ -34,9 +34,10 @@
 #include "core/wire/link.h"
 #include "core/wire/message.h"
 
-/* Limits --------------------------------------------------------------------------------------------------------------- */
+/* Limits ------------------------------------------------------------------------------------------------- */
 
-/* Blocks written at once. Each has a file open and at most a few frames in memory; more only makes all of them slower. */
+/* Blocks written at once. Each has a file open and at most a few frames in memory; more only makes all of
+ * them slower. */
 #define DATA_WRITES_MAX 256
 #define DATA_WRITES_PER_PEER_MAX 64 /* so that one client leaves room for others */
 
@@ -48,7 +49,8 @@
 #define DATA_READ_WINDOW 4
 #define DATA_PASS_WINDOW 8
 
-/* Copies made on metadata's order at once. Metadata's own limit (repair_per_source) is far lower; this one bounds a mistaken metadata. */
+/* Copies made on metadata's order at once. Metadata's own limit (repair_per_source) is far lower; this one
+ * bounds a mistaken metadata. */
 #define DATA_COPIES_MAX 16
 
 /* Verifications on order at once; more are refused, metadata asks again. */
@@ -57,7 +59,8 @@
 /* REMOVE_BLOCK batches under way: at most 256 blocks each. */
 #define DATA_REMOVALS_MAX 16
 
-/* Changes kept until metadata says it has applied them: 3 MB. More than this unheard means that a new inventory is cheaper. */
+/* Changes kept until metadata says it has applied them: 3 MB. More than this unheard means that a new
+ * inventory is cheaper. */
 #define DATA_CHANGES_KEPT_MAX 65536
 
 /* Inventory pages sent and not yet answered: 8 x 28 KB stay far below DFS_SEND_QUEUE_BYTES_MAX. */
@@ -66,7 +69,7 @@
 /* Connections to other data servers; one each. */
 #define DATA_PEERS_OUT_MAX 256
 
-/* Times ------------------------------------------------------------------------------------------------------------------ */
+/* Times -------------------------------------------------------------------------------------------------- */
 
 /* Before the first JOINED nobody has said what I is. */
 #define DATA_INTERVAL_FIRST_NS DFS_SECONDS
@@ -74,10 +77,12 @@
 /* An accepted connection without requests is closed after this: longer than clients keep idle ones in their pools. */
 #define DATA_PEER_IDLE_NS (300 * DFS_SECONDS)
 
-/* A connection to another data server without work. Shorter than the receiving side's, so that the one who knows closes. */
+/* A connection to another data server without work. Shorter than the receiving side's, so that the one who
+ * knows closes. */
 #define DATA_PEER_OUT_IDLE_NS (120 * DFS_SECONDS)
 
-/* While someone waits for memory the machine looks again this often: the last reference to a buffer may fall between steps. */
+/* While someone waits for memory the machine looks again this often: the last reference to a buffer may fall
+ * between steps. */
 #define DATA_STARVED_POLL_NS (10 * DFS_MILLISECONDS)
 
 /* How often room and marker are looked at. */
@@ -89,7 +94,8 @@
 /* The newest journal position is written down at most this often, and at every JOINED. */
 #define DATA_SEEN_NS (60 * DFS_SECONDS)
 
-/* A HELLO whose token is under a key not known yet waits this long for KEYS_UPDATE: metadata hears of new keys at about the same time. */
+/* A HELLO whose token is under a key not known yet waits this long for KEYS_UPDATE: metadata hears of new
+ * keys at about the same time. */
 #define DATA_TOKEN_WAIT_NS (2 * DFS_SECONDS)
 
 /* Scrubbing never reads faster than this, whatever the interval: it must not be felt. */
@@ -97,17 +103,18 @@
 
 #define DATA_BACKOFF_INTERVALS_MAX 5 /* design, section 4: JOIN is retried with back-off, at most five intervals */
 
-/* Timers ------------------------------------------------------------------------------------------------------------------- */
+/* Timers ------------------------------------------------------------------------------------------------- */
 
 struct data_timer {
     struct dfs_heap_item item;
     void (*fire)(struct dfs_data *data, struct data_timer *timer);
 };
 
-/* Disk operations ---------------------------------------------------------------------------------------------------------- */
+/* Disk operations ---------------------------------------------------------------------------------------- */
 
 /* `buf` is the operation's buffer, still referenced; `tag` what the submitter gave. */
-typedef void data_io_done(struct dfs_data *data, void *owner, const struct dfs_disk_done *done, struct dfs_buf *buf, uint64_t tag);
+typedef void data_io_done(struct dfs_data *data, void *owner, const struct dfs_disk_done *done, struct dfs_buf *buf,
+                          uint64_t tag);
 
 struct data_io {
     struct dfs_list link; /* in the owner's list, or in data->ios_free */
@@ -120,7 +127,7 @@ struct data_io {
     uint64_t tag;
 };
 
-/* Connections -------------------------------------------------------------------------------------------------------------- */
+/* Connections -------------------------------------------------------------------------------------------- */
 
 enum data_peer_kind { DATA_PEER_IN, DATA_PEER_OUT, DATA_PEER_CONTROL, DATA_PEER_KINDS };
 
@@ -129,20 +136,20 @@ struct data_peer {
     struct dfs_list at; /* data->peers[kind], or data->dead */
     struct dfs_data *data;
     enum data_peer_kind kind;
-    bool dead;               /* closed; its memory lives until the end of the step */
-    enum dfs_status hello;   /* IN: OK once a good HELLO came */
-    bool hello_waits;        /* IN: for keys; the link is paused */
-    bool was_open;           /* OUT: EV_OPEN came */
+    bool dead;             /* closed; its memory lives until the end of the step */
+    enum dfs_status hello; /* IN: OK once a good HELLO came */
+    bool hello_waits;      /* IN: for keys; the link is paused */
+    bool was_open;         /* OUT: EV_OPEN came */
     uint32_t hello_request;
-    char *token;             /* of a waiting HELLO */
+    char *token; /* of a waiting HELLO */
     uint32_t token_count;
-    struct dfs_id node;      /* OUT */
-    struct dfs_addr addr;    /* OUT */
-    uint64_t frames;         /* received */
-    struct dfs_list sent;    /* struct data_sent: bulk frames that the transport holds, oldest first */
-    struct dfs_list writes;  /* struct data_write that it sends us */
+    struct dfs_id node;     /* OUT */
+    struct dfs_addr addr;   /* OUT */
+    uint64_t frames;        /* received */
+    struct dfs_list sent;   /* struct data_sent: bulk frames that the transport holds, oldest first */
+    struct dfs_list writes; /* struct data_write that it sends us */
     uint32_t writes_count;
-    struct dfs_list reads;   /* struct data_read that it asked for */
+    struct dfs_list reads; /* struct data_read that it asked for */
     uint32_t reads_count;
     struct dfs_list passes;  /* struct data_pass that we send it */
     struct data_timer timer; /* idle, hello, connect */
@@ -157,7 +164,7 @@ struct data_sent {
     struct data_stream *stream; /* NULL: nobody cares any more */
 };
 
-/* Blocks ---------------------------------------------------------------------------------------------------------------------- */
+/* Blocks ------------------------------------------------------------------------------------------------- */
 
 struct data_block {
     struct dfs_avl_node node;
@@ -176,7 +183,7 @@ struct data_dir_wait {
     void (*done)(struct data_dir_wait *wait, enum dfs_status status);
 };
 
-/* Reading --------------------------------------------------------------------------------------------------------------------- */
+/* Reading ------------------------------------------------------------------------------------------------ */
 
 /* Whoever found no memory; run again in the order of waiting. */
 struct data_hungry {
@@ -185,8 +192,9 @@ struct data_hungry {
 };
 
 /*
- * Reads the footer of a published block. done() is called once: OK with crcs filled; BLOCK_MISSING, BLOCK_CORRUPT, IO after the second try.
- * done() may close the opening. A small block comes whole: `buf` then holds its data from the first byte on.
+ * Reads the footer of a published block. done() is called once: OK with crcs filled; BLOCK_MISSING,
+ * BLOCK_CORRUPT, IO after the second try. done() may close the opening. A small block comes whole: `buf` then
+ * holds its data from the first byte on.
  */
 struct data_opening {
     struct dfs_data *data;
@@ -218,12 +226,12 @@ struct data_stream {
     uint32_t request;
     uint32_t window;
     uint32_t inflight;
-    const char *name;     /* the file's; the owner keeps it */
+    const char *name; /* the file's; the owner keeps it */
     uint32_t length_bytes;
-    const uint32_t *crcs; /* of the block's chunks; those below `available` mean something */
+    const uint32_t *crcs;  /* of the block's chunks; those below `available` mean something */
     struct dfs_buf *first; /* the whole block, read already; NULL otherwise */
-    uint32_t offset;      /* next byte to send */
-    uint32_t available;   /* bytes of the file that may be read */
+    uint32_t offset;       /* next byte to send */
+    uint32_t available;    /* bytes of the file that may be read */
     uint32_t end;
     bool hold; /* no reads for now: the file is being renamed */
     bool reading;
@@ -234,14 +242,14 @@ struct data_stream {
     void (*moved)(struct data_stream *stream);
 };
 
-/* Passing a block on to another data server ---------------------------------------------------------------------------------- */
+/* Passing a block on to another data server -------------------------------------------------------------- */
 
 #define DATA_PASS_PHASES(X) X(IDLE) X(SENDING) X(WAITING) X(ENDED)
 enum data_pass_phase {
 #define X(name) DATA_PASS_##name,
     DATA_PASS_PHASES(X)
 #undef X
-    DATA_PASS_COUNT
+        DATA_PASS_COUNT
 };
 
 /*
@@ -256,7 +264,7 @@ struct data_pass {
     struct dfs_id node;
     struct dfs_addr addr;
     uint32_t request;
-    bool pooled;  /* the connection was there before: if it turns out dead, a fresh one is tried */
+    bool pooled;          /* the connection was there before: if it turns out dead, a fresh one is tried */
     uint64_t peer_frames; /* what the peer had said when the pass began */
     struct data_stream stream;
     struct data_timer timer;
@@ -267,14 +275,14 @@ struct data_pass {
     void (*failed)(struct data_pass *pass, enum dfs_status status, bool source_bad);
 };
 
-/* Writing ------------------------------------------------------------------------------------------------------------------------ */
+/* Writing ------------------------------------------------------------------------------------------------ */
 
 #define DATA_WRITE_PHASES(X) X(RECEIVING) X(SYNCING) X(PUBLISHING) X(COMPARING) X(NAMING) X(CHAINING) X(ENDED)
 enum data_write_phase {
 #define X(name) DATA_WRITE_##name,
     DATA_WRITE_PHASES(X)
 #undef X
-    DATA_WRITE_COUNT
+        DATA_WRITE_COUNT
 };
 
 #define DATA_CRCS_INLINE 16 /* a block of 1 MB needs no second allocation */
@@ -289,10 +297,10 @@ struct data_write {
     struct dfs_block_id block;
     uint32_t attempt;
     uint32_t length_bytes;
-    bool ordered;  /* by BLOCK_COPY: no chain, and the checksum is known */
+    bool ordered; /* by BLOCK_COPY: no chain, and the checksum is known */
     bool sync;
-    bool matching; /* the block is published: bytes are compared, not written */
-    bool matched;  /* its checksums are known (opening) */
+    bool matching;  /* the block is published: bytes are compared, not written */
+    bool matched;   /* its checksums are known (opening) */
     bool published; /* by this write */
     bool room_taken;
     int sender; /* the sender's place in the grant; -1: the client */
@@ -317,14 +325,14 @@ struct data_write {
     dfs_time_ns progress; /* fair time of the last frame */
 
     struct data_pass pass;
-    uint32_t next_hop; /* the replica to try next */
+    uint32_t next_hop;                               /* the replica to try next */
     struct dfs_w_receipt receipts[DFS_REPLICAS_MAX]; /* of those behind us */
     uint32_t receipts_count;
     struct dfs_w_failure failures[DFS_REPLICAS_MAX];
     uint32_t failures_count;
 };
 
-/* Smaller things ------------------------------------------------------------------------------------------------------------------- */
+/* Smaller things ----------------------------------------------------------------------------------------- */
 
 struct data_read {
     struct dfs_list at;
@@ -392,7 +400,7 @@ enum data_node_phase {
 #define X(name) DATA_NODE_##name,
     DATA_NODE_PHASES(X)
 #undef X
-    DATA_NODE_COUNT
+        DATA_NODE_COUNT
 };
 
 #define DATA_LEASE_STATES(X) X(NONE) X(HELD) X(FENCED)
@@ -400,7 +408,7 @@ enum data_lease_state {
 #define X(name) DATA_LEASE_##name,
     DATA_LEASE_STATES(X)
 #undef X
-    DATA_LEASE_COUNT
+        DATA_LEASE_COUNT
 };
 
 /* X(field, help) */
@@ -445,7 +453,7 @@ struct data_counters {
 #undef X
 };
 
-/* The machine ------------------------------------------------------------------------------------------------------------------------ */
+/* The machine -------------------------------------------------------------------------------------------- */
 
 struct dfs_data {
     struct dfs_data_config config;
@@ -465,10 +473,10 @@ struct dfs_data {
 
     struct dfs_buf_pool pool;
     struct dfs_link_waits link_waits;
-    size_t sending_bytes;        /* held by frames that wait to leave, or are being read for that */
-    struct dfs_list hungry;      /* struct data_hungry */
-    bool hungry_again;           /* the one that was run just now found nothing again */
-    struct dfs_list sent_free;   /* struct data_sent, by at_peer */
+    size_t sending_bytes;      /* held by frames that wait to leave, or are being read for that */
+    struct dfs_list hungry;    /* struct data_hungry */
+    bool hungry_again;         /* the one that was run just now found nothing again */
+    struct dfs_list sent_free; /* struct data_sent, by at_peer */
 
     struct dfs_list peers[DATA_PEER_KINDS];
     uint32_t peers_count[DATA_PEER_KINDS];
@@ -485,19 +493,20 @@ struct dfs_data {
     uint64_t capacity_bytes;
     uint64_t free_bytes; /* as of the last SPACE, less what was begun since */
     uint64_t temp_next;
-    struct dfs_list dir_waiters;  /* struct data_dir_wait for the next SYNC_DIR */
-    struct dfs_list dir_covered;  /* for the one under way */
+    struct dfs_list dir_waiters; /* struct data_dir_wait for the next SYNC_DIR */
+    struct dfs_list dir_covered; /* for the one under way */
     bool dir_syncing;
-    struct dfs_list store_ios;    /* of start.c and store.c */
+    struct dfs_list store_ios; /* of start.c and store.c */
 
     /* start */
     uint32_t start_pending;
     bool start_failed;
     bool marker_found;
-    bool marker_foreign;  /* another cluster's or another node's */
+    bool marker_foreign; /* another cluster's or another node's */
     bool marker_writing;
-    bool store_lost;      /* said in the next JOIN */
-    uint32_t marker_checks;
+    bool store_lost; /* said in the next JOIN */
+    bool marker_checking;
+    uint32_t marker_misses; /* looks in a row that did not find it (start: that found something else) */
     uint32_t files_foreign;
     struct data_timer start_timer;
     struct data_timer store_timer;
@@ -517,8 +526,8 @@ struct dfs_data {
     uint64_t incarnation; /* 0: never joined */
     uint64_t epoch;
     dfs_duration_ns interval_ns;
-    bool resume;          /* the next connection may RESUME */
-    uint32_t backoff;     /* attempts in vain */
+    bool resume;                     /* the next connection may RESUME */
+    uint32_t backoff;                /* attempts in vain */
     struct data_timer control_timer; /* back-off; patience for the answer is patience_timer */
     struct data_timer patience_timer;
     dfs_time_ns join_sent;
@@ -580,6 +589,7 @@ struct dfs_data {
     bool scrub_begun;
     struct dfs_block_id missing_told; /* the last block that was read but is not here, as reported */
     dfs_time_ns scrub_began;
+    dfs_time_ns scrub_rest; /* not before: the last block is being paid for */
     uint64_t scrub_blocks;
     uint64_t scrub_bytes;
     uint64_t scrub_bad;
@@ -607,8 +617,9 @@ static inline struct dfs_block_id data_block_id(const struct dfs_w_block *block)
 }
 
 void data_timer_init(struct data_timer *timer, void (*fire)(struct dfs_data *, struct data_timer *));
-void data_timer_set(struct dfs_data *data, struct data_timer *timer, dfs_time_ns at);          /* own matters: by now */
-void data_patience_set(struct dfs_data *data, struct data_timer *timer, dfs_duration_ns length); /* about others: now_fair + length */
+void data_timer_set(struct dfs_data *data, struct data_timer *timer, dfs_time_ns at); /* own matters: by now */
+void data_patience_set(struct dfs_data *data, struct data_timer *timer,
+                       dfs_duration_ns length); /* about others: now_fair + length */
 void data_timer_stop(struct dfs_data *data, struct data_timer *timer);
 void data_patience_stop(struct dfs_data *data, struct data_timer *timer);
 
@@ -616,7 +627,7 @@ void data_retire(struct dfs_data *data); /* stopped or left: ends all connection
 
 /* io.c */
 void data_io_submit(struct dfs_data *data, struct dfs_list *owner_list, data_io_done *done, void *owner, uint64_t tag,
-                    struct dfs_disk_op op); /* references op.buf until done; done NULL: nobody cares */
+                    struct dfs_disk_op op);       /* references op.buf until done; done NULL: nobody cares */
 void data_io_forget(struct dfs_list *owner_list); /* the owner goes: answers find nobody */
 void data_io_answer(struct dfs_data *data, const struct dfs_disk_done *done);
 void data_io_close(struct dfs_data *data);
@@ -625,20 +636,24 @@ void data_io_close(struct dfs_data *data);
 void data_peer_accept(struct dfs_data *data, const struct dfs_event *event);
 struct data_peer *data_peer_control(struct dfs_data *data); /* a new connection to metadata */
 /* An open or opening connection to a data server, a new one if need be; NULL when there are too many. */
-struct data_peer *data_peer_out(struct dfs_data *data, const struct dfs_id *node, const struct dfs_addr *addr, bool *ret_pooled);
+struct data_peer *data_peer_out(struct dfs_data *data, const struct dfs_id *node, const struct dfs_addr *addr,
+                                bool *ret_pooled);
 void data_peer_opened(struct data_peer *peer, const struct dfs_peer *who);
-void data_peer_lost(struct data_peer *peer, enum dfs_status status);  /* EV_CLOSED */
-void data_peer_close(struct data_peer *peer, enum dfs_status status); /* our decision; status is what its requests hear */
+void data_peer_lost(struct data_peer *peer, enum dfs_status status); /* EV_CLOSED */
+void data_peer_close(struct data_peer *peer,
+                     enum dfs_status status); /* our decision; status is what its requests hear */
 void data_peer_sent(struct data_peer *peer, const struct dfs_buf *bulk);
 void data_peer_settle(struct dfs_data *data); /* at the end of a step: frees the dead */
 /* Sends a BLOCK_DATA frame out of `buf`; the stream (may be NULL) hears when it has left. */
-void data_peer_send_frame(struct data_peer *peer, struct data_stream *stream, uint32_t request, uint32_t offset, const uint32_t *crcs,
-                          uint32_t crcs_count, struct dfs_buf *buf, size_t buf_offset, size_t count);
+void data_peer_send_frame(struct data_peer *peer, struct data_stream *stream, uint32_t request, uint32_t offset,
+                          const uint32_t *crcs, uint32_t crcs_count, struct dfs_buf *buf, size_t buf_offset,
+                          size_t count);
 void data_stream_detach_sent(struct data_stream *stream);
 
 /* Memory for what leaves (data.c). NULL: none now, wait with data_hungry_wait. Give back through data_sending_drop. */
 struct dfs_buf *data_sending_take(struct dfs_data *data, size_t bytes);
-bool data_sending_add(struct dfs_data *data, struct dfs_buf *buf); /* a received buffer that is forwarded; false: better not */
+bool data_sending_add(struct dfs_data *data,
+                      struct dfs_buf *buf); /* a received buffer that is forwarded; false: better not */
 void data_sending_drop(struct dfs_data *data, struct dfs_buf *buf); /* and the reference */
 void data_hungry_init(struct data_hungry *hungry, void (*run)(struct data_hungry *));
 void data_hungry_wait(struct dfs_data *data, struct data_hungry *hungry);
@@ -647,15 +662,20 @@ void data_hungry_wait(struct dfs_data *data, struct data_hungry *hungry);
 void data_store_init(struct dfs_data *data);
 void data_store_close(struct dfs_data *data);
 struct data_block *data_block_find(const struct dfs_data *data, const struct dfs_block_id *id);
-struct data_block *data_block_after(const struct dfs_data *data, const struct dfs_block_id *id); /* the first one greater; NULL id: the first */
+struct data_block *data_block_after(const struct dfs_data *data,
+                                    const struct dfs_block_id *id); /* the first one greater; NULL id: the first */
 struct data_block *data_block_listed(struct dfs_data *data, const struct dfs_block_id *id, uint64_t file_bytes);
-/* Published now: into the index, with a change number, traced. A block that is in already keeps its number (unless it was bad). */
-struct data_block *data_block_added(struct dfs_data *data, const struct dfs_block_id *id, uint32_t length_bytes, uint32_t crc, bool durable);
+/* Published now: into the index, with a change number, traced. A block that is in already keeps its number
+ * (unless it was bad). */
+struct data_block *data_block_added(struct dfs_data *data, const struct dfs_block_id *id, uint32_t length_bytes,
+                                    uint32_t crc, bool durable);
 void data_block_removed(struct dfs_data *data, struct data_block *block);
 void data_block_free(struct dfs_data *data, struct data_block *block); /* out of the index without a word */
-void data_blocks_forget(struct dfs_data *data);                     /* all of them: the store is lost */
-void data_stumps_remove(struct dfs_data *data); /* files under a block's name that are none: once metadata knows what we have */
-/* A read said so: BLOCK_CORRUPT, BLOCK_MISSING or IO (twice). Marks, reports and traces once; nothing for blocks that are going anyway. */
+void data_blocks_forget(struct dfs_data *data);                        /* all of them: the store is lost */
+void data_stumps_remove(
+    struct dfs_data *data); /* files under a block's name that are none: once metadata knows what we have */
+/* A read said so: BLOCK_CORRUPT, BLOCK_MISSING or IO (twice). Marks, reports and traces once; nothing for
+ * blocks that are going anyway. */
 void data_block_failed(struct dfs_data *data, const struct dfs_block_id *id, enum dfs_status status);
 bool data_block_is_written(struct dfs_data *data, const struct dfs_block_id *id); /* a live write of it */
 bool data_block_is_copied(struct dfs_data *data, const struct dfs_block_id *id);  /* a source of a copy under way */
@@ -666,7 +686,7 @@ void data_dir_sync(struct dfs_data *data, struct data_dir_wait *wait);
 /* start.c */
 void data_start(struct dfs_data *data);
 void data_start_write_marker(struct dfs_data *data);
-void data_store_check(struct dfs_data *data); /* something odd was seen: is the marker still there? */
+void data_store_check(struct dfs_data *data);            /* something odd was seen: is the marker still there? */
 void data_seen(struct dfs_data *data, uint64_t journal); /* noted, written down lazily */
 void data_seen_store(struct dfs_data *data);             /* written down now, if newer */
 void data_seen_set_back(struct dfs_data *data, uint64_t journal); /* --accept-older-journal */
@@ -675,6 +695,7 @@ void data_seen_set_back(struct dfs_data *data, uint64_t journal); /* --accept-ol
 void data_control_init(struct dfs_data *data);
 void data_control_begin(struct dfs_data *data); /* the store is known: join */
 void data_control_enter(struct dfs_data *data, enum data_node_phase phase, const char *why);
+void data_control_alive(struct dfs_data *data);
 void data_control_lost(struct dfs_data *data, enum dfs_status status);
 void data_control_again(struct dfs_data *data, bool resume, const char *why); /* drop the connection, come back */
 void data_control_stop(struct dfs_data *data, enum dfs_status status, const char *why); /* for good */
@@ -684,7 +705,8 @@ void data_on_status(struct dfs_data *data, struct data_peer *peer, const struct 
 
 /* inventory.c */
 void data_changes_reset(struct dfs_data *data); /* a new incarnation: numbers start at 1 */
-uint64_t data_change(struct dfs_data *data, enum dfs_change kind, const struct dfs_block_id *block, uint32_t length_bytes, uint32_t crc);
+uint64_t data_change(struct dfs_data *data, enum dfs_change kind, const struct dfs_block_id *block,
+                     uint32_t length_bytes, uint32_t crc);
 void data_changes_applied(struct dfs_data *data, uint64_t applied);
 bool data_changes_resume(struct dfs_data *data, uint64_t applied); /* false: not kept so far back */
 void data_changes_flush(struct dfs_data *data);
@@ -706,8 +728,8 @@ void data_keys_close(struct dfs_data *data);
 void data_keys_set(struct dfs_data *data, const struct dfs_w_grant_key *grant_keys, uint32_t grant_keys_count,
                    const struct dfs_w_token_key *token_keys, uint32_t token_keys_count);
 struct dfs_mac *data_key_find(struct dfs_data *data, uint32_t key_id); /* NULL: not accepted (any more) */
-void data_receipt_make(struct dfs_data *data, const struct dfs_block_id *block, uint32_t length_bytes, uint32_t crc, uint64_t change,
-                       bool durable, struct dfs_w_receipt *ret_receipt);
+void data_receipt_make(struct dfs_data *data, const struct dfs_block_id *block, uint32_t length_bytes, uint32_t crc,
+                       uint64_t change, bool durable, struct dfs_w_receipt *ret_receipt);
 void data_on_keys_update(struct dfs_data *data, struct data_peer *peer, const struct dfs_incoming *in);
 
 /* hello.c */
@@ -719,27 +741,34 @@ void data_on_block_write(struct dfs_data *data, struct data_peer *peer, const st
 void data_on_block_copy(struct dfs_data *data, struct data_peer *peer, const struct dfs_incoming *in);
 void data_on_block_data(struct dfs_data *data, struct data_peer *peer, const struct dfs_incoming *in);
 void data_on_block_written(struct dfs_data *data, struct data_peer *peer, const struct dfs_incoming *in);
-/* Is the grant good for this operation at this node? OK; UNAVAILABLE, GRANT_INVALID, GRANT_EXPIRED, STALE_INCARNATION. The bearer is the caller's. */
-enum dfs_status data_grant_admit(struct dfs_data *data, const struct dfs_w_grant *grant, uint32_t hop, enum dfs_grant_operation operation);
+/* Is the grant good for this operation at this node? OK; UNAVAILABLE, GRANT_INVALID, GRANT_EXPIRED,
+ * STALE_INCARNATION. The bearer is the caller's. */
+enum dfs_status data_grant_admit(struct dfs_data *data, const struct dfs_w_grant *grant, uint32_t hop,
+                                 enum dfs_grant_operation operation);
 /* A new write; its fields of identity are set by the caller before data_write_begin. */
-struct data_write *data_write_new(struct dfs_data *data, struct data_peer *upstream, uint32_t request, const struct dfs_block_id *block,
-                                  uint32_t length_bytes);
+struct data_write *data_write_new(struct dfs_data *data, struct data_peer *upstream, uint32_t request,
+                                  const struct dfs_block_id *block, uint32_t length_bytes);
 void data_write_begin(struct data_write *write);
-/* What is here already: OK with *ret_matching (published, as long) or with room taken for a new file; EXISTS (of another length), UNAVAILABLE (being
- * removed), NO_SPACE. */
-enum dfs_status data_write_prepare(struct dfs_data *data, const struct dfs_block_id *id, uint32_t length_bytes, bool *ret_matching);
+/* What is here already: OK with *ret_matching (published, as long) or with room taken for a new file; EXISTS
+ * (of another length), UNAVAILABLE (being removed), NO_SPACE. */
+enum dfs_status data_write_prepare(struct dfs_data *data, const struct dfs_block_id *id, uint32_t length_bytes,
+                                   bool *ret_matching);
 /* Other writes of the same block that are still receiving: taken over, or the reason why this one may not begin. */
-enum dfs_status data_write_contest(struct dfs_data *data, const struct dfs_block_id *block, uint32_t attempt, int sender);
-void data_write_fail(struct data_write *write, enum dfs_status status, const char *why); /* answers upstream, removes the temporary, frees */
+enum dfs_status data_write_contest(struct dfs_data *data, const struct dfs_block_id *block, uint32_t attempt,
+                                   int sender);
+void data_write_fail(struct data_write *write, enum dfs_status status,
+                     const char *why); /* answers upstream, removes the temporary, frees */
 void data_write_upstream_lost(struct data_write *write);
 void data_write_free(struct data_write *write); /* silently: the machine ends */
-void data_refuse_write(struct dfs_data *data, struct data_peer *peer, uint32_t request, const struct dfs_w_block *block, uint32_t attempt,
-                       enum dfs_status status);
+void data_refuse_write(struct dfs_data *data, struct data_peer *peer, uint32_t request, const struct dfs_w_block *block,
+                       uint32_t attempt, enum dfs_status status);
 
 /* pass.c */
 void data_pass_init(struct data_pass *pass, struct dfs_data *data);
-/* stream.name, length_bytes, crcs, available, first are set by the caller. failed() may be called before this returns. */
-void data_pass_begin(struct data_pass *pass, const struct dfs_id *node, const struct dfs_addr *addr, dfs_duration_ns patience_ns);
+/* stream.name, length_bytes, crcs, available, first are set by the caller. failed() may be called before this
+ * returns. */
+void data_pass_begin(struct data_pass *pass, const struct dfs_id *node, const struct dfs_addr *addr,
+                     dfs_duration_ns patience_ns);
 void data_pass_peer_lost(struct data_pass *pass, enum dfs_status status);
 void data_pass_answer(struct data_pass *pass, const struct dfs_m_block_written *message);
 void data_pass_stop(struct data_pass *pass, const char *why); /* silently */
@@ -747,13 +776,14 @@ void data_pass_stop(struct data_pass *pass, const char *why); /* silently */
 /* stream.c */
 void data_stream_init(struct data_stream *stream, struct dfs_data *data);
 void data_stream_pump(struct data_stream *stream); /* last statement of a caller: the stream may be gone afterwards */
-bool data_stream_forward(struct data_stream *stream, struct dfs_buf *buf, uint32_t offset, uint32_t count); /* a received frame, if it is next */
-void data_stream_sent(struct data_stream *stream);                                                          /* a frame has left */
+bool data_stream_forward(struct data_stream *stream, struct dfs_buf *buf, uint32_t offset,
+                         uint32_t count);          /* a received frame, if it is next */
+void data_stream_sent(struct data_stream *stream); /* a frame has left */
 void data_stream_close(struct data_stream *stream);
 
 /* opening.c */
-void data_opening_begin(struct data_opening *opening, struct dfs_data *data, const struct dfs_block_id *block, uint32_t length_bytes, bool whole,
-                        void (*done)(struct data_opening *, enum dfs_status));
+void data_opening_begin(struct data_opening *opening, struct dfs_data *data, const struct dfs_block_id *block,
+                        uint32_t length_bytes, bool whole, void (*done)(struct data_opening *, enum dfs_status));
 void data_opening_close(struct data_opening *opening); /* harmless on a zeroed one */
 
 /* block_read.c */
@@ -766,7 +796,8 @@ void data_copy_free(struct data_copy *copy);
 
 /* verify.c, scrub.c */
 void data_on_verify(struct dfs_data *data, struct data_peer *peer, const struct dfs_incoming *in);
-struct data_check *data_check_begin(struct dfs_data *data, const struct data_block *block, void (*done)(struct data_check *, enum dfs_status));
+struct data_check *data_check_begin(struct dfs_data *data, const struct data_block *block,
+                                    void (*done)(struct data_check *, enum dfs_status));
 void data_check_run(struct data_check *check);
 void data_check_free(struct data_check *check);
 void data_scrub_init(struct dfs_data *data);

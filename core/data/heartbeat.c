@@ -1,9 +1,10 @@
 /*
  * heartbeat.c - HEARTBEAT every interval at a seeded phase, and the lease that its acknowledgements are.
  *
- * A heartbeat is repeated with the same sequence at I/4 and I/2 until it is acknowledged: one lost datagram is no missed heartbeat. The lease
- * ends 2I after the first sending of the newest acknowledged one, which is before metadata's own 2.5I (design, section 4). Our own stalls are
- * not subtracted: a machine that slept past its lease is fenced.
+ * A heartbeat is repeated with the same sequence at I/4 and I/2 until it is acknowledged: one lost datagram
+ * is no missed heartbeat. The lease ends 2I after the first sending of the newest acknowledged one, which is
+ * before metadata's own 2.5I (design, section 4). Our own stalls are not subtracted: a machine that slept
+ * past its lease is fenced.
  */
 #include "core/data/data_internal.h"
 
@@ -27,7 +28,7 @@ static const uint32_t lease_edges[DATA_LEASE_COUNT] = {
 
 static const struct dfs_gate lease_gate = {"lease", lease_names, lease_edges, DATA_LEASE_COUNT};
 
-/* Lease -------------------------------------------------------------------------------------------------------------------- */
+/* Lease -------------------------------------------------------------------------------------------------- */
 
 static void lease_extend(struct dfs_data *data, dfs_time_ns sent, const char *why)
 {
@@ -46,18 +47,17 @@ void data_lease_test(struct dfs_data *data)
     DFS_GATE(&data->env, &lease_gate, data->lease, DATA_LEASE_FENCED, "timeout");
     data->counters.fenced++;
 
-    const struct dfs_trace trace = {
-        .kind = DFS_TRACE_FENCED, .node = data->config.node, .a = data->incarnation};
+    const struct dfs_trace trace = {.kind = DFS_TRACE_FENCED, .node = data->config.node, .a = data->incarnation};
     dfs_trace_put(&data->env, &trace);
     data_timer_set(data, &data->lease_timer, dfs_time_add(data->now, data->interval_ns));
 }
 
-/* Fenced for an interval while metadata is in reach: it does not know this incarnation any more, or datagrams do not arrive. */
+/* Fenced for an interval while metadata is in reach: it does not know this incarnation any more, or datagrams
+ * do not arrive. */
 static void on_lease_timer(struct dfs_data *data, struct data_timer *timer)
 {
     (void)timer;
-    if (data->lease == DATA_LEASE_FENCED &&
-        (data->phase == DATA_NODE_SERVING || data->phase == DATA_NODE_REPORTING))
+    if (data->lease == DATA_LEASE_FENCED && (data->phase == DATA_NODE_SERVING || data->phase == DATA_NODE_REPORTING))
         data_control_again(data, false, "fenced");
 }
 
@@ -67,7 +67,7 @@ void data_lease_resumed(struct dfs_data *data)
         data_timer_set(data, &data->lease_timer, dfs_time_add(data->now, data->interval_ns));
 }
 
-/* Heartbeats ------------------------------------------------------------------------------------------------------------------ */
+/* Heartbeats --------------------------------------------------------------------------------------------- */
 
 static void send_beat(struct dfs_data *data)
 {
@@ -155,7 +155,7 @@ void data_heartbeat_stop(struct dfs_data *data)
     dfs_mac_close(&data->heartbeat_mac);
 }
 
-/* The acknowledgement ------------------------------------------------------------------------------------------------------------ */
+/* The acknowledgement ------------------------------------------------------------------------------------ */
 
 static bool is_ours(struct dfs_data *data, const uint8_t *bytes, size_t count, union dfs_any_message *ret_message)
 {
@@ -163,8 +163,7 @@ static bool is_ours(struct dfs_data *data, const uint8_t *bytes, size_t count, u
 
     if (dfs_datagram_decode(bytes, count, &number, ret_message) != DFS_OK || number != DFS_MSG_HEARTBEAT_ACK)
         return false;
-    return data->heartbeat_mac.context != NULL &&
-           dfs_id_equal(&ret_message->heartbeat_ack.node, &data->config.node) &&
+    return data->heartbeat_mac.context != NULL && dfs_id_equal(&ret_message->heartbeat_ack.node, &data->config.node) &&
            ret_message->heartbeat_ack.incarnation == data->incarnation &&
            dfs_datagram_check(bytes, count, &data->heartbeat_mac);
 }

@@ -1,8 +1,8 @@
 /*
  * hello.c - HELLO: who speaks on an accepted connection, and by what right.
  *
- * A data server or metadata has proved its identity by its certificate. Everybody else shows a token that is bound to the certificate of this
- * connection. Requests may follow at once; they are handled after it.
+ * A data server or metadata has proved its identity by its certificate. Everybody else shows a token that is
+ * bound to the certificate of this connection. Requests may follow at once; they are handled after it.
  */
 #include "core/data/data_internal.h"
 
@@ -12,12 +12,13 @@ static void answer(struct dfs_data *data, struct data_peer *peer, uint32_t reque
 {
     peer->hello = status;
     if (status != DFS_OK) {
-        const struct dfs_trace trace = {.kind = DFS_TRACE_TOKEN_REFUSED, .status = status, .node = peer->link.peer.node};
+        const struct dfs_trace trace = {
+            .kind = DFS_TRACE_TOKEN_REFUSED, .status = status, .node = peer->link.peer.node};
 
         data->counters.tokens_refused++;
         dfs_trace_put(&data->env, &trace);
     } else {
-        data_patience_set(data, &peer->timer, DATA_PEER_IDLE_NS);
+        data_patience_set(data, &peer->timer, data->config.request_timeout_ns);
     }
     dfs_link_send_status(&peer->link, request, status, NULL);
 }

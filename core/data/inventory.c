@@ -1,9 +1,11 @@
 /*
- * inventory.c - what is stored here, told to metadata: once whole (INVENTORY, INVENTORY_END), then change by change (BLOCK_EVENTS).
+ * inventory.c - what is stored here, told to metadata: once whole (INVENTORY, INVENTORY_END), then change by
+ * change (BLOCK_EVENTS).
  *
- * The inventory is exactly the state as of change N, the newest change when it begins: blocks published meanwhile have higher numbers and are left out,
- * removals are refused until it is finished, and events after N are sent behind INVENTORY_END. Metadata answers each page, and the end, by STATUS;
- * a few pages may be unanswered, so that neither side's queue grows.
+ * The inventory is exactly the state as of change N, the newest change when it begins: blocks published
+ * meanwhile have higher numbers and are left out, removals are refused until it is finished, and events after
+ * N are sent behind INVENTORY_END. Metadata answers each page, and the end, by STATUS; a few pages may be
+ * unanswered, so that neither side's queue grows.
  */
 #include "core/data/data_internal.h"
 
@@ -12,7 +14,7 @@
 
 #define CHANGES_ROOM_FIRST 64
 
-/* Changes -------------------------------------------------------------------------------------------------------------------- */
+/* Changes ------------------------------------------------------------------------------------------------ */
 
 void data_changes_reset(struct dfs_data *data)
 {
@@ -57,11 +59,8 @@ uint64_t data_change(struct dfs_data *data, enum dfs_change kind, const struct d
     }
     if (data->changes_count == data->changes_room)
         changes_grow(data);
-    data->changes[(data->changes_head + data->changes_count) & (data->changes_room - 1)] =
-        (struct dfs_w_change){.kind = (uint8_t)kind,
-                              .block = data_w_block(block),
-                              .length_bytes = length_bytes,
-                              .crc32c = crc};
+    data->changes[(data->changes_head + data->changes_count) & (data->changes_room - 1)] = (struct dfs_w_change){
+        .kind = (uint8_t)kind, .block = data_w_block(block), .length_bytes = length_bytes, .crc32c = crc};
     data->changes_count++;
     return data->change_last;
 }
@@ -109,7 +108,7 @@ void data_changes_flush(struct dfs_data *data)
     }
 }
 
-/* Inventory -------------------------------------------------------------------------------------------------------------------- */
+/* Inventory ---------------------------------------------------------------------------------------------- */
 
 /* What was found bad before this incarnation began: the inventory lists it as a block like others. */
 static void report_bad_again(struct dfs_data *data)
@@ -206,6 +205,7 @@ void data_inventory_answered(struct dfs_data *data, uint32_t request, enum dfs_s
         data_stumps_remove(data);
         return;
     }
+    data_control_alive(data);
     if (data->inventory_unanswered > 0)
         data->inventory_unanswered--;
     if (data->phase == DATA_NODE_REPORTING)

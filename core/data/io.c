@@ -1,7 +1,8 @@
 /*
  * io.c - disk operations that know their owner.
  *
- * A token is slot and generation, so that an answer to an operation whose owner has gone finds nobody, and only gives its buffer back.
+ * A token is slot and generation, so that an answer to an operation whose owner has gone finds nobody, and
+ * only gives its buffer back.
  */
 #include "core/data/data_internal.h"
 

@@ -74,7 +74,8 @@ void data_keys_set(struct dfs_data *data, const struct dfs_w_grant_key *grant_ke
     if (grant_keys_count > 0)
         set_grant_keys(data, grant_keys, grant_keys_count);
     set_token_keys(data, token_keys, token_keys_count);
-    dfs_list_each(at, &data->peers[DATA_PEER_IN]) {
+    dfs_list_each(at, &data->peers[DATA_PEER_IN])
+    {
         struct data_peer *peer = dfs_container_of(at, struct data_peer, at);
 
         if (peer->hello_waits)
@@ -111,6 +112,5 @@ void data_on_keys_update(struct dfs_data *data, struct data_peer *peer, const st
     const struct dfs_m_keys_update *message = in->body;
 
     (void)peer;
-    data_keys_set(data, message->grant_keys, message->grant_keys_count, message->token_keys,
-                  message->token_keys_count);
+    data_keys_set(data, message->grant_keys, message->grant_keys_count, message->token_keys, message->token_keys_count);
 }

@@ -1,5 +1,6 @@
 /*
- * leave.c - the clean stop: metadata hears LEAVE (and gives a maintenance time instead of an eviction), writes under way are finished.
+ * leave.c - the clean stop: metadata hears LEAVE (and gives a maintenance time instead of an eviction),
+ * writes under way are finished.
  */
 #include "core/data/data_internal.h"
 

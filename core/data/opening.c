@@ -1,7 +1,9 @@
 /*
- * opening.c - the first look into a block file: its footer, and with a small block the whole file in one read.
+ * opening.c - the first look into a block file: its footer, and with a small block the whole file in one
+ * read.
  *
- * What does not fit is read once more before it is believed: a disk may answer one read wrongly (or fail it) and the next one well.
+ * What does not fit is read once more before it is believed: a disk may answer one read wrongly (or fail it)
+ * and the next one well.
  */
 #include "core/data/data_internal.h"
 
@@ -28,11 +30,12 @@ static bool parse(struct data_opening *opening, struct dfs_buf *buf, uint64_t co
 
     if (count != (uint64_t)data_bytes + footer_bytes)
         return false;
-    return data_footer_decode(buf->bytes + data_bytes, footer_bytes, &opening->block, opening->length_bytes, &opening->crc,
-                              opening->crcs);
+    return data_footer_decode(buf->bytes + data_bytes, footer_bytes, &opening->block, opening->length_bytes,
+                              &opening->crc, opening->crcs);
 }
 
-static void on_read(struct dfs_data *data, void *owner, const struct dfs_disk_done *done, struct dfs_buf *buf, uint64_t tag)
+static void on_read(struct dfs_data *data, void *owner, const struct dfs_disk_done *done, struct dfs_buf *buf,
+                    uint64_t tag)
 {
     struct data_opening *opening = owner;
     enum dfs_status status = done->status;
@@ -103,8 +106,7 @@ void data_opening_close(struct data_opening *opening)
         return;
     dfs_list_remove(&opening->hungry.link);
     /* A read under way still owns its share of what may be sent; it is given back here, its answer finds nobody. */
-    dfs_list_each(at, &opening->ios)
-        data_sending_drop(opening->data, dfs_container_of(at, struct data_io, link)->buf);
+    dfs_list_each(at, &opening->ios) data_sending_drop(opening->data, dfs_container_of(at, struct data_io, link)->buf);
     data_io_forget(&opening->ios);
     if (opening->buf != NULL)
         data_sending_drop(opening->data, opening->buf);

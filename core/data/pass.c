@@ -1,8 +1,9 @@
 /*
  * pass.c - a block on its way to another data server: the next hop of a chain, or the target of a copy.
  *
- * The request and as many frames as the window allows leave at once, before the connection is open; what is not forwarded as it arrives is read
- * again from our own file. Patience is counted from the last sign of life.
+ * The request and as many frames as the window allows leave at once, before the connection is open; what is
+ * not forwarded as it arrives is read again from our own file. Patience is counted from the last sign of
+ * life.
  */
 #include "core/data/data_internal.h"
 

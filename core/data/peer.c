@@ -1,8 +1,8 @@
 /*
  * peer.c - connections: accepted ones, the one to metadata, and those to other data servers.
  *
- * A connection that ends takes its requests along; its memory lives until the end of the step, so that a handler may close the connection that it
- * was called for.
+ * A connection that ends takes its requests along; its memory lives until the end of the step, so that a
+ * handler may close the connection that it was called for.
  */
 #include "core/data/data_internal.h"
 
@@ -36,7 +36,7 @@ static bool peer_is_busy(const struct data_peer *peer)
            !dfs_list_empty(&peer->sent);
 }
 
-/* Accepted --------------------------------------------------------------------------------------------------------------- */
+/* Accepted ----------------------------------------------------------------------------------------------- */
 
 void data_peer_accept(struct dfs_data *data, const struct dfs_event *event)
 {
@@ -53,7 +53,7 @@ void data_peer_accept(struct dfs_data *data, const struct dfs_event *event)
     data_patience_set(data, &peer->timer, data->config.connect_timeout_ns); /* a good HELLO, until then */
 }
 
-/* Outgoing ------------------------------------------------------------------------------------------------------------------ */
+/* Outgoing ----------------------------------------------------------------------------------------------- */
 
 struct data_peer *data_peer_control(struct dfs_data *data)
 {
@@ -65,7 +65,8 @@ struct data_peer *data_peer_control(struct dfs_data *data)
 
 static void close_idle_out(struct dfs_data *data)
 {
-    dfs_list_each(at, &data->peers[DATA_PEER_OUT]) {
+    dfs_list_each(at, &data->peers[DATA_PEER_OUT])
+    {
         struct data_peer *peer = dfs_container_of(at, struct data_peer, at);
 
         if (!peer_is_busy(peer)) {
@@ -86,7 +87,8 @@ struct data_peer *data_peer_out(struct dfs_data *data, const struct dfs_id *node
     const struct dfs_m_hello hello = {.version = DFS_PROTOCOL_VERSION, .token = dfs_text_of("")};
     struct data_peer *peer;
 
-    dfs_list_each(at, &data->peers[DATA_PEER_OUT]) {
+    dfs_list_each(at, &data->peers[DATA_PEER_OUT])
+    {
         peer = dfs_container_of(at, struct data_peer, at);
         if (dfs_id_equal(&peer->node, node) && addr_equal(&peer->addr, addr)) {
             *ret_pooled = peer->was_open;
@@ -115,11 +117,13 @@ void data_peer_opened(struct data_peer *peer, const struct dfs_peer *who)
     dfs_link_opened(&peer->link, who);
     peer->was_open = true;
     peer->active = data->now_fair;
-    if (peer->kind == DATA_PEER_OUT)
-        data_patience_set(data, &peer->timer, DATA_PEER_OUT_IDLE_NS);
+    if (peer->kind == DATA_PEER_CONTROL)
+        data_control_alive(data);
+    else
+        data_patience_set(data, &peer->timer, data->config.request_timeout_ns);
 }
 
-/* Time ------------------------------------------------------------------------------------------------------------------------- */
+/* Time --------------------------------------------------------------------------------------------------- */
 
 /* How long this connection may be silent. */
 static dfs_duration_ns silence_allowed(const struct data_peer *peer)
@@ -156,7 +160,7 @@ static void on_peer_timer(struct dfs_data *data, struct data_timer *timer)
     data_patience_set(data, timer, next);
 }
 
-/* Bulk frames on their way ------------------------------------------------------------------------------------------------------- */
+/* Bulk frames on their way ------------------------------------------------------------------------------- */
 
 static struct data_sent *sent_new(struct dfs_data *data)
 {
@@ -221,14 +225,15 @@ void data_peer_sent(struct data_peer *peer, const struct dfs_buf *bulk)
 
 void data_stream_detach_sent(struct data_stream *stream)
 {
-    dfs_list_each(at, &stream->sent) {
+    dfs_list_each(at, &stream->sent)
+    {
         dfs_container_of(at, struct data_sent, at_stream)->stream = NULL;
         dfs_list_remove(at);
     }
     stream->inflight = 0;
 }
 
-/* The end -------------------------------------------------------------------------------------------------------------------------- */
+/* The end ------------------------------------------------------------------------------------------------ */
 
 static void peer_bury(struct data_peer *peer)
 {
@@ -241,7 +246,8 @@ static void peer_bury(struct data_peer *peer)
     data_patience_stop(data, &peer->timer);
 }
 
-/* Tells everything that hung on the connection. It is in no list of live connections any more, so nobody finds it again. */
+/* Tells everything that hung on the connection. It is in no list of live connections any more, so nobody
+ * finds it again. */
 static void peer_end_requests(struct data_peer *peer, enum dfs_status status)
 {
     struct dfs_list *link;

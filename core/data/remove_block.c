@@ -1,7 +1,9 @@
 /*
- * remove_block.c - REMOVE_BLOCK: metadata wants copies gone. Answered by REMOVE_DONE when their names are gone for good.
+ * remove_block.c - REMOVE_BLOCK: metadata wants copies gone. Answered by REMOVE_DONE when their names are
+ * gone for good.
  *
- * A copy that is being written, or is the source of a copy under way, stays (REFUSED): whoever ordered it did not know. What is not here is removed.
+ * A copy that is being written, or is the source of a copy under way, stays (REFUSED): whoever ordered it did
+ * not know. What is not here is removed.
  */
 #include "core/data/data_internal.h"
 

@@ -1,12 +1,16 @@
 /*
- * scrub.c - every block is read and verified within scrub_interval: one at a time, in name order, evenly over the time.
+ * scrub.c - every block is read and verified within scrub_interval: one at a time, in name order, evenly over
+ * the time.
  *
- * A pass begins anywhere (a server that is restarted often would otherwise never see its last blocks) and goes round once. Blocks that come, go or
- * are replaced meanwhile are no findings.
+ * A pass begins anywhere (a server that is restarted often would otherwise never see its last blocks) and
+ * goes round once. Blocks that come, go or are replaced meanwhile are no findings.
  */
 #include "core/data/data_internal.h"
 
 #include "core/base/assert.h"
+
+/* So often in an interval the schedule is looked at, if nothing is due. */
+#define SCRUB_LOOKS 16
 
 /* part / whole of `length`, without overflow and without more precision than needed */
 static dfs_duration_ns share_of_time(dfs_duration_ns length, uint64_t part, uint64_t whole)
@@ -30,54 +34,58 @@ static void pass_begin(struct dfs_data *data)
     data->scrub_bad = 0;
 }
 
-/* The next block round the circle after scrub_after; NULL: the pass is over. */
-static struct data_block *scrub_candidate(struct dfs_data *data)
+/* The next block round the circle after scrub_after; NULL: the pass has seen all there are. */
+static struct data_block *scrub_candidate(const struct dfs_data *data, bool *ret_wrapped)
 {
     struct data_block *block = data_block_after(data, &data->scrub_after);
+    bool wrapped = data->scrub_wrapped;
 
     while (true) {
-        if (block == NULL && !data->scrub_wrapped) {
-            data->scrub_wrapped = true;
+        if (block == NULL && !wrapped) {
+            wrapped = true;
             block = data_block_after(data, NULL);
         }
-        if (block == NULL || (data->scrub_wrapped && data_block_compare(&block->id, &data->scrub_first) > 0))
+        *ret_wrapped = wrapped;
+        if (block == NULL || (wrapped && data_block_compare(&block->id, &data->scrub_first) > 0))
             return NULL;
         if (!block->bad && !block->removing)
             return block;
-        data->scrub_after = block->id;
         block = data_block_after(data, &block->id);
     }
 }
 
-/* The next block is due as far into the interval as its end is into the store's bytes; the pass ends with the interval. After a block of
- * `last_bytes` there is a pause in proportion to it. */
-static void scrub_schedule(struct dfs_data *data, uint64_t last_bytes)
+/* A block is due as far into the interval as its end is into the store's bytes; the pass ends with the interval. */
+static dfs_time_ns due_at(const struct dfs_data *data, const struct data_block *block)
 {
     const dfs_duration_ns interval = data->config.scrub_interval_ns;
-    const struct data_block *block = scrub_candidate(data);
     dfs_duration_ns due = interval;
-    dfs_time_ns at;
 
     if (block != NULL)
         due = share_of_time(interval, data->scrub_bytes + block->file_bytes, data->blocks_bytes);
-    at = dfs_time_add(data->scrub_began, due);
-    data_timer_set(data, &data->scrub_timer,
-                   dfs_time_max(at, data->now + last_bytes * DFS_SECONDS / DATA_SCRUB_BYTES_PER_S_MAX));
+    return dfs_time_max(dfs_time_add(data->scrub_began, due), data->scrub_rest);
+}
+
+/* Looks again before the time has come, since blocks come meanwhile. */
+static void scrub_schedule(struct dfs_data *data)
+{
+    bool wrapped;
+    const dfs_time_ns due = due_at(data, scrub_candidate(data, &wrapped));
+    const dfs_time_ns look = dfs_time_add(data->now, data->config.scrub_interval_ns / SCRUB_LOOKS + 1);
+
+    data_timer_set(data, &data->scrub_timer, dfs_time_min(due, look));
 }
 
 static void pass_end(struct dfs_data *data)
 {
-    const struct dfs_trace trace = {.kind = DFS_TRACE_SCRUB_DONE,
-                                    .node = data->config.node,
-                                    .a = data->scrub_blocks,
-                                    .b = data->scrub_bad};
+    const struct dfs_trace trace = {
+        .kind = DFS_TRACE_SCRUB_DONE, .node = data->config.node, .a = data->scrub_blocks, .b = data->scrub_bad};
 
     data->counters.scrub_passes++;
     data->scrub_finished = data->now;
     dfs_trace_put(&data->env, &trace);
     data->scrub_after = data->scrub_first;
     pass_begin(data);
-    scrub_schedule(data, 0);
+    scrub_schedule(data);
 }
 
 static void on_scrubbed(struct data_check *check, enum dfs_status status)
@@ -94,20 +102,27 @@ static void on_scrubbed(struct data_check *check, enum dfs_status status)
         data->scrub_bad++;
         data_block_failed(data, &check->block, status);
     }
+    data->scrub_rest = dfs_time_add(data->now, bytes * DFS_SECONDS / DATA_SCRUB_BYTES_PER_S_MAX);
     data_check_free(check);
-    scrub_schedule(data, bytes);
+    scrub_schedule(data);
 }
 
 static void on_scrub_timer(struct dfs_data *data, struct data_timer *timer)
 {
-    const struct data_block *block = scrub_candidate(data);
+    bool wrapped;
+    const struct data_block *block = scrub_candidate(data, &wrapped);
 
     (void)timer;
     DFS_ASSERT(data->scrub == NULL);
+    if (data->now < due_at(data, block)) {
+        scrub_schedule(data);
+        return;
+    }
     if (block == NULL) {
         pass_end(data);
         return;
     }
+    data->scrub_wrapped = wrapped;
     data->scrub_after = block->id;
     data->scrub = data_check_begin(data, block, on_scrubbed);
     data_check_run(data->scrub);
@@ -125,5 +140,5 @@ void data_scrub_begin(struct dfs_data *data)
     data->scrub_begun = true;
     data->env.rng->random(data->env.ctx, DFS_RNG_CHOICE, data->scrub_after.file.bytes, DFS_ID_BYTES);
     pass_begin(data);
-    scrub_schedule(data, 0);
+    scrub_schedule(data);
 }

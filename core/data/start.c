@@ -1,8 +1,9 @@
 /*
  * start.c - what the disk says when the process starts, and whether it still is our disk later.
  *
- * The inventory comes from the disk, never from memory, and nothing but temporaries is removed at a start. A store that lacks its marker is
- * not vouched for: an unmounted disk is an empty directory (design, section 4; HDFS and MooseFS both have deleted good copies over one).
+ * The inventory comes from the disk, never from memory, and nothing but temporaries is removed at a start. A
+ * store that lacks its marker is not vouched for: an unmounted disk is an empty directory (design, section 4;
+ * HDFS and MooseFS both have deleted good copies over one).
  */
 #include "core/data/data_internal.h"
 
@@ -17,6 +18,7 @@
 #define MARKER_TEMP "marker.tmp-0" /* published whole, so a marker is either there or not */
 #define MARKER_MAGIC 0x4446534du   /* "DFSM" */
 #define MARKER_VERSION 1
+#define MARKER_LOOKS 3 /* one answer of a disk decides nothing */
 #define MARKER_BYTES (4 + 2 + 2 * DFS_ID_BYTES + 4)
 
 #define SEEN_PREFIX "seen-"
@@ -24,7 +26,7 @@
 
 static void load(struct dfs_data *data);
 
-/* Marker ------------------------------------------------------------------------------------------------------------------ */
+/* Marker ------------------------------------------------------------------------------------------------- */
 
 static void marker_encode(const struct dfs_data *data, uint8_t ret_bytes[MARKER_BYTES])
 {
@@ -94,7 +96,7 @@ static void remove_seen(struct dfs_data *data, uint64_t position)
     remove_file(data, name);
 }
 
-/* Loading ------------------------------------------------------------------------------------------------------------------ */
+/* Loading ------------------------------------------------------------------------------------------------ */
 
 static void start_ready(struct dfs_data *data)
 {
@@ -190,7 +192,8 @@ static void list_entry(struct dfs_data *data, const struct dfs_disk_entry *entry
     }
 }
 
-static void on_list(struct dfs_data *data, void *owner, const struct dfs_disk_done *done, struct dfs_buf *buf, uint64_t tag)
+static void on_list(struct dfs_data *data, void *owner, const struct dfs_disk_done *done, struct dfs_buf *buf,
+                    uint64_t tag)
 {
     (void)owner;
     (void)buf;
@@ -243,10 +246,13 @@ static void on_marker(struct dfs_data *data, void *owner, const struct dfs_disk_
     (void)owner;
     (void)tag;
     data->marker_found = false;
-    if (done->status == DFS_OK)
+    if (done->status == DFS_OK) {
         data->marker_found = marker_decode(data, buf->bytes, done->count, &ours);
-    else if (done->status != DFS_NOT_FOUND)
+        if (!data->marker_found && ++data->marker_misses < MARKER_LOOKS)
+            data->start_failed = true; /* the file is there: perhaps the disk read another one */
+    } else if (done->status != DFS_NOT_FOUND) {
         data->start_failed = true;
+    }
     data->marker_foreign = data->marker_found && !ours;
     start_answered(data);
 }
@@ -258,9 +264,9 @@ static bool read_marker(struct dfs_data *data, data_io_done *done)
     if (buf == NULL)
         return false;
     /* One byte more than a marker has: a longer file is none. */
-    data_io_submit(data, &data->store_ios, done, data, 0,
-                   (struct dfs_disk_op){
-                       .verb = DFS_DISK_READ, .name = MARKER_NAME, .buf = buf, .length = MARKER_BYTES + 1});
+    data_io_submit(
+        data, &data->store_ios, done, data, 0,
+        (struct dfs_disk_op){.verb = DFS_DISK_READ, .name = MARKER_NAME, .buf = buf, .length = MARKER_BYTES + 1});
     dfs_buf_unref(buf);
     return true;
 }
@@ -277,7 +283,7 @@ static void load(struct dfs_data *data)
     }
 }
 
-/* Writing the marker -------------------------------------------------------------------------------------------------------- */
+/* Writing the marker ------------------------------------------------------------------------------------- */
 
 static void marker_failed(struct dfs_data *data, enum dfs_status status)
 {
@@ -289,7 +295,8 @@ static void marker_failed(struct dfs_data *data, enum dfs_status status)
         dfs_trace_note(&data->env, status, "the store's marker cannot be written");
 }
 
-enum marker_step { MARKER_CREATE, MARKER_WRITE, MARKER_SYNC, MARKER_PUBLISH, MARKER_SYNC_DIR };
+/* MARKER_REMOVE: one that is there and says nothing is in the way. */
+enum marker_step { MARKER_CREATE, MARKER_WRITE, MARKER_SYNC, MARKER_REMOVE, MARKER_PUBLISH, MARKER_SYNC_DIR };
 
 static void marker_step(struct dfs_data *data, enum marker_step step);
 
@@ -298,7 +305,7 @@ static void on_marker_step(struct dfs_data *data, void *owner, const struct dfs_
 {
     (void)owner;
     (void)buf;
-    if (done->status != DFS_OK) {
+    if (done->status != DFS_OK && !(tag == MARKER_REMOVE && done->status == DFS_NOT_FOUND)) {
         marker_failed(data, done->status);
         return;
     }
@@ -334,6 +341,9 @@ static void marker_step(struct dfs_data *data, enum marker_step step)
     case MARKER_SYNC:
         op.verb = DFS_DISK_SYNC;
         break;
+    case MARKER_REMOVE:
+        op = (struct dfs_disk_op){.verb = DFS_DISK_REMOVE, .name = MARKER_NAME};
+        break;
     case MARKER_PUBLISH:
         op.verb = DFS_DISK_PUBLISH;
         op.name2 = MARKER_NAME;
@@ -348,13 +358,13 @@ static void marker_step(struct dfs_data *data, enum marker_step step)
 
 void data_start_write_marker(struct dfs_data *data)
 {
-    if (data->marker_writing)
-        return;
+    if (data->marker_writing || data->marker_foreign)
+        return; /* another node's store stays as it is */
     data->marker_writing = true;
     marker_step(data, MARKER_CREATE);
 }
 
-/* Later checks ----------------------------------------------------------------------------------------------------------------- */
+/* Later checks ------------------------------------------------------------------------------------------- */
 
 /* The disk went away under us: whatever we said we have, we do not. */
 static void store_vanished(struct dfs_data *data)
@@ -366,30 +376,42 @@ static void store_vanished(struct dfs_data *data)
     data_control_again(data, false, "disk");
 }
 
+static void look_for_marker(struct dfs_data *data);
+
 static void on_marker_again(struct dfs_data *data, void *owner, const struct dfs_disk_done *done, struct dfs_buf *buf,
                             uint64_t tag)
 {
     bool ours = false;
-    bool found = false;
 
     (void)owner;
     (void)tag;
-    data->marker_checks--;
-    if (done->status == DFS_OK)
-        found = marker_decode(data, buf->bytes, done->count, &ours) && ours;
-    else if (done->status != DFS_NOT_FOUND)
-        return; /* the disk is sick, which is not the same as gone */
-    if (!found && data->marker_found)
+    data->marker_checking = false;
+    if (!data->marker_found)
+        return; /* known already */
+    if (done->status == DFS_OK && marker_decode(data, buf->bytes, done->count, &ours)) {
+        data->marker_misses = 0;
+        data->marker_foreign = !ours;
+        if (!ours)
+            store_vanished(data); /* another disk is mounted here */
+    } else if (done->status == DFS_NOT_FOUND && ++data->marker_misses < MARKER_LOOKS) {
+        look_for_marker(data);
+    } else if (done->status == DFS_NOT_FOUND) {
         store_vanished(data);
+    } /* a disk that fails, or reads nonsense, is sick, which is not the same as gone */
+}
+
+static void look_for_marker(struct dfs_data *data)
+{
+    data->marker_checking = read_marker(data, on_marker_again);
 }
 
 void data_store_check(struct dfs_data *data)
 {
     /* One at a time; none for a store that is known to be lost, or before it was known at all. */
-    if (data->marker_checks > 0 || !data->marker_found || data->phase == DATA_NODE_LOADING)
+    if (data->marker_checking || !data->marker_found || data->phase == DATA_NODE_LOADING)
         return;
-    if (read_marker(data, on_marker_again))
-        data->marker_checks++;
+    data->marker_misses = 0;
+    look_for_marker(data);
 }
 
 static void on_space_again(struct dfs_data *data, void *owner, const struct dfs_disk_done *done, struct dfs_buf *buf,
@@ -411,7 +433,7 @@ static void on_store_timer(struct dfs_data *data, struct data_timer *timer)
     data_store_check(data);
 }
 
-/* The journal position that metadata was seen at ------------------------------------------------------------------------------------ */
+/* The journal position that metadata was seen at --------------------------------------------------------- */
 
 static void on_seen_named(struct data_dir_wait *wait, enum dfs_status status)
 {
@@ -478,7 +500,7 @@ static void on_seen_timer(struct dfs_data *data, struct data_timer *timer)
     data_seen_store(data);
 }
 
-/* -------------------------------------------------------------------------------------------------------------------------------------- */
+/* -------------------------------------------------------------------------------------------------------- */
 
 static void on_start_timer(struct dfs_data *data, struct data_timer *timer)
 {

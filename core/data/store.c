@@ -1,8 +1,9 @@
 /*
- * store.c - which blocks are published here, how much room is left, and when the directory is on stable storage.
+ * store.c - which blocks are published here, how much room is left, and when the directory is on stable
+ * storage.
  *
- * The index is made from the disk's listing at the start and follows what this process publishes and removes. Order of names is order of
- * ids, so the inventory and the scrub walk it in name order.
+ * The index is made from the disk's listing at the start and follows what this process publishes and removes.
+ * Order of names is order of ids, so the inventory and the scrub walk it in name order.
  */
 #include "core/data/data_internal.h"
 
@@ -27,7 +28,7 @@ void data_store_init(struct dfs_data *data)
     dfs_list_init(&data->store_ios);
 }
 
-/* Index ------------------------------------------------------------------------------------------------------------------ */
+/* Index -------------------------------------------------------------------------------------------------- */
 
 struct data_block *data_block_find(const struct dfs_data *data, const struct dfs_block_id *id)
 {
@@ -124,11 +125,8 @@ struct data_block *data_block_added(struct dfs_data *data, const struct dfs_bloc
     block->durable = durable;
     block->change = data_change(data, DFS_CHANGE_ADDED, id, length_bytes, crc);
 
-    const struct dfs_trace trace = {.kind = DFS_TRACE_PUBLISHED,
-                                    .node = data->config.node,
-                                    .block = *id,
-                                    .a = length_bytes,
-                                    .b = block->change};
+    const struct dfs_trace trace = {
+        .kind = DFS_TRACE_PUBLISHED, .node = data->config.node, .block = *id, .a = length_bytes, .b = block->change};
     dfs_trace_put(&data->env, &trace);
     return block;
 }
@@ -147,7 +145,7 @@ void data_block_removed(struct dfs_data *data, struct data_block *block)
     dfs_trace_put(&data->env, &trace);
 }
 
-/* Stumps ----------------------------------------------------------------------------------------------------------------- */
+/* Stumps ------------------------------------------------------------------------------------------------- */
 
 static void on_stump_removed(struct dfs_data *data, void *owner, const struct dfs_disk_done *done, struct dfs_buf *buf,
                              uint64_t tag)
@@ -164,8 +162,9 @@ static void on_stump_removed(struct dfs_data *data, void *owner, const struct df
 }
 
 /*
- * A file under a block's name with a size that no block has: what a power failure leaves of a block that was written without syncs. It is no copy, it
- * was in no inventory, and its name is in the way of a copy. Removed one by one, after metadata has confirmed what we do have.
+ * A file under a block's name with a size that no block has: what a power failure leaves of a block that was
+ * written without syncs. It is no copy, it was in no inventory, and its name is in the way of a copy. Removed
+ * one by one, after metadata has confirmed what we do have.
  */
 void data_stumps_remove(struct dfs_data *data)
 {
@@ -208,7 +207,8 @@ void data_block_failed(struct dfs_data *data, const struct dfs_block_id *id, enu
 
 bool data_block_is_written(struct dfs_data *data, const struct dfs_block_id *id)
 {
-    dfs_list_each(at, &data->writes) {
+    dfs_list_each(at, &data->writes)
+    {
         if (data_block_compare(&dfs_container_of(at, struct data_write, at)->block, id) == 0)
             return true;
     }
@@ -217,7 +217,8 @@ bool data_block_is_written(struct dfs_data *data, const struct dfs_block_id *id)
 
 bool data_block_is_copied(struct dfs_data *data, const struct dfs_block_id *id)
 {
-    dfs_list_each(at, &data->copies) {
+    dfs_list_each(at, &data->copies)
+    {
         const struct dfs_block_id block = data_block_id(&dfs_container_of(at, struct data_copy, at)->order.block);
 
         if (data_block_compare(&block, id) == 0)
@@ -226,7 +227,7 @@ bool data_block_is_copied(struct dfs_data *data, const struct dfs_block_id *id)
     return false;
 }
 
-/* Room -------------------------------------------------------------------------------------------------------------------- */
+/* Room --------------------------------------------------------------------------------------------------- */
 
 /* capacity * ppb / 10^9 without overflow */
 static uint64_t share_of(uint64_t bytes, uint32_t ppb)
@@ -251,7 +252,7 @@ void data_room_give(struct dfs_data *data, uint64_t file_bytes)
         data->free_bytes = data->capacity_bytes;
 }
 
-/* Directory ------------------------------------------------------------------------------------------------------------------ */
+/* Directory ---------------------------------------------------------------------------------------------- */
 
 static void dir_submit(struct dfs_data *data);
 
@@ -273,7 +274,8 @@ static void on_dir_synced(struct dfs_data *data, void *owner, const struct dfs_d
         dir_submit(data);
 }
 
-/* One SYNC_DIR serves all names that were changed before it: whoever comes while one is under way waits for the next. */
+/* One SYNC_DIR serves all names that were changed before it: whoever comes while one is under way waits for
+ * the next. */
 static void dir_submit(struct dfs_data *data)
 {
     struct dfs_list *link;

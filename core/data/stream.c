@@ -1,8 +1,10 @@
 /*
- * stream.c - bytes of a block file on their way to a connection: read, verified against the block's checksums, sent in frames.
+ * stream.c - bytes of a block file on their way to a connection: read, verified against the block's
+ * checksums, sent in frames.
  *
- * One read at a time, while up to `window` frames wait to leave. No byte leaves that was not verified just before, and one that does not
- * verify is read once more before the file is called bad (a misdirected read is not a damaged file).
+ * One read at a time, while up to `window` frames wait to leave. No byte leaves that was not verified just
+ * before, and one that does not verify is read once more before the file is called bad (a misdirected read is
+ * not a damaged file).
  */
 #include "core/data/data_internal.h"
 
@@ -27,7 +29,8 @@ static uint32_t least(uint32_t a, uint32_t b)
     return a < b ? a : b;
 }
 
-/* Where the next frame ends on the disk: whole chunks, as far as there are bytes. stream->offset itself when there is nothing yet. */
+/* Where the next frame ends on the disk: whole chunks, as far as there are bytes. stream->offset itself when
+ * there is nothing yet. */
 static uint32_t piece_end(const struct data_stream *stream)
 {
     const uint64_t rounded = ((uint64_t)stream->end + DFS_CHUNK_BYTES - 1) / DFS_CHUNK_BYTES * DFS_CHUNK_BYTES;
@@ -51,7 +54,8 @@ static bool verify(const struct data_stream *stream, const uint8_t *bytes, uint3
     return true;
 }
 
-/* Sends verified bytes (whole chunks) as far as they were asked for. The checksum of a chunk that is cut short is made anew. */
+/* Sends verified bytes (whole chunks) as far as they were asked for. The checksum of a chunk that is cut
+ * short is made anew. */
 static void send_piece(struct data_stream *stream, struct dfs_buf *buf, uint32_t buf_offset, uint32_t count)
 {
     const uint32_t first = stream->offset / DFS_CHUNK_BYTES;
@@ -87,7 +91,8 @@ static void stream_failed(struct data_stream *stream, enum dfs_status status)
     stream->failed(stream, status);
 }
 
-static void on_read(struct dfs_data *data, void *owner, const struct dfs_disk_done *done, struct dfs_buf *buf, uint64_t tag)
+static void on_read(struct dfs_data *data, void *owner, const struct dfs_disk_done *done, struct dfs_buf *buf,
+                    uint64_t tag)
 {
     struct data_stream *stream = owner;
     const uint32_t count = (uint32_t)tag;
@@ -186,8 +191,7 @@ void data_stream_close(struct data_stream *stream)
     if (stream->data == NULL)
         return;
     dfs_list_remove(&stream->hungry.link);
-    dfs_list_each(at, &stream->ios)
-        data_sending_drop(stream->data, dfs_container_of(at, struct data_io, link)->buf);
+    dfs_list_each(at, &stream->ios) data_sending_drop(stream->data, dfs_container_of(at, struct data_io, link)->buf);
     data_io_forget(&stream->ios);
     if (stream->first != NULL)
         data_sending_drop(stream->data, stream->first);

@@ -1,5 +1,6 @@
 /*
- * verify.c - VERIFY: metadata wants to know whether a block is whole here, now. And the reading of whole blocks that the scrub shares.
+ * verify.c - VERIFY: metadata wants to know whether a block is whole here, now. And the reading of whole
+ * blocks that the scrub shares.
  */
 #include "core/data/data_internal.h"
 
@@ -70,13 +71,12 @@ void data_check_run(struct data_check *check)
     data_opening_begin(&check->opening, check->data, &check->block, check->length_bytes, true, on_opened);
 }
 
-/* On order ---------------------------------------------------------------------------------------------------------------- */
+/* On order ----------------------------------------------------------------------------------------------- */
 
 static void answer(struct dfs_data *data, uint32_t request, const struct dfs_id *operation,
                    const struct dfs_w_block *block, enum dfs_status status)
 {
-    const struct dfs_m_verify_done message = {
-        .operation = *operation, .block = *block, .status = (uint8_t)status};
+    const struct dfs_m_verify_done message = {.operation = *operation, .block = *block, .status = (uint8_t)status};
 
     data->counters.verifies++;
     if (data->control != NULL && data->phase == DATA_NODE_SERVING)

@@ -8,8 +8,9 @@
  *     NAMING       the directory is being synced
  *     CHAINING     our copy is stored; the answer waits for those behind us
  *
- * A block that is published already is not written again: the frames are compared with what is stored (`matching`), and what is passed on
- * comes from our own copy, so that replicas agree whatever the sender sends.
+ * A block that is published already is not written again: the frames are compared with what is stored
+ * (`matching`), and what is passed on comes from our own copy, so that replicas agree whatever the sender
+ * sends.
  */
 #include "core/data/data_internal.h"
 
@@ -46,17 +47,14 @@ static void write_enter(struct data_write *write, enum data_write_phase phase, c
     DFS_GATE(&write->data->env, &write_gate, write->phase, phase, why);
 }
 
-/* The end ----------------------------------------------------------------------------------------------------------------- */
+/* The end ------------------------------------------------------------------------------------------------ */
 
 void data_refuse_write(struct dfs_data *data, struct data_peer *peer, uint32_t request, const struct dfs_w_block *block,
                        uint32_t attempt, enum dfs_status status)
 {
     struct dfs_w_failure self = {.node = data->config.node, .status = (uint8_t)status};
-    const struct dfs_m_block_written message = {.block = *block,
-                                                .attempt = attempt,
-                                                .status = (uint8_t)status,
-                                                .failures = &self,
-                                                .failures_count = 1};
+    const struct dfs_m_block_written message = {
+        .block = *block, .attempt = attempt, .status = (uint8_t)status, .failures = &self, .failures_count = 1};
 
     data->counters.writes_refused++;
     dfs_link_send(&peer->link, request, DFS_MSG_BLOCK_WRITTEN, &message);
@@ -149,7 +147,7 @@ static void write_check_done(struct data_write *write)
         write_finish(write);
 }
 
-/* Chain ---------------------------------------------------------------------------------------------------------------------- */
+/* Chain -------------------------------------------------------------------------------------------------- */
 
 static bool is_settled(const struct data_write *write, const struct dfs_id *node)
 {
@@ -266,7 +264,7 @@ static void write_next_hop(struct data_write *write)
     write_check_done(write);
 }
 
-/* Stored ---------------------------------------------------------------------------------------------------------------------- */
+/* Stored ------------------------------------------------------------------------------------------------- */
 
 static void write_stored(struct data_write *write, const char *why)
 {
@@ -317,7 +315,8 @@ static void on_compared(struct data_opening *opening, enum dfs_status status)
 {
     struct data_write *write = dfs_container_of(opening, struct data_write, opening);
 
-    if (status != DFS_OK || memcmp(opening->crcs, write->crcs, data_chunks_of(write->length_bytes) * sizeof write->crcs[0]) != 0) {
+    if (status != DFS_OK ||
+        memcmp(opening->crcs, write->crcs, data_chunks_of(write->length_bytes) * sizeof write->crcs[0]) != 0) {
         data_write_fail(write, status == DFS_IO ? DFS_IO : DFS_EXISTS, "exists");
         return;
     }
@@ -325,7 +324,7 @@ static void on_compared(struct data_opening *opening, enum dfs_status status)
     write_named(write);
 }
 
-/* Publish ---------------------------------------------------------------------------------------------------------------------- */
+/* Publish ------------------------------------------------------------------------------------------------ */
 
 static void on_published(struct dfs_data *data, void *owner, const struct dfs_disk_done *done, struct dfs_buf *buf,
                          uint64_t tag)
@@ -391,7 +390,7 @@ static void on_synced(struct dfs_data *data, void *owner, const struct dfs_disk_
     write_publish(write, "disk");
 }
 
-/* Receive ------------------------------------------------------------------------------------------------------------------------ */
+/* Receive ------------------------------------------------------------------------------------------------ */
 
 /* All bytes came, and all were written or compared: on. */
 static void write_advance(struct data_write *write, const char *why)
@@ -500,10 +499,9 @@ static void write_frame(struct data_write *write, struct dfs_buf *bulk, uint32_t
         count += footer_bytes;
     }
     write->writing++;
-    data_io_submit(
-        write->data, &write->ios, on_written, write, 0,
-        (struct dfs_disk_op){
-            .verb = DFS_DISK_WRITE, .name = write->temp, .buf = bulk, .offset = offset, .length = count});
+    data_io_submit(write->data, &write->ios, on_written, write, 0,
+                   (struct dfs_disk_op){
+                       .verb = DFS_DISK_WRITE, .name = write->temp, .buf = bulk, .offset = offset, .length = count});
 }
 
 static void take_frame(struct data_write *write, const struct dfs_m_block_data *message, struct dfs_buf *bulk)
@@ -536,7 +534,8 @@ static void take_frame(struct data_write *write, const struct dfs_m_block_data *
 
 static struct data_write *find_write(struct data_peer *peer, uint32_t request)
 {
-    dfs_list_each(at, &peer->writes) {
+    dfs_list_each(at, &peer->writes)
+    {
         struct data_write *write = dfs_container_of(at, struct data_write, at_peer);
 
         if (write->request == request)
@@ -567,7 +566,7 @@ void data_on_block_data(struct dfs_data *data, struct data_peer *peer, const str
     take_frame(write, message, in->bulk);
 }
 
-/* Begin --------------------------------------------------------------------------------------------------------------------------- */
+/* Begin -------------------------------------------------------------------------------------------------- */
 
 static void on_write_timer(struct dfs_data *data, struct data_timer *timer)
 {
@@ -589,9 +588,11 @@ void data_write_upstream_lost(struct data_write *write)
         data_write_fail(write, DFS_ABORTED, "closed"); /* otherwise it is finished: a retry then finds it done */
 }
 
-enum dfs_status data_write_contest(struct dfs_data *data, const struct dfs_block_id *block, uint32_t attempt, int sender)
+enum dfs_status data_write_contest(struct dfs_data *data, const struct dfs_block_id *block, uint32_t attempt,
+                                   int sender)
 {
-    dfs_list_each(at, &data->writes) {
+    dfs_list_each(at, &data->writes)
+    {
         struct data_write *write = dfs_container_of(at, struct data_write, at);
 
         if (data_block_compare(&write->block, block) != 0 || write->received == write->length_bytes)
@@ -671,9 +672,8 @@ void data_write_begin(struct data_write *write)
     (void)snprintf(write->temp, sizeof write->temp, "%.60s.tmp-%llx", write->name,
                    (unsigned long long)data->temp_next++);
     write->temp_made = true;
-    data_io_submit(
-        data, &write->ios, on_created, write, 0,
-        (struct dfs_disk_op){.verb = DFS_DISK_CREATE, .name = write->temp, .length = write->file_bytes});
+    data_io_submit(data, &write->ios, on_created, write, 0,
+                   (struct dfs_disk_op){.verb = DFS_DISK_CREATE, .name = write->temp, .length = write->file_bytes});
     write->pass.stream.name = write->temp;
     write->pass.stream.crcs = write->crcs;
     write_next_hop(write);

@@ -8,7 +8,7 @@
 
 #define STAGED_ROOM_FIRST 16
 
-/* State -------------------------------------------------------------------------------------------------------------------- */
+/* State -------------------------------------------------------------------------------------------------- */
 
 void meta_state_init(struct dfs_meta *meta)
 {
@@ -49,7 +49,7 @@ void meta_state_close(struct dfs_meta *meta)
     meta->epoch = 0;
 }
 
-/* Files -------------------------------------------------------------------------------------------------------------------- */
+/* Files -------------------------------------------------------------------------------------------------- */
 
 static enum dfs_status apply_blocks(struct meta_staged *staged, const struct meta_r_blocks *record)
 {
@@ -75,8 +75,9 @@ static enum dfs_status apply_blocks(struct meta_staged *staged, const struct met
     return DFS_OK;
 }
 
-/* When something removed at removed_ms may expire. Live that is trash_keep from now; after a restart what has passed by the wall clock is taken off, within bounds, so that
- * no jump of the clock can empty the trash before its time or keep it for ever. */
+/* When something removed at removed_ms may expire. Live that is trash_keep from now; after a restart what
+ * has passed by the wall clock is taken off, within bounds, so that no jump of the clock can empty the
+ * trash before its time or keep it for ever. */
 static dfs_time_ns trash_due(const struct dfs_meta *meta, uint64_t removed_ms)
 {
     const uint64_t wall_ms = meta->wall / DFS_MILLISECONDS;
@@ -90,8 +91,8 @@ static dfs_time_ns trash_due(const struct dfs_meta *meta, uint64_t removed_ms)
     return dfs_time_add(meta->now, keep);
 }
 
-static void version_assign(struct dfs_meta *meta, struct meta_version *version, struct dfs_text path, bool current, uint64_t number,
-                           uint64_t removed_ms)
+static void version_assign(struct dfs_meta *meta, struct meta_version *version, struct dfs_text path, bool current,
+                           uint64_t number, uint64_t removed_ms)
 {
     if (current)
         meta_namespace_place(&meta->ns, version, path.at, path.count, number);
@@ -120,7 +121,8 @@ static enum dfs_status apply_file(struct dfs_meta *meta, const struct meta_r_fil
         version->file.flags = record->even != 0 ? META_FILE_EVEN : 0;
         meta_blockmap_add(&meta->map, &version->file, staged->extents, record->blocks);
         for (uint32_t i = 0; meta->phase == META_BOOTING && i < record->blocks; i++)
-            meta_nodes_block_committed(meta, version->file.blocks[i]); /* live the commit does it, when it has added the copies */
+            meta_nodes_block_committed(
+                meta, version->file.blocks[i]); /* live the commit does it, when it has added the copies */
     }
     version_assign(meta, version, record->path, record->current != 0, record->version, record->removed_ms);
     return DFS_OK;
@@ -146,7 +148,7 @@ void meta_apply_drop(struct dfs_meta *meta, struct meta_version *version)
     meta_namespace_drop(&meta->ns, version);
 }
 
-/* Outcomes ----------------------------------------------------------------------------------------------------------------- */
+/* Outcomes ----------------------------------------------------------------------------------------------- */
 
 const struct meta_outcome *meta_outcome_find(const struct dfs_meta *meta, const struct dfs_id *operation)
 {
@@ -175,7 +177,7 @@ static void apply_outcome(struct dfs_meta *meta, const struct meta_r_outcome *re
     }
 }
 
-/* All ---------------------------------------------------------------------------------------------------------------------- */
+/* All ---------------------------------------------------------------------------------------------------- */
 
 enum dfs_status meta_apply(struct dfs_meta *meta, enum meta_record_number number, const union meta_any_record *record)
 {

@@ -1,17 +1,21 @@
 /*
- * BLOCK_BAD: a reader complains about a copy. It is not believed, it is looked into: the copy is used last until its node has read it again.
+ * BLOCK_BAD: a reader complains about a copy. It is not believed, it is looked into: the copy is used last
+ * until its node has read it again.
  */
 #include "core/meta/meta_internal.h"
 
-/* What a reader can have seen that the copy itself may be to blame for. A node that is slow or away is judged by its heartbeats. */
+/* What a reader can have seen that the copy itself may be to blame for. A node that is slow or away is
+ * judged by its heartbeats. */
 static bool blames_copy(uint8_t status)
 {
     return status == DFS_BLOCK_MISSING || status == DFS_BLOCK_CORRUPT || status == DFS_IO;
 }
 
-void meta_on_block_bad(struct dfs_meta *meta, struct meta_peer *peer, uint32_t request, const struct dfs_m_block_bad *body)
+void meta_on_block_bad(struct dfs_meta *meta, struct meta_peer *peer, uint32_t request,
+                       const struct dfs_m_block_bad *body)
 {
-    const struct dfs_block_id id = {.file = body->block.file, .index = body->block.index, .generation = body->block.generation};
+    const struct dfs_block_id id = {
+        .file = body->block.file, .index = body->block.index, .generation = body->block.generation};
     const meta_block_no number = meta_block_find(meta, &id);
     const struct meta_version *version = meta_namespace_file(&meta->ns, &id.file);
     meta_copy_no copy;

@@ -1,5 +1,6 @@
 /*
- * block_events.c - BLOCK_EVENTS: what a node published, removed or found bad, numbered without gaps within its incarnation.
+ * block_events.c - BLOCK_EVENTS: what a node published, removed or found bad, numbered without gaps within
+ * its incarnation.
  */
 #include "core/meta/nodes.h"
 
@@ -42,7 +43,8 @@ static void bad(struct dfs_meta *meta, struct meta_node *node, const struct dfs_
         meta_copy_is_bad(meta, node, block, DFS_BLOCK_CORRUPT);
 }
 
-/* Had the node this block when it published it? Then it has put a good copy in the place of a bad one, and its digest is as before. */
+/* Had the node this block when it published it? Then it has put a good copy in the place of a bad one, and
+ * its digest is as before. */
 static bool replaces_bad(const struct dfs_meta *meta, const struct meta_node *node, const struct dfs_w_change *change)
 {
     const struct dfs_block_id id = meta_block_of_wire(&change->block);
@@ -52,7 +54,8 @@ static bool replaces_bad(const struct dfs_meta *meta, const struct meta_node *no
     return copy != 0 && (meta_blockmap_copy(&meta->map, copy)->flags & META_COPY_BAD) != 0;
 }
 
-void meta_change_apply(struct dfs_meta *meta, struct meta_node *node, const struct dfs_w_change *change, uint64_t number)
+void meta_change_apply(struct dfs_meta *meta, struct meta_node *node, const struct dfs_w_change *change,
+                       uint64_t number)
 {
     const uint64_t digest = dfs_block_digest(&change->block, change->length_bytes);
 
@@ -64,7 +67,8 @@ void meta_change_apply(struct dfs_meta *meta, struct meta_node *node, const stru
         if (replaces_bad(meta, node, change)) {
             const struct dfs_block_id id = meta_block_of_wire(&change->block);
 
-            meta_copy_gone(meta, meta_blockmap_find(&meta->map, meta_block_find(meta, &id), node->index), META_REPAIR_NEWS);
+            meta_copy_gone(meta, meta_blockmap_find(&meta->map, meta_block_find(meta, &id), node->index),
+                           META_REPAIR_NEWS);
         } else {
             node->digest ^= digest;
             node->blocks++;
@@ -109,11 +113,13 @@ static void keep_early(struct dfs_meta *meta, struct meta_node *node, const stru
         inventory->early_room = count > 64 ? META_EARLY_CHANGES_MAX : 64;
         inventory->early = dfs_realloc_array(inventory->early, inventory->early_room, sizeof inventory->early[0]);
     }
-    memcpy(inventory->early + inventory->early_count, events->changes, events->changes_count * sizeof events->changes[0]);
+    memcpy(inventory->early + inventory->early_count, events->changes,
+           events->changes_count * sizeof events->changes[0]);
     inventory->early_count = count;
 }
 
-void meta_on_block_events(struct dfs_meta *meta, struct meta_peer *peer, uint32_t request, const struct dfs_m_block_events *events)
+void meta_on_block_events(struct dfs_meta *meta, struct meta_peer *peer, uint32_t request,
+                          const struct dfs_m_block_events *events)
 {
     struct meta_node *node = meta_node_of_peer(meta, peer, request);
 

@@ -11,7 +11,7 @@ _Static_assert(sizeof(struct meta_copy) == 28, "a copy's share of memory is prom
 /* What counts as bad for copies_bad. */
 #define COPY_NOT_GOOD (META_COPY_BAD | META_COPY_DOUBTED)
 
-/* Pools --------------------------------------------------------------------------------------------------------------------- */
+/* Pools -------------------------------------------------------------------------------------------------- */
 
 static void pool_init(struct meta_pool *pool, size_t entry_bytes)
 {
@@ -26,7 +26,8 @@ static void pool_close(struct meta_pool *pool)
     *pool = (struct meta_pool){0};
 }
 
-/* A zeroed entry. *bytes grows by what had to be allocated. The free list's link is the last word of an entry. */
+/* A zeroed entry. *bytes grows by what had to be allocated. The free list's link is the last word of an
+ * entry. */
 static uint32_t pool_take(struct meta_pool *pool, uint64_t *bytes)
 {
     uint32_t number = pool->free;
@@ -65,7 +66,7 @@ static void pool_give(struct meta_pool *pool, uint32_t number)
     pool->count--;
 }
 
-/* Life --------------------------------------------------------------------------------------------------------------------- */
+/* Life --------------------------------------------------------------------------------------------------- */
 
 void meta_blockmap_init(struct meta_blockmap *map)
 {
@@ -82,9 +83,10 @@ void meta_blockmap_close(struct meta_blockmap *map)
     *map = (struct meta_blockmap){0};
 }
 
-/* Blocks ------------------------------------------------------------------------------------------------------------------- */
+/* Blocks ------------------------------------------------------------------------------------------------- */
 
-void meta_blockmap_add(struct meta_blockmap *map, struct meta_file *file, const struct meta_extent *extents, uint32_t count)
+void meta_blockmap_add(struct meta_blockmap *map, struct meta_file *file, const struct meta_extent *extents,
+                       uint32_t count)
 {
     DFS_ASSERT(file->blocks == NULL && file->blocks_count == 0);
     if (count == 0)
@@ -121,7 +123,7 @@ void meta_blockmap_drop(struct meta_blockmap *map, struct meta_file *file)
     file->blocks_count = 0;
 }
 
-/* Copies ------------------------------------------------------------------------------------------------------------------- */
+/* Copies ------------------------------------------------------------------------------------------------- */
 
 static struct meta_node_copies *node_copies(struct meta_blockmap *map, uint16_t node)
 {
@@ -184,7 +186,8 @@ static meta_copy_no copy_add(struct meta_blockmap *map, meta_block_no block_numb
     return number;
 }
 
-meta_copy_no meta_blockmap_put(struct meta_blockmap *map, meta_block_no block, uint16_t node, uint8_t flags, uint64_t change)
+meta_copy_no meta_blockmap_put(struct meta_blockmap *map, meta_block_no block, uint16_t node, uint8_t flags,
+                               uint64_t change)
 {
     meta_copy_no number = meta_blockmap_find(map, block, node);
 
@@ -226,7 +229,7 @@ void meta_blockmap_remove(struct meta_blockmap *map, meta_copy_no number)
     pool_give(&map->copies, number);
 }
 
-/* Soundness ---------------------------------------------------------------------------------------------------------------- */
+/* Soundness ---------------------------------------------------------------------------------------------- */
 
 static bool block_is_sound(const struct meta_blockmap *map, meta_block_no number, uint64_t *copies)
 {

@@ -1,14 +1,16 @@
 /*
- * blockmap.h - file -> blocks -> copies, and node -> copies. The truth about where data is; the ring only proposes.
+ * blockmap.h - file -> blocks -> copies, and node -> copies. The truth about where data is; the ring only
+ * proposes.
  *
- * Pure: no env, no clock, no policy. Blocks and copies live in pools and are named by 32-bit numbers (never reused while held, 0 is none); their addresses are
- * stable while they live. A block with three copies takes META_BLOCK_BYTES + 3 * META_COPY_BYTES + 4; with its share of the namespace under 250 bytes. Losing
- * a node costs O(its copies).
+ * Pure: no env, no clock, no policy. Blocks and copies live in pools and are named by 32-bit numbers (never
+ * reused while held, 0 is none); their addresses are stable while they live. A block with three copies takes
+ * META_BLOCK_BYTES + 3 * META_COPY_BYTES + 4; with its share of the namespace under 250 bytes. Losing a node
+ * costs O(its copies).
  *
  * Only blocks of committed files are here. What an open upload has placed stands in uploads.h.
  *
- * For engineer B (repair): `queue*`, `due` and `mark` of a block, and the META_COPY_SEEN flag of a copy, are yours; the block map never looks at them. A block
- * that is dropped is announced by meta_nodes_block_dropped before it goes (meta_internal.h).
+ * `queue*`, `due` and `mark` of a block and the META_COPY_SEEN and EXCESS flags of a copy are repair's: the block map never
+ * looks at them. A block that is dropped is announced by meta_nodes_block_dropped before it goes (meta_internal.h).
  */
 #ifndef DFS_CORE_META_BLOCKMAP_H
 #define DFS_CORE_META_BLOCKMAP_H
@@ -29,18 +31,18 @@ typedef uint32_t meta_copy_no;  /* 0: none */
 
 struct meta_block {
     struct meta_file *file; /* NULL: this slot of the pool is free */
-    dfs_time_ns due;        /* B: when repair may begin */
+    dfs_time_ns due;        /* repair: not before */
     uint32_t index;
     uint32_t generation;
     uint32_t length_bytes;
     uint32_t crc32c;
-    meta_copy_no copies; /* list by meta_copy.next; in order of arrival */
-    meta_block_no queue_next; /* B: links of a repair queue */
+    meta_copy_no copies;      /* list by meta_copy.next; in order of arrival */
+    meta_block_no queue_next; /* repair: links of its queue */
     meta_block_no queue_prev;
     uint8_t copies_count; /* all of the list */
     uint8_t copies_bad;   /* of these, with META_COPY_BAD or META_COPY_DOUBTED */
-    uint8_t queue;        /* B: which queue; 0: none */
-    uint8_t mark;         /* B: bits */
+    uint8_t queue;        /* repair: which queue; 0: none */
+    uint8_t mark;         /* repair: bits */
 };
 
 /* Flags of a copy. */
@@ -48,8 +50,8 @@ struct meta_block {
 #define META_COPY_VERIFIED 2u /* read and found right since the node joined */
 #define META_COPY_DOUBTED 4u  /* a reader complained; not yet verified: used last, never as a source */
 #define META_COPY_BAD 8u      /* the node itself found it bad: never used, replaced, then removed */
-#define META_COPY_SEEN 16u    /* B: met in the inventory that is under way */
-#define META_COPY_EXCESS 32u  /* B: its removal is under way */
+#define META_COPY_SEEN 16u    /* met in the inventory that is under way */
+#define META_COPY_EXCESS 32u  /* its removal is under way */
 
 struct meta_copy {
     meta_block_no block; /* 0: this slot of the pool is free */
@@ -109,7 +111,8 @@ struct meta_extent {
 };
 
 /* Gives `file` (blocks NULL) its `count` blocks, without copies. count 0 is fine. */
-void meta_blockmap_add(struct meta_blockmap *map, struct meta_file *file, const struct meta_extent *extents, uint32_t count);
+void meta_blockmap_add(struct meta_blockmap *map, struct meta_file *file, const struct meta_extent *extents,
+                       uint32_t count);
 /* Takes a file's blocks and all their copies out. */
 void meta_blockmap_drop(struct meta_blockmap *map, struct meta_file *file);
 
@@ -130,7 +133,8 @@ static inline struct meta_copy *meta_blockmap_copy(const struct meta_blockmap *m
 }
 
 /* The number of block `index` of a file, 0 when there is none of that index, or of another generation. */
-static inline meta_block_no meta_file_block(const struct meta_blockmap *map, const struct meta_file *file, uint32_t index, uint32_t generation)
+static inline meta_block_no meta_file_block(const struct meta_blockmap *map, const struct meta_file *file,
+                                            uint32_t index, uint32_t generation)
 {
     if (index >= file->blocks_count || meta_blockmap_block(map, file->blocks[index])->generation != generation)
         return 0;
@@ -141,17 +145,20 @@ static inline meta_block_no meta_file_block(const struct meta_blockmap *map, con
 meta_copy_no meta_blockmap_find(const struct meta_blockmap *map, meta_block_no block, uint16_t node);
 
 /* A copy, new or known: flags are set, the change number is taken if it is higher. Returns its number. */
-meta_copy_no meta_blockmap_put(struct meta_blockmap *map, meta_block_no block, uint16_t node, uint8_t flags, uint64_t change);
+meta_copy_no meta_blockmap_put(struct meta_blockmap *map, meta_block_no block, uint16_t node, uint8_t flags,
+                               uint64_t change);
 void meta_blockmap_flags(struct meta_blockmap *map, meta_copy_no copy, uint8_t set, uint8_t clear);
 void meta_blockmap_remove(struct meta_blockmap *map, meta_copy_no copy);
 
-/* Copies of a block that count as good: neither bad nor doubted. Whether their nodes live is the caller's knowledge. */
+/* Copies of a block that count as good: neither bad nor doubted. Whether their nodes live is the caller's
+ * knowledge. */
 static inline uint32_t meta_block_good(const struct meta_block *block)
 {
     return (uint32_t)block->copies_count - block->copies_bad;
 }
 
-/* Walks: of a block by meta_copy.next from block->copies; of a node by node_next from here (newest first). Take the next number before removing. */
+/* Walks: of a block by meta_copy.next from block->copies; of a node by node_next from here (newest first).
+ * Take the next number before removing. */
 static inline meta_copy_no meta_blockmap_node_first(const struct meta_blockmap *map, uint16_t node)
 {
     return node < map->nodes_room ? map->nodes[node].first : 0;

@@ -37,10 +37,10 @@ struct meta_boot {
     size_t segments_count;
     uint64_t *checkpoints; /* ascending */
     size_t checkpoints_count;
-    size_t at;          /* segment, or checkpoint (counted down) */
-    uint64_t offset;    /* in the file */
-    uint64_t chunk;     /* CHECKPOINT: the next one's number */
-    uint64_t records;   /* CHECKPOINT: read so far */
+    size_t at;        /* segment, or checkpoint (counted down) */
+    uint64_t offset;  /* in the file */
+    uint64_t chunk;   /* CHECKPOINT: the next one's number */
+    uint64_t records; /* CHECKPOINT: read so far */
     struct meta_r_checkpoint head;
     uint64_t loaded; /* checkpoint; 0: none */
     uint64_t loaded_segment;
@@ -54,7 +54,7 @@ struct meta_boot {
 static void segment_next(struct dfs_meta *meta);
 static void checkpoint_next(struct dfs_meta *meta);
 
-/* Reads ---------------------------------------------------------------------------------------------------------------------- */
+/* Reads -------------------------------------------------------------------------------------------------- */
 
 static void boot_read(struct dfs_meta *meta, const char *name, size_t bytes)
 {
@@ -97,7 +97,7 @@ static void boot_fail(struct dfs_meta *meta, enum dfs_status status, const char 
     meta_fail(meta, status, words);
 }
 
-/* Listing ---------------------------------------------------------------------------------------------------------------------- */
+/* Listing ------------------------------------------------------------------------------------------------ */
 
 void meta_boot_start(struct dfs_meta *meta)
 {
@@ -157,7 +157,8 @@ static int compare_segments(const void *a, const void *b)
     return compare_numbers(&((const struct boot_segment *)a)->number, &((const struct boot_segment *)b)->number);
 }
 
-/* A checkpoint that was never finished. Nobody waits for the answer: a name that stays is met again at the next start. */
+/* A checkpoint that was never finished. Nobody waits for the answer: a name that stays is met again at the
+ * next start. */
 static void remove_unfinished(struct dfs_meta *meta, const char *name)
 {
     const struct dfs_disk_op op = {.verb = DFS_DISK_REMOVE, .token = META_DISK_TOKEN(META_DISK_BOOT, 0), .name = name};
@@ -188,7 +189,7 @@ static void on_list(struct dfs_meta *meta, const struct dfs_disk_done *done)
         qsort(boot->checkpoints, boot->checkpoints_count, sizeof *boot->checkpoints, compare_numbers);
 }
 
-/* Heads ------------------------------------------------------------------------------------------------------------------------ */
+/* Heads -------------------------------------------------------------------------------------------------- */
 
 static void head_next(struct dfs_meta *meta)
 {
@@ -210,7 +211,8 @@ static void on_head(struct dfs_meta *meta, const uint8_t *bytes, size_t count)
     struct boot_segment *segment = &meta->boot->segments[meta->boot->at];
     struct meta_batch batch;
 
-    if (meta_batch_parse(bytes, count, META_MAGIC_JOURNAL, &batch) == META_BATCH_GOOD && batch.segment == segment->number) {
+    if (meta_batch_parse(bytes, count, META_MAGIC_JOURNAL, &batch) == META_BATCH_GOOD &&
+        batch.segment == segment->number) {
         segment->epoch = batch.epoch;
         segment->own = batch.own;
     }
@@ -218,7 +220,8 @@ static void on_head(struct dfs_meta *meta, const uint8_t *bytes, size_t count)
     head_next(meta);
 }
 
-/* From which batch on a life later than `epoch` overrules: what lies behind in older segments is a tail that was cut. */
+/* From which batch on a life later than `epoch` overrules: what lies behind in older segments is a tail
+ * that was cut. */
 static uint64_t later_own(const struct meta_boot *boot, uint64_t epoch)
 {
     uint64_t limit = UINT64_MAX;
@@ -230,7 +233,7 @@ static uint64_t later_own(const struct meta_boot *boot, uint64_t epoch)
     return limit;
 }
 
-/* Records ---------------------------------------------------------------------------------------------------------------------- */
+/* Records ------------------------------------------------------------------------------------------------ */
 
 /* All records of a batch of the journal. */
 static enum dfs_status apply_records(struct dfs_meta *meta, const uint8_t *bytes, size_t count)
@@ -252,7 +255,7 @@ static enum dfs_status apply_records(struct dfs_meta *meta, const uint8_t *bytes
     return DFS_OK;
 }
 
-/* Checkpoint ------------------------------------------------------------------------------------------------------------------- */
+/* Checkpoint --------------------------------------------------------------------------------------------- */
 
 static void segments_begin(struct dfs_meta *meta)
 {
@@ -391,7 +394,7 @@ static void on_checkpoint(struct dfs_meta *meta, const uint8_t *bytes, size_t co
     }
 }
 
-/* Segments --------------------------------------------------------------------------------------------------------------------- */
+/* Segments ----------------------------------------------------------------------------------------------- */
 
 static void carry_keep(struct meta_boot *boot, const struct meta_batch *batch, const uint8_t *records)
 {
@@ -460,13 +463,14 @@ static void boot_open(struct dfs_meta *meta)
     if (scan->epoch_seen > meta->epoch)
         meta->epoch = scan->epoch_seen;
     meta->epoch++;
-    dfs_list_each(at, &boot->carry)
-        carried++;
+    dfs_list_each(at, &boot->carry) carried++;
     DFS_ASSERT(scan->expected > carried);
     meta->journal_recovered = scan->epoch << 40 | (scan->expected - 1);
-    meta_journal_open(&meta->journal, meta->epoch, scan->expected - carried, scan->expected, last + 1, meta_segment_reserve(meta));
+    meta_journal_open(&meta->journal, meta->epoch, scan->expected - carried, scan->expected, last + 1,
+                      meta_segment_reserve(meta));
     meta->journal.bytes_since = boot->bytes;
-    dfs_list_each(at, &boot->carry) {
+    dfs_list_each(at, &boot->carry)
+    {
         const struct boot_carry *carry = dfs_container_of(at, struct boot_carry, link);
 
         meta_journal_carry(&meta->journal, carry->at, carry->bytes, carry->records);
@@ -475,8 +479,8 @@ static void boot_open(struct dfs_meta *meta)
     for (size_t i = 0; i < boot->segments_count; i++)
         numbers[i] = boot->segments[i].number;
     numbers[boot->segments_count] = last + 1;
-    meta_checkpoint_found(meta, numbers, boot->segments_count + 1, boot->checkpoints, boot->checkpoints_count, boot->loaded,
-                          boot->loaded_segment);
+    meta_checkpoint_found(meta, numbers, boot->segments_count + 1, boot->checkpoints, boot->checkpoints_count,
+                          boot->loaded, boot->loaded_segment);
     dfs_free(numbers);
     boot->phase = BOOT_OPENING;
     meta_enter(meta, META_OPENING, "disk");
@@ -529,7 +533,7 @@ static void on_segment(struct dfs_meta *meta, const uint8_t *bytes, size_t count
     read_segment(meta, DFS_FRAME_BULK_BYTES_MAX);
 }
 
-/* Answers ------------------------------------------------------------------------------------------------------------------------ */
+/* Answers ------------------------------------------------------------------------------------------------ */
 
 static void on_read_failed(struct dfs_meta *meta, enum dfs_status status)
 {
@@ -539,7 +543,8 @@ static void on_read_failed(struct dfs_meta *meta, enum dfs_status status)
         checkpoint_bad(meta);
         return;
     }
-    boot_fail(meta, status == DFS_NOT_FOUND ? DFS_IO : status, "the journal cannot be read", boot->segments[boot->at].number);
+    boot_fail(meta, status == DFS_NOT_FOUND ? DFS_IO : status, "the journal cannot be read",
+              boot->segments[boot->at].number);
 }
 
 void meta_boot_on_disk(struct dfs_meta *meta, const struct dfs_disk_done *done)

@@ -1,5 +1,6 @@
 /*
- * boot.h - from EV_START to SERVING: what the disk remembers becomes the state, and a new life of the journal begins.
+ * boot.h - from EV_START to SERVING: what the disk remembers becomes the state, and a new life of the journal
+ * begins.
  *
  * LISTING    names; unfinished checkpoints (*.tmp) are removed
  * HEADS      the first sector of every segment: which life wrote it
@@ -7,7 +8,8 @@
  * SEGMENTS   batches in the order of numbers, as meta_scan says
  * OPENING    the new segment: carried batches, then START of this epoch; synced
  *
- * Reads one buffer at a time. What cannot be believed ends in meta_fail: metadata that would come up with less than it had acknowledged must not come up.
+ * Reads one buffer at a time. What cannot be believed ends in meta_fail: metadata that would come up with
+ * less than it had acknowledged must not come up.
  */
 #ifndef DFS_CORE_META_BOOT_H
 #define DFS_CORE_META_BOOT_H

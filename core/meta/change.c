@@ -1,15 +1,17 @@
 #include "core/meta/change.h"
 
-void meta_changed_send(struct dfs_meta *meta, struct meta_peer *peer, uint32_t request, enum dfs_status status, uint64_t version,
-                       const char *words)
+void meta_changed_send(struct dfs_meta *meta, struct meta_peer *peer, uint32_t request, enum dfs_status status,
+                       uint64_t version, const char *words)
 {
-    const struct dfs_m_changed changed = {
-        .status = (uint8_t)status, .version = version, .words = dfs_text_of(words != NULL ? words : dfs_status_words(status))};
+    const struct dfs_m_changed changed = {.status = (uint8_t)status,
+                                          .version = version,
+                                          .words = dfs_text_of(words != NULL ? words : dfs_status_words(status))};
 
     meta_reply(meta, peer, request, DFS_MSG_CHANGED, &changed);
 }
 
-bool meta_change_answered(struct dfs_meta *meta, struct meta_peer *peer, uint32_t request, const struct dfs_id *operation)
+bool meta_change_answered(struct dfs_meta *meta, struct meta_peer *peer, uint32_t request,
+                          const struct dfs_id *operation)
 {
     const struct meta_outcome *outcome = meta_outcome_find(meta, operation);
 
@@ -81,7 +83,8 @@ static void committed_synced(struct dfs_meta *meta, const struct meta_after *aft
     dfs_trace_put(&meta->env, &trace);
 }
 
-void meta_trace_committed(struct dfs_meta *meta, const struct dfs_id *file, struct dfs_text path, uint64_t size_bytes, uint64_t number)
+void meta_trace_committed(struct dfs_meta *meta, const struct dfs_id *file, struct dfs_text path, uint64_t size_bytes,
+                          uint64_t number)
 {
     const struct meta_after after = {.id = *file, .words = {size_bytes, number}, .text = path};
 

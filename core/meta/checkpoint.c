@@ -19,20 +19,20 @@
 
 #define CHECKPOINT_PHASE_MAP(X) \
     X(IDLE) \
-    X(ROTATING)   /* the journal's next segment is made */ \
-    X(CREATING)   /* the temporary file */ \
-    X(WALKING)    \
-    X(SETTLING)   /* all pieces written; until all that was seen is synced in the journal */ \
-    X(SYNCING)    \
+    X(ROTATING) /* the journal's next segment is made */ \
+    X(CREATING) /* the temporary file */ \
+    X(WALKING) \
+    X(SETTLING) /* all pieces written; until all that was seen is synced in the journal */ \
+    X(SYNCING) \
     X(PUBLISHING) \
-    X(NAMING)     /* the directory */ \
-    X(CLEANING)   /* what nobody needs any more is removed */ \
-    X(GIVING_UP)  /* the temporary file is removed */
+    X(NAMING)    /* the directory */ \
+    X(CLEANING)  /* what nobody needs any more is removed */ \
+    X(GIVING_UP) /* the temporary file is removed */
 enum checkpoint_phase {
 #define X(name) CHECKPOINT_##name,
     CHECKPOINT_PHASE_MAP(X)
 #undef X
-    CHECKPOINT_PHASE_COUNT
+        CHECKPOINT_PHASE_COUNT
 };
 
 static const char *const phase_names[CHECKPOINT_PHASE_COUNT] = {
@@ -69,14 +69,14 @@ struct numbers {
 struct meta_checkpoint {
     enum checkpoint_phase phase;
     bool asked;
-    uint64_t tokens; /* names the operations of this attempt; older answers find nobody */
+    uint64_t tokens;  /* names the operations of this attempt; older answers find nobody */
     uint32_t waiting; /* answers of this phase */
     bool broken;      /* one of them was bad */
 
     uint64_t number;
     uint64_t batch;
     uint64_t segment;
-    uint64_t seen;    /* batch that must be synced before publishing */
+    uint64_t seen; /* batch that must be synced before publishing */
     uint64_t records;
     uint64_t chunk;
     uint64_t offset;
@@ -101,7 +101,7 @@ struct meta_checkpoint {
     uint64_t newest_segment;
 };
 
-/* Life ----------------------------------------------------------------------------------------------------------------------- */
+/* Life --------------------------------------------------------------------------------------------------- */
 
 void meta_checkpoint_init(struct dfs_meta *meta)
 {
@@ -142,8 +142,9 @@ static void numbers_push(struct numbers *numbers, uint64_t number)
     numbers->at[numbers->count++] = number;
 }
 
-void meta_checkpoint_found(struct dfs_meta *meta, const uint64_t *segments, size_t segments_count, const uint64_t *checkpoints,
-                           size_t checkpoints_count, uint64_t loaded, uint64_t loaded_segment)
+void meta_checkpoint_found(struct dfs_meta *meta, const uint64_t *segments, size_t segments_count,
+                           const uint64_t *checkpoints, size_t checkpoints_count, uint64_t loaded,
+                           uint64_t loaded_segment)
 {
     struct meta_checkpoint *checkpoint = meta->checkpoint;
 
@@ -172,7 +173,7 @@ static void enter(struct dfs_meta *meta, enum checkpoint_phase phase, const char
     DFS_GATE(&meta->env, &checkpoint_gate, meta->checkpoint->phase, phase, why);
 }
 
-/* The disk ------------------------------------------------------------------------------------------------------------------- */
+/* The disk ----------------------------------------------------------------------------------------------- */
 
 static void temporary_name(const struct meta_checkpoint *checkpoint, char ret_name[DFS_FILE_NAME_BYTES_MAX])
 {
@@ -229,12 +230,13 @@ static void give_up(struct dfs_meta *meta, const char *why)
     submit_temporary(meta, DFS_DISK_REMOVE);
 }
 
-/* Pieces ----------------------------------------------------------------------------------------------------------------------- */
+/* Pieces ------------------------------------------------------------------------------------------------- */
 
 static void piece_write(struct dfs_meta *meta)
 {
     struct meta_checkpoint *checkpoint = meta->checkpoint;
-    struct dfs_buf *buf = dfs_buf_new(&meta->journal.pool, meta_batch_room(checkpoint->piece_count - META_BATCH_HEADER_BYTES));
+    struct dfs_buf *buf =
+        dfs_buf_new(&meta->journal.pool, meta_batch_room(checkpoint->piece_count - META_BATCH_HEADER_BYTES));
     const struct meta_batch batch = {.magic = META_MAGIC_CHECKPOINT,
                                      .number = ++checkpoint->chunk,
                                      .epoch = meta->epoch,
@@ -253,8 +255,9 @@ static void piece_write(struct dfs_meta *meta)
     padded = meta_batch_seal(&batch, buf->bytes, buf->capacity);
     checkpoint->writes[slot] = buf;
     temporary_name(checkpoint, name);
-    submit(meta, slot, (struct dfs_disk_op){
-                     .verb = DFS_DISK_WRITE, .name = name, .buf = buf, .offset = checkpoint->offset, .length = padded});
+    submit(meta, slot,
+           (struct dfs_disk_op){
+               .verb = DFS_DISK_WRITE, .name = name, .buf = buf, .offset = checkpoint->offset, .length = padded});
     checkpoint->offset += padded;
     checkpoint->piece_count = META_BATCH_HEADER_BYTES;
     checkpoint->piece_records = 0;
@@ -275,7 +278,7 @@ static void piece_put(struct dfs_meta *meta, enum meta_record_number number, con
     checkpoint->records++;
 }
 
-/* Walk: each function puts at least one record or moves the stage on -------------------------------------------------------------- */
+/* Walk: each function puts at least one record or moves the stage on ------------------------------------- */
 
 static void walk_head(struct dfs_meta *meta)
 {
@@ -452,7 +455,7 @@ void meta_checkpoint_outcome_dropped(struct dfs_meta *meta, const struct meta_ou
         checkpoint->outcome = checkpoint->outcome->next;
 }
 
-/* Phases ------------------------------------------------------------------------------------------------------------------------ */
+/* Phases ------------------------------------------------------------------------------------------------- */
 
 static void walk_begin(struct dfs_meta *meta)
 {
@@ -501,7 +504,8 @@ void meta_checkpoint_step(struct dfs_meta *meta)
         if (meta_journal_can_switch(&meta->journal)) {
             walk_begin(meta);
         } else if (meta->journal.coming.phase == META_SEGMENT_NONE) {
-            dfs_trace_note(&meta->env, DFS_IO, "the next segment of the journal could not be made; no checkpoint for now");
+            dfs_trace_note(&meta->env, DFS_IO,
+                           "the next segment of the journal could not be made; no checkpoint for now");
             checkpoint_end(meta, DFS_IO, "disk");
         }
     }

@@ -13,7 +13,8 @@ void meta_order_id(const struct dfs_meta *meta, uint32_t slot, uint32_t generati
     dfs_wr_be(&w, meta->epoch, 8);
 }
 
-bool meta_order_id_parse(const struct dfs_meta *meta, const struct dfs_id *id, uint32_t *ret_slot, uint32_t *ret_generation)
+bool meta_order_id_parse(const struct dfs_meta *meta, const struct dfs_id *id, uint32_t *ret_slot,
+                         uint32_t *ret_generation)
 {
     struct dfs_rd r = dfs_rd_make(id->bytes, sizeof id->bytes);
 
@@ -22,7 +23,8 @@ bool meta_order_id_parse(const struct dfs_meta *meta, const struct dfs_id *id, u
     return dfs_rd_be(&r, 8) == meta->epoch;
 }
 
-static void trace_copy(struct dfs_meta *meta, const struct meta_copying *copying, enum dfs_trace_kind kind, enum dfs_status status)
+static void trace_copy(struct dfs_meta *meta, const struct meta_copying *copying, enum dfs_trace_kind kind,
+                       enum dfs_status status)
 {
     struct dfs_trace trace = {.kind = kind,
                               .status = status,
@@ -76,7 +78,7 @@ static void send_copy(struct dfs_meta *meta, const struct meta_copying *copying)
     order->target = target->id;
     order->target_incarnation = target->member.incarnation;
     order->epoch = meta->epoch;
-    order->key_id = meta->nodes->key_id;
+    order->key_id = meta->nodes->key_signing;
     dfs_order_sign_source(order, meta_node_mac(meta, source, order->key_id));
     dfs_order_sign_target(order, meta_node_mac(meta, target, order->key_id));
     trace_copy(meta, copying, DFS_TRACE_REPAIR_STARTED, DFS_OK);

@@ -19,7 +19,8 @@ static bool proves(struct dfs_meta *meta, const struct meta_copying *copying, co
            receipt->crc32c == block->crc32c;
 }
 
-/* The source could not read its copy: it is asked to look again, not believed at once. */
+/* The source could not read its copy, or found other bytes in it: it is asked to look again, not believed at
+ * once. */
 static void doubt_source(struct dfs_meta *meta, meta_block_no block, uint16_t source, enum dfs_status status)
 {
     const meta_copy_no copy = meta_blockmap_find(&meta->map, block, source);
@@ -30,7 +31,8 @@ static void doubt_source(struct dfs_meta *meta, meta_block_no block, uint16_t so
     meta_nodes_block_doubted(meta, block, source, status);
 }
 
-void meta_on_copy_done(struct dfs_meta *meta, struct meta_peer *peer, uint32_t request, const struct dfs_m_copy_done *done)
+void meta_on_copy_done(struct dfs_meta *meta, struct meta_peer *peer, uint32_t request,
+                       const struct dfs_m_copy_done *done)
 {
     struct meta_node *node = meta_node_of_peer(meta, peer, request);
     const enum dfs_status status = (enum dfs_status)done->status;
@@ -55,6 +57,6 @@ void meta_on_copy_done(struct dfs_meta *meta, struct meta_peer *peer, uint32_t r
     const meta_block_no block = copying->block;
 
     meta_repair_finish(&meta->nodes->repair, copying, status == DFS_OK ? DFS_RECEIPT_INVALID : status, meta->fair);
-    if (status == DFS_BLOCK_MISSING || status == DFS_BLOCK_CORRUPT || status == DFS_IO)
+    if (status == DFS_BLOCK_MISSING || status == DFS_BLOCK_CORRUPT || status == DFS_EXISTS || status == DFS_IO)
         doubt_source(meta, block, node->index, status);
 }

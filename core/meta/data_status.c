@@ -1,6 +1,6 @@
 /*
- * data_status.c - STATUS from a data server: what it could not do with a message of ours. Orders have answers of their own and deadlines, so nothing depends on it;
- * it is shown to people.
+ * data_status.c - STATUS from a data server: what it could not do with a message of ours. Orders have answers
+ * of their own and deadlines, so nothing depends on it; it is shown to people.
  */
 #include "core/meta/nodes.h"
 

@@ -1,5 +1,6 @@
 /*
- * drain.c - DRAIN: an operator's word that a node is to be emptied (or not any more). Its copies stay readable and are sources; they no longer count towards what is wanted.
+ * drain.c - DRAIN: an operator's word that a node is to be emptied (or not any more). Its copies stay
+ * readable and are sources; they no longer count towards what is wanted.
  */
 #include "core/meta/nodes.h"
 

@@ -3,15 +3,17 @@
 #include "core/base/mem.h"
 #include "core/meta/apply.h"
 
-/* What ends in one step: a burst is spread, so that a cluster's worth of old files does not stall the service. */
+/* What ends in one step: a burst is spread, so that a cluster's worth of old files does not stall the
+ * service. */
 #define EXPIRE_PER_STEP 64
 
-/* Uploads ---------------------------------------------------------------------------------------------------------------------- */
+/* Uploads ------------------------------------------------------------------------------------------------ */
 
 static void order_placed(struct dfs_meta *meta, const struct meta_upload *upload, uint32_t index)
 {
     const struct meta_placed_copy *copies = meta_upload_copies(upload, index);
-    const struct dfs_block_id id = {.file = upload->file, .index = index, .generation = upload->placed[index].generation};
+    const struct dfs_block_id id = {
+        .file = upload->file, .index = index, .generation = upload->placed[index].generation};
 
     for (uint32_t i = 0; i < upload->placed[index].copies_count; i++)
         meta_nodes_order_removal(meta, copies[i].node, &id, DFS_REMOVE_ORPHAN);
@@ -32,7 +34,8 @@ void meta_upload_end(struct dfs_meta *meta, struct meta_upload *upload, bool com
     meta_uploads_end(&meta->uploads, upload);
 }
 
-/* The lease that ran out is final: the upload is gone before anything of it is removed, and later commits find nothing. */
+/* The lease that ran out is final: the upload is gone before anything of it is removed, and later commits
+ * find nothing. */
 static void expire_uploads(struct dfs_meta *meta)
 {
     for (uint32_t i = 0; i < EXPIRE_PER_STEP; i++) {
@@ -45,7 +48,7 @@ static void expire_uploads(struct dfs_meta *meta)
     }
 }
 
-/* Trash ------------------------------------------------------------------------------------------------------------------------- */
+/* Trash -------------------------------------------------------------------------------------------------- */
 
 /* A copy to be removed, noted before its block leaves the map. */
 struct leftover {
@@ -88,7 +91,8 @@ static void expire_synced(struct dfs_meta *meta, const struct meta_after *after)
     dfs_free(leftovers);
 }
 
-/* Decided and appended here, applied when synced: until then nothing of the version is touched, only nobody finds it any more. */
+/* Decided and appended here, applied when synced: until then nothing of the version is touched, only
+ * nobody finds it any more. */
 static void expire_version(struct dfs_meta *meta, struct meta_version *version)
 {
     const struct meta_r_expire record = {.file = version->file.id};

@@ -1,5 +1,6 @@
 /*
- * expiry.h - what ends by itself: uploads whose lease ran out, versions that have been in the trash long enough.
+ * expiry.h - what ends by itself: uploads whose lease ran out, versions that have been in the trash long
+ * enough.
  */
 #ifndef DFS_CORE_META_EXPIRY_H
 #define DFS_CORE_META_EXPIRY_H

@@ -1,5 +1,6 @@
 /*
- * FSCK: every file below a prefix, a page at a time: copies wanted, whole, missing, bad. Figures are of the page; the asker adds them up.
+ * FSCK: every file below a prefix, a page at a time: copies wanted, whole, missing, bad. Figures are of the
+ * page; the asker adds them up.
  */
 #include "core/base/assert.h"
 #include "core/meta/read.h"
@@ -18,7 +19,8 @@ struct verdict {
     bool corrupt;
 };
 
-static struct verdict file_check(const struct dfs_meta *meta, const struct meta_file *file, struct dfs_m_fsck_page *page)
+static struct verdict file_check(const struct dfs_meta *meta, const struct meta_file *file,
+                                 struct dfs_m_fsck_page *page)
 {
     const bool told = meta_nodes_have_told(meta);
     struct verdict verdict = {false, false, false};
@@ -39,7 +41,8 @@ static struct verdict file_check(const struct dfs_meta *meta, const struct meta_
     return verdict;
 }
 
-/* Whole files are counted, the others are named: DATA_LOST, BLOCK_CORRUPT, BLOCK_MISSING (copies are missing). */
+/* Whole files are counted, the others are named: DATA_LOST, BLOCK_CORRUPT, BLOCK_MISSING (copies are
+ * missing). */
 static void path_check(const struct dfs_meta *meta, const struct meta_path *path, struct dfs_m_fsck_page *page)
 {
     const struct verdict verdict = file_check(meta, &path->current->file, page);
@@ -73,7 +76,8 @@ void meta_on_fsck(struct dfs_meta *meta, struct meta_peer *peer, uint32_t reques
     path = meta_namespace_seek(&meta->ns, from->at, from->count, body->after.count > 0);
     for (; path != NULL && begins_with(path, body->prefix); path = meta_namespace_next(path)) {
         bytes += PATH_BYTES + path->text_bytes;
-        if (page.files == DFS_LIST_PAGE_MAX - 1 || page.blocks >= BLOCKS_PER_PAGE || bytes > META_PAGE_BYTES_MAX - DFS_PATH_BYTES_MAX) {
+        if (page.files == DFS_LIST_PAGE_MAX - 1 || page.blocks >= BLOCKS_PER_PAGE ||
+            bytes > META_PAGE_BYTES_MAX - DFS_PATH_BYTES_MAX) {
             page.more = 1;
             break;
         }

@@ -6,7 +6,8 @@
 #include "core/meta/read.h"
 
 /* false: it was answered that its copies are not told yet. */
-static bool block_plan(struct dfs_meta *meta, struct meta_peer *peer, uint32_t request, meta_block_no number, struct dfs_w_plan_block *ret_plan)
+static bool block_plan(struct dfs_meta *meta, struct meta_peer *peer, uint32_t request, meta_block_no number,
+                       struct dfs_w_plan_block *ret_plan)
 {
     const struct meta_block *block = meta_blockmap_block(&meta->map, number);
     uint16_t nodes[DFS_REPLICAS_MAX];
@@ -20,12 +21,15 @@ static bool block_plan(struct dfs_meta *meta, struct meta_peer *peer, uint32_t r
     meta_block_id(meta, number, &id);
     ret_plan->length_bytes = block->length_bytes;
     ret_plan->crc32c = block->crc32c;
-    /* No replica at all is an answer too: who needs this block learns that it is lost, other ranges of the file can still be read. */
-    (void)meta_grant_make(meta, &ret_plan->grant, &id, block->length_bytes, DFS_GRANT_READ, peer->link.peer.fingerprint, nodes, count);
+    /* No replica at all is an answer too: who needs this block learns that it is lost, other ranges of the
+     * file can still be read. */
+    (void)meta_grant_make(meta, &ret_plan->grant, &id, block->length_bytes, DFS_GRANT_READ, peer->link.peer.fingerprint,
+                          nodes, count);
     return true;
 }
 
-void meta_on_get_open(struct dfs_meta *meta, struct meta_peer *peer, uint32_t request, const struct dfs_m_get_open *body)
+void meta_on_get_open(struct dfs_meta *meta, struct meta_peer *peer, uint32_t request,
+                      const struct dfs_m_get_open *body)
 {
     const struct meta_version *version = meta_version_asked(meta, peer, request, body->path, body->version);
     const uint32_t page = meta_page_of(meta);
@@ -49,7 +53,8 @@ void meta_on_get_open(struct dfs_meta *meta, struct meta_peer *peer, uint32_t re
     };
     DFS_ASSERT(plan.plan != NULL);
     while (plan.plan_count < page && body->first_block + plan.plan_count < version->file.blocks_count) {
-        if (!block_plan(meta, peer, request, version->file.blocks[body->first_block + plan.plan_count], &plan.plan[plan.plan_count]))
+        if (!block_plan(meta, peer, request, version->file.blocks[body->first_block + plan.plan_count],
+                        &plan.plan[plan.plan_count]))
             return;
         plan.plan_count++;
     }

@@ -1,7 +1,8 @@
 /*
  * heartbeat.c - HEARTBEAT datagrams: the only sign of life that counts against eviction.
  *
- * Believed by its tag under the key of the incarnation, not by its address. Late, duplicated, replayed and forged ones change nothing.
+ * Believed by its tag under the key of the incarnation, not by its address. Late, duplicated, replayed and
+ * forged ones change nothing.
  */
 #include "core/meta/nodes.h"
 
@@ -49,8 +50,9 @@ void meta_nodes_on_datagram(struct dfs_meta *meta, const struct dfs_addr *from, 
         return;
     }
     if (beat->incarnation != node->member.incarnation || !node->member.present) {
+        /* No key to believe it by. The node learns on the control connection, or by the missing acknowledgement. */
         counters->heartbeats_stale++;
-        return; /* no key to believe it by; the node learns on the control connection, or by the missing acknowledgement */
+        return;
     }
     if (node->member.opening || !dfs_datagram_check(bytes, count, &node->heartbeat_mac)) {
         counters->heartbeats_forged++;

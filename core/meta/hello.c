@@ -7,13 +7,15 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Public keys are fetched anew so often: half of the time that a new one is published before it signs (DFS_KEY_SETTLE_S of auth). */
+/* Public keys are fetched anew so often: half of the time that a new one is published before it signs
+ * (DFS_KEY_SETTLE_S of auth). */
 #define KEYS_EVERY_NS (30 * DFS_SECONDS)
 
-/* An unknown kid asks sooner, and so does a failure, but never more often than this: strangers name kids as they like. */
+/* An unknown kid asks sooner, and so does a failure, but never more often than this: strangers name kids
+ * as they like. */
 #define KEYS_PAUSE_NS DFS_SECONDS
 
-/* Life ----------------------------------------------------------------------------------------------------------------------- */
+/* Life --------------------------------------------------------------------------------------------------- */
 
 void meta_hello_init(struct dfs_meta *meta)
 {
@@ -32,7 +34,7 @@ void meta_hello_close(struct dfs_meta *meta)
     dfs_free(meta->token_keys_text);
 }
 
-/* Keys ----------------------------------------------------------------------------------------------------------------------- */
+/* Keys --------------------------------------------------------------------------------------------------- */
 
 static void keys_ask(struct dfs_meta *meta)
 {
@@ -42,7 +44,8 @@ static void keys_ask(struct dfs_meta *meta)
         return;
     meta->keys_asked_at = meta->now;
     meta->keys_due = DFS_NEVER; /* set when this ends */
-    meta->auth = meta_peer_connect(meta, &meta->config.auth, DFS_ROLE_AUTH, META_PEER_AUTH, meta->config.connect_timeout_ns);
+    meta->auth =
+        meta_peer_connect(meta, &meta->config.auth, DFS_ROLE_AUTH, META_PEER_AUTH, meta->config.connect_timeout_ns);
     const uint32_t request = dfs_link_request(&meta->auth->link);
 
     dfs_link_send(&meta->auth->link, request, DFS_MSG_KEYS_GET, &get);
@@ -121,9 +124,10 @@ void meta_on_keys(struct dfs_meta *meta, struct meta_peer *peer, uint32_t reques
     meta_peer_close(meta, peer, DFS_OK, "keys"); /* and whoever waits is looked at again */
 }
 
-/* Tokens ---------------------------------------------------------------------------------------------------------------------- */
+/* Tokens ------------------------------------------------------------------------------------------------- */
 
-static void refuse(struct dfs_meta *meta, struct meta_peer *peer, uint32_t request, enum dfs_status status, const char *why)
+static void refuse(struct dfs_meta *meta, struct meta_peer *peer, uint32_t request, enum dfs_status status,
+                   const char *why)
 {
     const struct dfs_trace trace = {.kind = DFS_TRACE_TOKEN_REFUSED, .status = status};
 
@@ -134,19 +138,21 @@ static void refuse(struct dfs_meta *meta, struct meta_peer *peer, uint32_t reque
     meta_reply_status(meta, peer, request, status, NULL);
 }
 
-static void admit(struct dfs_meta *meta, struct meta_peer *peer, uint32_t request, const struct dfs_claims *claims, const char *why)
+static void admit(struct dfs_meta *meta, struct meta_peer *peer, uint32_t request, const struct dfs_claims *claims,
+                  const char *why)
 {
     peer->claims = *claims;
     meta_peer_enter(meta, peer, META_PEER_KNOWN, why);
-    meta_reply_status(meta, peer, request, DFS_OK, NULL);
+    dfs_link_send_status(&peer->link, request, DFS_OK, NULL); /* tells of nothing that is journaled */
 }
 
-static void check(struct dfs_meta *meta, struct meta_peer *peer, uint32_t request, struct dfs_text token, bool may_wait, const char *why)
+static void check(struct dfs_meta *meta, struct meta_peer *peer, uint32_t request, struct dfs_text token, bool may_wait,
+                  const char *why)
 {
     struct dfs_claims claims;
     bool unknown_kid = false;
-    const enum dfs_status status = dfs_verifier_check(meta->verifier, token.at, token.count, meta->wall, peer->link.peer.fingerprint,
-                                                      &claims, &unknown_kid);
+    const enum dfs_status status = dfs_verifier_check(meta->verifier, token.at, token.count, meta->wall,
+                                                      peer->link.peer.fingerprint, &claims, &unknown_kid);
 
     if (status == DFS_OK) {
         admit(meta, peer, request, &claims, why);
@@ -175,7 +181,8 @@ void meta_keys_closed(struct dfs_meta *meta)
 {
     if (meta->keys_due == DFS_NEVER) /* it ended without keys */
         meta->keys_due = dfs_time_add(meta->keys_asked_at, KEYS_PAUSE_NS);
-    dfs_list_each(at, &meta->peers) {
+    dfs_list_each(at, &meta->peers)
+    {
         struct meta_peer *peer = dfs_container_of(at, struct meta_peer, all);
 
         /* Its tap is closed, so its HELLO is still the newest message of the link. */
@@ -197,9 +204,10 @@ void meta_on_hello(struct dfs_meta *meta, struct meta_peer *peer, uint32_t reque
     check(meta, peer, request, body->token, true, "hello");
 }
 
-/* Scope ------------------------------------------------------------------------------------------------------------------------ */
+/* Scope -------------------------------------------------------------------------------------------------- */
 
-bool meta_claims_allow(struct dfs_meta *meta, struct meta_peer *peer, uint32_t request, char mode, const char *path, size_t path_bytes)
+bool meta_claims_allow(struct dfs_meta *meta, struct meta_peer *peer, uint32_t request, char mode, const char *path,
+                       size_t path_bytes)
 {
     const uint64_t wall_s = meta->wall / DFS_SECONDS;
     const uint64_t leeway_s = meta->config.token_leeway_ns / DFS_SECONDS;

@@ -1,8 +1,9 @@
 /*
  * inventory.c - INVENTORY: a page of what a joining node has on its disk.
  *
- * What the map knows and the page names is marked; what is new to the map and fits a committed block is adopted at once. Only the end of a complete inventory takes anything
- * away (inventory_end.c): a lost page must not read as lost blocks (SeaweedFS #10640).
+ * What the map knows and the page names is marked; what is new to the map and fits a committed block is
+ * adopted at once. Only the end of a complete inventory takes anything away (inventory_end.c): a lost page
+ * must not read as lost blocks (SeaweedFS #10640).
  */
 #include "core/meta/nodes.h"
 
@@ -46,7 +47,8 @@ static void met(struct dfs_meta *meta, struct meta_node *node, const struct dfs_
     }
 }
 
-void meta_on_inventory(struct dfs_meta *meta, struct meta_peer *peer, uint32_t request, const struct dfs_m_inventory *page)
+void meta_on_inventory(struct dfs_meta *meta, struct meta_peer *peer, uint32_t request,
+                       const struct dfs_m_inventory *page)
 {
     struct meta_node *node = meta_node_of_peer(meta, peer, request);
 

@@ -1,10 +1,12 @@
 /*
- * inventory_end.c - INVENTORY_END: the inventory is complete if pages, count and digest say so. Then, a slice a step: copies that it did not name leave the map, blocks
- * that no file has are looked into, changes that came meanwhile are applied; and the node has told.
+ * inventory_end.c - INVENTORY_END: the inventory is complete if pages, count and digest say so. Then, a slice
+ * a step: copies that it did not name leave the map, blocks that no file has are looked into, changes that
+ * came meanwhile are applied; and the node has told.
  */
 #include "core/meta/nodes.h"
 
-void meta_on_inventory_end(struct dfs_meta *meta, struct meta_peer *peer, uint32_t request, const struct dfs_m_inventory_end *end)
+void meta_on_inventory_end(struct dfs_meta *meta, struct meta_peer *peer, uint32_t request,
+                           const struct dfs_m_inventory_end *end)
 {
     struct meta_node *node = meta_node_of_peer(meta, peer, request);
     struct meta_inventory *inventory = node == NULL ? NULL : node->inventory;

@@ -1,14 +1,16 @@
 /*
  * join.c - JOIN: a data server asks to be a member, and is given a new incarnation.
  *
- * Answered when the incarnation is journaled and synced: from then on everything that says an older one is refused. The node is JOINING until its inventory is
- * complete and a heartbeat of the new incarnation has come.
+ * Answered when the incarnation is journaled and synced: from then on everything that says an older one is
+ * refused. The node is JOINING until its inventory is complete and a heartbeat of the new incarnation has
+ * come.
  */
 #include "core/meta/nodes.h"
 
 #include "core/base/mem.h"
 
-static void refuse(struct dfs_meta *meta, struct meta_peer *peer, uint32_t request, enum dfs_status status, const char *words)
+static void refuse(struct dfs_meta *meta, struct meta_peer *peer, uint32_t request, enum dfs_status status,
+                   const char *words)
 {
     meta->nodes->counters.joins_refused++;
     dfs_trace_note(&meta->env, status, words);
@@ -43,15 +45,18 @@ static bool is_welcome(struct dfs_meta *meta, struct meta_peer *peer, uint32_t r
         return false;
     }
     if (meta_journal_is_older_than(meta, join->journal_seen)) {
-        /* The gravest of all: our own disk may be an old copy, and files that were acknowledged are missing in it (MooseFS #151). */
+        /* The gravest of all: our own disk may be an old copy, and files that were acknowledged are missing
+         * in it (MooseFS #151). */
         meta->nodes->counters.older_journal++;
-        refuse(meta, peer, request, DFS_OLDER_JOURNAL, "this metadata server runs on an older journal than the data server has seen: wrong or restored directory?");
+        refuse(meta, peer, request, DFS_OLDER_JOURNAL,
+               "the data server has seen a newer journal than this metadata server's: wrong or restored directory?");
         return false;
     }
     return true;
 }
 
-/* The process that had this identity before is told to stop for good, if it is not this one on a new connection. */
+/* The process that had this identity before is told to stop for good, if it is not this one on a new
+ * connection. */
 static void supersede(struct dfs_meta *meta, struct meta_node *node, struct meta_peer *peer, const struct dfs_id *boot)
 {
     struct meta_peer *old = node->peer;
@@ -96,7 +101,8 @@ static void send_joined(struct dfs_meta *meta, const struct meta_after *after)
     dfs_wipe(&joined.heartbeat_key, sizeof joined.heartbeat_key);
 }
 
-static void admit(struct dfs_meta *meta, struct meta_node *node, struct meta_peer *peer, uint32_t request, const struct dfs_m_join *join)
+static void admit(struct dfs_meta *meta, struct meta_node *node, struct meta_peer *peer, uint32_t request,
+                  const struct dfs_m_join *join)
 {
     const struct meta_r_node record = {
         .number = node == NULL ? (uint16_t)meta->nodes->count : node->index,
@@ -144,7 +150,8 @@ void meta_on_join(struct dfs_meta *meta, struct meta_peer *peer, uint32_t reques
     }
     /* The copies of its last life leave the map first; a step or two, since many walks are short. */
     if (node != NULL && node->walk == META_WALK_DROP && !meta_walk_slice(meta, node, META_WALK_SLICE)) {
-        dfs_link_send_status(&peer->link, request, DFS_UNAVAILABLE, "the copies of the last incarnation are still being accounted for");
+        dfs_link_send_status(&peer->link, request, DFS_UNAVAILABLE,
+                             "the copies of the last incarnation are still being accounted for");
         return;
     }
     if (node != NULL)

@@ -13,7 +13,7 @@
 /* Where the checksum stands in a header; it is zero while the checksum is made. */
 #define CRC_OFFSET 56
 
-/* Batches ------------------------------------------------------------------------------------------------------------------ */
+/* Batches ------------------------------------------------------------------------------------------------ */
 
 static void header_encode(const struct meta_batch *batch, uint32_t crc, uint8_t bytes[META_BATCH_HEADER_BYTES])
 {
@@ -44,7 +44,8 @@ size_t meta_batch_seal(const struct meta_batch *batch, uint8_t *bytes, size_t ro
     return padded;
 }
 
-enum meta_batch_verdict meta_batch_parse(const uint8_t *bytes, size_t count, uint64_t magic, struct meta_batch *ret_batch)
+enum meta_batch_verdict meta_batch_parse(const uint8_t *bytes, size_t count, uint64_t magic,
+                                         struct meta_batch *ret_batch)
 {
     struct dfs_rd r = dfs_rd_make(bytes, count < META_BATCH_HEADER_BYTES ? count : META_BATCH_HEADER_BYTES);
     static const uint8_t zeros[4];
@@ -69,14 +70,15 @@ enum meta_batch_verdict meta_batch_parse(const uint8_t *bytes, size_t count, uin
     uint32_t sum = dfs_crc32c(0, bytes, CRC_OFFSET);
 
     sum = dfs_crc32c(sum, zeros, sizeof zeros);
-    sum = dfs_crc32c(sum, bytes + CRC_OFFSET + sizeof zeros, META_BATCH_HEADER_BYTES - CRC_OFFSET - sizeof zeros + batch.bytes);
+    sum = dfs_crc32c(sum, bytes + CRC_OFFSET + sizeof zeros,
+                     META_BATCH_HEADER_BYTES - CRC_OFFSET - sizeof zeros + batch.bytes);
     if (sum != crc)
         return META_BATCH_BAD;
     *ret_batch = batch;
     return META_BATCH_GOOD;
 }
 
-/* Scan --------------------------------------------------------------------------------------------------------------------- */
+/* Scan --------------------------------------------------------------------------------------------------- */
 
 enum meta_scan_verdict meta_scan_batch(struct meta_scan *scan, const struct meta_batch *batch, uint64_t limit)
 {
@@ -85,7 +87,8 @@ enum meta_scan_verdict meta_scan_batch(struct meta_scan *scan, const struct meta
     if (batch->number >= limit)
         return META_SCAN_SKIP; /* a later life has cut the tail here and gone on by itself */
     if (batch->epoch > scan->epoch && batch->own < scan->expected)
-        return META_SCAN_DAMAGED; /* the same, but what told us so could not be read, and the cut tail was applied */
+        /* the same, but what told us so could not be read, and the cut tail was applied */
+        return META_SCAN_DAMAGED;
     if (batch->synced >= scan->expected)
         return META_SCAN_DAMAGED;
     if (batch->synced > scan->attested)
@@ -97,7 +100,7 @@ enum meta_scan_verdict meta_scan_batch(struct meta_scan *scan, const struct meta
     return META_SCAN_APPLY;
 }
 
-/* Names -------------------------------------------------------------------------------------------------------------------- */
+/* Names -------------------------------------------------------------------------------------------------- */
 
 static void name_make(const char *what, uint64_t number, char ret_name[DFS_FILE_NAME_BYTES_MAX])
 {
@@ -143,7 +146,7 @@ bool meta_checkpoint_name_parse(const char *name, uint64_t *ret_number)
     return name_parse(name, "checkpoint", ret_number);
 }
 
-/* Tokens: what the operation was, and the flight or segment it belonged to, so that a stale answer finds nobody ------------------ */
+/* Tokens: what the operation was, and the flight or segment it belonged to, so that a stale answer finds nobody  */
 
 enum operation { OPERATION_CREATE = 1, OPERATION_NAME, OPERATION_WRITE, OPERATION_SYNC };
 
@@ -155,7 +158,7 @@ static uint64_t token_make(enum operation operation, uint64_t key)
     return META_DISK_TOKEN(META_DISK_JOURNAL, (uint64_t)operation << OPERATION_SHIFT | (key & OPERATION_KEY));
 }
 
-/* Life --------------------------------------------------------------------------------------------------------------------- */
+/* Life --------------------------------------------------------------------------------------------------- */
 
 void meta_journal_init(struct meta_journal *journal, const struct dfs_env *env, uint32_t records_max)
 {
@@ -185,13 +188,12 @@ void meta_journal_close(struct meta_journal *journal)
     *journal = (struct meta_journal){0};
 }
 
-static void segment_create(struct meta_journal *journal, struct meta_segment *segment, uint64_t number, uint64_t reserve_bytes)
+static void segment_create(struct meta_journal *journal, struct meta_segment *segment, uint64_t number,
+                           uint64_t reserve_bytes)
 {
     char name[DFS_FILE_NAME_BYTES_MAX];
-    const struct dfs_disk_op op = {.verb = DFS_DISK_CREATE,
-                                   .token = token_make(OPERATION_CREATE, number),
-                                   .name = name,
-                                   .length = reserve_bytes};
+    const struct dfs_disk_op op = {
+        .verb = DFS_DISK_CREATE, .token = token_make(OPERATION_CREATE, number), .name = name, .length = reserve_bytes};
 
     meta_segment_name(number, name);
     *segment = (struct meta_segment){.phase = META_SEGMENT_CREATING, .number = number};
@@ -209,7 +211,7 @@ void meta_journal_open(struct meta_journal *journal, uint64_t epoch, uint64_t fi
     segment_create(journal, &journal->segment, segment, reserve_bytes);
 }
 
-/* Append ------------------------------------------------------------------------------------------------------------------- */
+/* Append ------------------------------------------------------------------------------------------------- */
 
 static void open_reserve(struct meta_journal *journal, size_t bytes)
 {
@@ -223,7 +225,8 @@ static void open_reserve(struct meta_journal *journal, size_t bytes)
     journal->open_room = room;
 }
 
-/* The open batch gets its number and waits for the disk. Its header is written when it leaves: then it is known what is synced. */
+/* The open batch gets its number and waits for the disk. Its header is written when it leaves: then it is
+ * known what is synced. */
 static void open_seal(struct meta_journal *journal)
 {
     struct dfs_buf *buf;
@@ -250,7 +253,8 @@ static void open_seal(struct meta_journal *journal)
 
 void meta_journal_group(struct meta_journal *journal)
 {
-    if (journal->open_records >= journal->records_max || journal->open_count + META_GROUP_BYTES_MAX > META_BATCH_BYTES_MAX)
+    if (journal->open_records >= journal->records_max ||
+        journal->open_count + META_GROUP_BYTES_MAX > META_BATCH_BYTES_MAX)
         open_seal(journal);
 }
 
@@ -283,7 +287,7 @@ void meta_journal_carry(struct meta_journal *journal, const uint8_t *records, si
     open_seal(journal);
 }
 
-/* Flight: write all that is sealed, sync once, land ----------------------------------------------------------------------------- */
+/* Flight: write all that is sealed, sync once, land ------------------------------------------------------ */
 
 /* A sealed batch carries its number; the rest of the header comes when it is written. */
 static uint64_t sealed_number(const struct dfs_buf *buf)
@@ -357,7 +361,7 @@ static void flight_land(struct meta_journal *journal)
     bufs_drop(&journal->flight);
 }
 
-/* What the disk says --------------------------------------------------------------------------------------------------------- */
+/* What the disk says ------------------------------------------------------------------------------------- */
 
 static bool journal_fail(struct meta_journal *journal)
 {
@@ -374,7 +378,8 @@ static void segment_name_sync(struct meta_journal *journal, struct meta_segment 
 }
 
 /* An answer about a segment's birth. A new segment that cannot be made is no harm to the present one. */
-static bool segment_on_disk(struct meta_journal *journal, struct meta_segment *segment, const struct dfs_disk_done *done)
+static bool segment_on_disk(struct meta_journal *journal, struct meta_segment *segment,
+                            const struct dfs_disk_done *done)
 {
     if (done->status != DFS_OK) {
         if (segment == &journal->segment)
@@ -427,7 +432,7 @@ bool meta_journal_on_disk(struct meta_journal *journal, const struct dfs_disk_do
     return false;
 }
 
-/* The next segment ------------------------------------------------------------------------------------------------------------ */
+/* The next segment --------------------------------------------------------------------------------------- */
 
 void meta_journal_rotate(struct meta_journal *journal, uint64_t reserve_bytes)
 {
@@ -448,7 +453,8 @@ bool meta_journal_can_switch(const struct meta_journal *journal)
 uint64_t meta_journal_switch(struct meta_journal *journal)
 {
     char name[DFS_FILE_NAME_BYTES_MAX];
-    const struct dfs_disk_op op = {.verb = DFS_DISK_FORGET, .token = META_DISK_TOKEN(META_DISK_JOURNAL, 0), .name = name};
+    const struct dfs_disk_op op = {
+        .verb = DFS_DISK_FORGET, .token = META_DISK_TOKEN(META_DISK_JOURNAL, 0), .name = name};
     struct dfs_list *at = dfs_list_first(&journal->sealed);
 
     DFS_ASSERT(meta_journal_can_switch(journal));
@@ -457,7 +463,8 @@ uint64_t meta_journal_switch(struct meta_journal *journal)
     journal->segment = journal->coming;
     journal->coming.phase = META_SEGMENT_NONE;
     journal->bytes_since = 0;
-    const uint64_t first = at == NULL ? journal->number_next : sealed_number(dfs_container_of(at, struct dfs_buf, link));
+    const uint64_t first =
+        at == NULL ? journal->number_next : sealed_number(dfs_container_of(at, struct dfs_buf, link));
 
     DFS_ASSERT(first == journal->synced + 1);
     return first;

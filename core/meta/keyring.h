@@ -1,12 +1,16 @@
 /*
- * keyring.h - the KeyRing: a balanced binary search tree of positions on a hash ring (consistent hashing, Karger et al. 1997).
+ * keyring.h - the KeyRing: a balanced binary search tree of positions on a hash ring (consistent hashing,
+ * Karger et al. 1997).
  *
- * A node holds positions in proportion to its capacity: `unit` of them for the capacity of the first node that joined the empty ring, at least
- * DFS_KEYRING_POSITIONS_MIN, at most DFS_KEYRING_POSITIONS_MAX. A position is the hash of (node id, number), so a node that returns takes its old places
- * and only blocks near them move. Placement reaches nodes only by walking this tree; the block map stays the truth, the ring only proposes.
+ * A node holds positions in proportion to its capacity: `unit` of them for the capacity of the first node
+ * that joined the empty ring, at least DFS_KEYRING_POSITIONS_MIN, at most DFS_KEYRING_POSITIONS_MAX. A
+ * position is the hash of (node id, number), so a node that returns takes its old places and only blocks near
+ * them move. Placement reaches nodes only by walking this tree; the block map stays the truth, the ring only
+ * proposes.
  *
- * Pure: the ring depends on nothing but the order of calls; equal members give equal walks, whatever the order they joined in (but for the share of
- * the first). Losing one node spreads its load over all others, since its positions lie between those of everybody.
+ * Pure: the ring depends on nothing but the order of calls; equal members give equal walks, whatever the
+ * order they joined in (but for the share of the first). Losing one node spreads its load over all others,
+ * since its positions lie between those of everybody.
  */
 #ifndef DFS_CORE_META_KEYRING_H
 #define DFS_CORE_META_KEYRING_H
@@ -52,7 +56,8 @@ struct dfs_keyring {
 void dfs_keyring_init(struct dfs_keyring *ring, uint32_t unit);
 void dfs_keyring_close(struct dfs_keyring *ring);
 
-/* Adds the node under `index` (< DFS_NODES_MAX) in `zone` (< DFS_ZONES_MAX). Asserts that it is no member. O(p log n). */
+/* Adds the node under `index` (< DFS_NODES_MAX) in `zone` (< DFS_ZONES_MAX). Asserts that it is no member.
+ * O(p log n). */
 void dfs_keyring_add(struct dfs_keyring *ring, uint16_t index, const struct dfs_id *node, uint16_t zone,
                      uint64_t capacity_bytes);
 
@@ -68,7 +73,8 @@ const struct dfs_keyring_position *dfs_keyring_at(const struct dfs_keyring *ring
 const struct dfs_keyring_position *dfs_keyring_next(const struct dfs_keyring *ring,
                                                     const struct dfs_keyring_position *position);
 
-/* For checkers and tests: the tree is ordered and balanced, and holds exactly the members' positions. O(n). */
+/* For checkers and tests: the tree is ordered and balanced, and holds exactly the members' positions.
+ * O(n). */
 bool dfs_keyring_is_sound(const struct dfs_keyring *ring);
 
 #endif

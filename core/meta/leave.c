@@ -1,5 +1,6 @@
 /*
- * leave.c - LEAVE: a clean stop. The node gets a maintenance time before its blocks are copied; journaled, so that a restart of metadata keeps it.
+ * leave.c - LEAVE: a clean stop. The node gets a maintenance time before its blocks are copied; journaled, so
+ * that a restart of metadata keeps it.
  */
 #include "core/meta/nodes.h"
 

@@ -1,12 +1,14 @@
 /*
- * LIST: paths by prefix in the order of their bytes, a page at a time; the whole tree below, or one component deep.
+ * LIST: paths by prefix in the order of their bytes, a page at a time; the whole tree below, or one component
+ * deep.
  */
 #include "core/base/assert.h"
 #include "core/meta/read.h"
 
 #include <string.h>
 
-/* Paths looked at for one page: about a millisecond. Only paths outside the token's scope that begin with the same letters can use it up. */
+/* Paths looked at for one page: about a millisecond. Only paths outside the token's scope that begin with
+ * the same letters can use it up. */
 #define SCANNED_MAX 8192
 
 /* An entry on the wire without its path. */
@@ -54,14 +56,16 @@ static void cursor_init(struct cursor *cursor, const struct dfs_m_list *body)
         cursor->key_bytes = after->count;
         cursor->after = true;
     }
-    if (is_before(cursor->key, cursor->key_bytes, body->prefix)) { /* nothing in front of the prefix is of interest */
+    /* nothing in front of the prefix is of interest */
+    if (is_before(cursor->key, cursor->key_bytes, body->prefix)) {
         memcpy(cursor->key, body->prefix.at, body->prefix.count);
         cursor->key_bytes = body->prefix.count;
         cursor->after = false;
     }
 }
 
-/* Bytes of the folder that this path lies in below the prefix, its '/' included; 0: the path itself is the entry. */
+/* Bytes of the folder that this path lies in below the prefix, its '/' included; 0: the path itself is the
+ * entry. */
 static size_t folder_bytes(const struct meta_path *path, const struct dfs_m_list *body)
 {
     const char *slash;
@@ -90,11 +94,13 @@ static bool may_see(const struct meta_peer *peer, const struct dfs_w_entry *entr
 {
     const uint32_t count = entry->path.count;
 
-    return dfs_scope_allows(peer->claims.scope, 'r', entry->path.at, entry->path.at[count - 1] == '/' ? count - 1 : count);
+    return dfs_scope_allows(peer->claims.scope, 'r', entry->path.at,
+                            entry->path.at[count - 1] == '/' ? count - 1 : count);
 }
 
 /* false: too much that this token may not see lies between. */
-static bool page_fill(const struct dfs_meta *meta, const struct meta_peer *peer, const struct dfs_m_list *body, struct dfs_m_list_page *page)
+static bool page_fill(const struct dfs_meta *meta, const struct meta_peer *peer, const struct dfs_m_list *body,
+                      struct dfs_m_list_page *page)
 {
     struct cursor cursor;
     size_t bytes = 0;
@@ -146,5 +152,6 @@ void meta_on_list(struct dfs_meta *meta, struct meta_peer *peer, uint32_t reques
     if (page_fill(meta, peer, body, &page))
         meta_reply(meta, peer, request, DFS_MSG_LIST_PAGE, &page);
     else
-        meta_reply_status(meta, peer, request, DFS_TOO_LARGE, "too many paths of others begin so; end the prefix with '/'");
+        meta_reply_status(meta, peer, request, DFS_TOO_LARGE,
+                          "too many paths of others begin so; end the prefix with '/'");
 }

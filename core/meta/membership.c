@@ -34,9 +34,11 @@ void meta_member_join(struct meta_member *member, uint64_t incarnation, dfs_time
     };
 }
 
-enum meta_heard meta_member_hear(struct meta_member *member, uint64_t incarnation, uint64_t sequence, bool fenced, dfs_time_ns now)
+enum meta_heard meta_member_hear(struct meta_member *member, uint64_t incarnation, uint64_t sequence, bool fenced,
+                                 dfs_time_ns now)
 {
-    /* An evicted life never comes back by a heartbeat, however late it was sent: its blocks are no longer in the map (HADOOP-641). */
+    /* An evicted life never comes back by a heartbeat, however late it was sent: its blocks are no longer in
+     * the map (HADOOP-641). */
     if (!member->present || incarnation != member->incarnation)
         return META_HEARD_STALE;
     if (member->beaten && sequence == member->sequence)

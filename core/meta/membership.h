@@ -1,14 +1,16 @@
 /*
  * membership.h - what state a data server is in, from the facts known about it and the time.
  *
- * Pure. All times are fair time: metadata's monotonic clock less its own stalls, so that a stall of ours moves every deadline about others. Let h be the time of
- * the last accepted heartbeat (or of JOINED) and I the heartbeat interval:
+ * Pure. All times are fair time: metadata's monotonic clock less its own stalls, so that a stall of ours
+ * moves every deadline about others. Let h be the time of the last accepted heartbeat (or of JOINED) and I
+ * the heartbeat interval:
  *
  *     h + 1.5 I   a first heartbeat is missed: SUSPECT
  *     h + 2.5 I   a second one: EVICTED
  *
- * Half an interval lies between the moment at which a heartbeat is due and the moment at which it counts as missed: its repetitions at I/4 and I/2 have had
- * their chance by then. A broken control connection makes a member SUSPECT too, and never evicts it.
+ * Half an interval lies between the moment at which a heartbeat is due and the moment at which it counts as
+ * missed: its repetitions at I/4 and I/2 have had their chance by then. A broken control connection makes a
+ * member SUSPECT too, and never evicts it.
  */
 #ifndef DFS_CORE_META_MEMBERSHIP_H
 #define DFS_CORE_META_MEMBERSHIP_H
@@ -51,7 +53,8 @@ enum meta_heard {
 };
 
 /* A heartbeat whose tag was found right. */
-enum meta_heard meta_member_hear(struct meta_member *member, uint64_t incarnation, uint64_t sequence, bool fenced, dfs_time_ns now);
+enum meta_heard meta_member_hear(struct meta_member *member, uint64_t incarnation, uint64_t sequence, bool fenced,
+                                 dfs_time_ns now);
 
 /* The state that the facts and the time mean. */
 enum dfs_node_state meta_member_state(const struct meta_member *member, dfs_duration_ns interval_ns, dfs_time_ns now);
@@ -66,8 +69,8 @@ static inline bool meta_member_in_ring(enum dfs_node_state state)
 }
 
 /*
- * The brake: `gone` of `before` nodes went within ten intervals. true when that looks like our own or the network's trouble rather than that of so many
- * nodes: more than the share and at least nodes_min of them.
+ * The brake: `gone` of `before` nodes went within ten intervals. true when that looks like our own or the
+ * network's trouble rather than that of so many nodes: more than the share and at least nodes_min of them.
  */
 bool meta_brake_pulls(uint32_t gone, uint32_t before, uint32_t share_ppb, uint32_t nodes_min);
 

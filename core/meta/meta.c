@@ -1,5 +1,6 @@
 /*
- * The door of the metadata server: what an event is, whose it is, and when to be woken again. What it means stands in the files of the messages.
+ * The door of the metadata server: what an event is, whose it is, and when to be woken again. What it means
+ * stands in the files of the messages.
  */
 #include "core/meta/meta.h"
 
@@ -23,7 +24,7 @@
 /* Lists of one answer: a page of placements with nine replicas each, twice over. */
 #define SCRATCH_BYTES_MAX (256 * 1024)
 
-/* Phases ------------------------------------------------------------------------------------------------------------------- */
+/* Phases ------------------------------------------------------------------------------------------------- */
 
 static const char *const phase_names[META_PHASE_COUNT] = {
 #define X(name) #name,
@@ -60,7 +61,7 @@ void meta_fail(struct dfs_meta *meta, enum dfs_status status, const char *words)
     meta_command_answer(meta, &meta->command_checkpoint, status);
 }
 
-/* Life --------------------------------------------------------------------------------------------------------------------- */
+/* Life --------------------------------------------------------------------------------------------------- */
 
 struct dfs_meta *dfs_meta_new(const struct dfs_meta_config *config, const struct dfs_env *env)
 {
@@ -96,7 +97,7 @@ void dfs_meta_free(struct dfs_meta *meta)
     dfs_free(meta);
 }
 
-/* Records and what waits for them -------------------------------------------------------------------------------------------- */
+/* Records and what waits for them ------------------------------------------------------------------------ */
 
 void meta_append_group(struct dfs_meta *meta)
 {
@@ -127,7 +128,8 @@ bool meta_journal_is_older_than(const struct dfs_meta *meta, uint64_t journal_se
 {
     const uint64_t epoch = journal_seen >> 40;
 
-    /* Told by this life: no more than is synced. Told by an older one: no more than this start has read of it. */
+    /* Told by this life: no more than is synced. Told by an older one: no more than this start has read of
+     * it. */
     if (epoch >= meta->epoch)
         return journal_seen > meta_journal_position(&meta->journal);
     return journal_seen > meta->journal_recovered;
@@ -153,13 +155,13 @@ void meta_block_id(const struct dfs_meta *meta, meta_block_no number, struct dfs
     *ret_id = (struct dfs_block_id){.file = block->file->id, .index = block->index, .generation = block->generation};
 }
 
-/* Commands ----------------------------------------------------------------------------------------------------------------- */
+/* Commands ----------------------------------------------------------------------------------------------- */
 
 void meta_command_answer(struct dfs_meta *meta, uint64_t *id, enum dfs_status status)
 {
-    const struct dfs_meta_answer answer = {.status = status,
-                                           .words = status == meta->failure && status != DFS_OK ? meta->failure_words
-                                                                                                : dfs_status_words(status)};
+    const struct dfs_meta_answer answer = {
+        .status = status,
+        .words = status == meta->failure && status != DFS_OK ? meta->failure_words : dfs_status_words(status)};
     const uint64_t command = *id;
 
     *id = 0;
@@ -236,7 +238,7 @@ static void on_command(struct dfs_meta *meta, const struct dfs_event *event)
     }
 }
 
-/* The disk ----------------------------------------------------------------------------------------------------------------- */
+/* The disk ----------------------------------------------------------------------------------------------- */
 
 static void on_journal(struct dfs_meta *meta)
 {
@@ -266,7 +268,7 @@ static void on_disk(struct dfs_meta *meta, const struct dfs_disk_done *done)
     }
 }
 
-/* Step --------------------------------------------------------------------------------------------------------------------- */
+/* Step --------------------------------------------------------------------------------------------------- */
 
 static void on_event(struct dfs_meta *meta, const struct dfs_event *event)
 {
@@ -341,7 +343,7 @@ dfs_time_ns dfs_meta_step(struct dfs_meta *meta, const struct dfs_event *event)
     return next;
 }
 
-/* What others may know -------------------------------------------------------------------------------------------------------- */
+/* What others may know ----------------------------------------------------------------------------------- */
 
 bool dfs_meta_is_ready(const struct dfs_meta *meta)
 {
@@ -370,8 +372,8 @@ void dfs_meta_account(const struct dfs_meta *meta, struct dfs_meta_accounting *r
     meta_nodes_account(meta, ret_accounting);
 }
 
-void dfs_meta_metrics(const struct dfs_meta *meta, void (*emit)(void *ctx, const char *name, const char *help, uint64_t value),
-                      void *ctx)
+void dfs_meta_metrics(const struct dfs_meta *meta,
+                      void (*emit)(void *ctx, const char *name, const char *help, uint64_t value), void *ctx)
 {
     const struct meta_counters *c = &meta->counters;
     struct dfs_meta_accounting accounting;
@@ -382,7 +384,8 @@ void dfs_meta_metrics(const struct dfs_meta *meta, void (*emit)(void *ctx, const
     emit(ctx, "dfs_meta_clients", "connections of clients", meta->clients_count);
     emit(ctx, "dfs_meta_data_connections", "connections of data servers", meta->datas_count);
     emit(ctx, "dfs_meta_connections_refused_total", "connections over the limit", c->conns_refused);
-    emit(ctx, "dfs_meta_connections_timed_out_total", "idle, slow and half-open connections closed", c->conns_timed_out);
+    emit(ctx, "dfs_meta_connections_timed_out_total", "idle, slow and half-open connections closed",
+         c->conns_timed_out);
     emit(ctx, "dfs_meta_messages_total", "messages handled", c->messages);
     emit(ctx, "dfs_meta_messages_bad_total", "messages that made no sense", c->messages_bad);
     emit(ctx, "dfs_meta_tokens_refused_total", "tokens that did not hold", c->tokens_refused);

@@ -1,23 +1,27 @@
 /*
  * meta_internal.h - the inside of the metadata server, shared by its files.
  *
- * Who does what
- *   meta.c          the door: step, peers, timers, dispatch by table         (A)
- *   boot.c          from START to SERVING: list, load, replay, new segment   (A)
- *   apply.c         records -> state, live and at replay                     (A)
- *   meta_hello.c    tokens; public keys from auth                            (A)
- *   meta_put.c, meta_get.c, meta_list.c, meta_change.c, meta_fsck.c          (A) one file a family of messages
- *   uploads, namespace, blockmap, journal, record, checkpoint                (A)
- *   nodes.c and the files of data-facing messages                            (B) struct meta_nodes, everything named meta_nodes_*
- *   keyring, placement, membership, repair                                   (B) pure
+ * Two halves. Names: clients, their messages, the journal and the state that it brings back. Nodes: data servers, their
+ * messages, membership and repair. They meet in this header only: what names give to nodes, and meta_nodes_*.
  *
- * The rule of answers. A request is decided on the state in memory at once, its records are appended and applied at once, and *every* answer waits until all
- * that was appended before it is synced (meta_reply does that: it encodes now and sends later). So nobody ever sees what a crash could take back. What
- * else reaches the outside (orders that delete, traces of COMMITTED, REMOVED, ...) goes through meta_after_sync. A journal that fails ends the service: what waits is
- * answered UNAVAILABLE, nothing is served any more, dfs_meta_failure says why.
+ *   meta.c peers.c hello.c          the door; connections and answers; tokens and public keys
+ *   boot.c apply.c checkpoint.c     from the disk to the state and back
+ *   journal, record                 batches and their records
+ *   namespace, blockmap, uploads    the state
+ *   put*.c get_open.c stat.c list.c move.c ...   one message a file; put, read and change hold what a family shares
+ *   expiry.c                        what ends by itself
+ *   nodes.h                         the map of the other half
  *
- * The rule of time. meta->now is the event's mono. meta->fair is mono less all our own stalls: every deadline about others (heartbeats, leases, time-outs of peers)
- * is kept and compared in fair time, so a stall of ours moves them all. meta_mono(meta, fair) turns one into a deadline for step's return value.
+ * The rule of answers. A request is decided on the state in memory at once, its records are appended and
+ * applied at once, and *every* answer waits until all that was appended before it is synced (meta_reply does
+ * that: it encodes now and sends later). So nobody ever sees what a crash could take back. What else reaches
+ * the outside (orders that delete, traces of COMMITTED, REMOVED, ...) goes through meta_after_sync. A journal
+ * that fails ends the service: what waits is answered UNAVAILABLE, nothing is served any more,
+ * dfs_meta_failure says why.
+ *
+ * The rule of time. meta->now is the event's mono. meta->fair is mono less all our own stalls: every deadline
+ * about others (heartbeats, leases, time-outs of peers) is kept and compared in fair time, so a stall of ours
+ * moves them all. meta_mono(meta, fair) turns one into a deadline for step's return value.
  */
 #ifndef DFS_CORE_META_META_INTERNAL_H
 #define DFS_CORE_META_META_INTERNAL_H
@@ -38,23 +42,25 @@
 #include "core/wire/link.h"
 #include "core/wire/message.h"
 
-struct meta_nodes; /* B's */
+struct meta_nodes; /* nodes.h */
 struct meta_boot;
 struct meta_checkpoint;
 
-/* Limits ---------------------------------------------------------------------------------------------------------------------------- */
+/* Limits ------------------------------------------------------------------------------------------------- */
 
-/* Answers that wait for the journal, per connection: beyond it the tap is closed until some have left. A client's pages are asked for one at a time,
- * so this many are a client that pipelines small changes. */
+/* Answers that wait for the journal, per connection: beyond it the tap is closed until some have left. A
+ * client's pages are asked for one at a time, so this many are a client that pipelines small changes. */
 #define META_ANSWERS_PER_PEER_MAX 64
 
-/* Of conns_max, this part is kept for data servers: clients must not keep a node from joining. One in eight. */
+/* Of conns_max, this part is kept for data servers: clients must not keep a node from joining. One in
+ * eight. */
 #define META_CONNS_FOR_NODES_PART 8
 
-/* A client that says nothing for so many request time-outs is taken for gone; it connects again when it needs us. */
+/* A client that says nothing for so many request time-outs is taken for gone; it connects again when it
+ * needs us. */
 #define META_IDLE_TIMEOUTS 10
 
-/* Peers ----------------------------------------------------------------------------------------------------------------------------- */
+/* Peers -------------------------------------------------------------------------------------------------- */
 
 /* What a connection is to us; decides which messages it may send. */
 enum meta_peer_kind {
@@ -72,7 +78,7 @@ enum meta_peer_phase {
 #define X(name) META_PEER_##name,
     META_PEER_PHASE_MAP(X)
 #undef X
-    META_PEER_PHASE_COUNT
+        META_PEER_PHASE_COUNT
 };
 
 struct meta_peer {
@@ -83,7 +89,7 @@ struct meta_peer {
     enum meta_peer_kind kind;
     enum meta_peer_phase phase;
     uint32_t hello_request;
-    uint32_t answers_waiting; /* for the journal */
+    uint32_t answers_waiting;   /* for the journal */
     struct dfs_heap_item timer; /* in meta->timers, fair time: half-open, idle */
     dfs_time_ns heard_at;       /* fair: the newest complete message */
     bool halfway;               /* half a message lay there when the timer looked last */
@@ -99,12 +105,12 @@ static inline meta_peer_name meta_peer_name_of(const struct meta_peer *peer)
     return (uint64_t)peer->generation << 32 | peer->slot;
 }
 
-/* The machine ------------------------------------------------------------------------------------------------------------------------ */
+/* The machine -------------------------------------------------------------------------------------------- */
 
 #define META_PHASE_MAP(X) \
-    X(IDLE)     /* before START */ \
-    X(BOOTING)  /* reads the disk */ \
-    X(OPENING)  /* writes the START record of this epoch */ \
+    X(IDLE)    /* before START */ \
+    X(BOOTING) /* reads the disk */ \
+    X(OPENING) /* writes the START record of this epoch */ \
     X(SERVING) \
     X(STOPPING) /* the last checkpoint */ \
     X(STOPPED) \
@@ -113,7 +119,7 @@ enum meta_phase {
 #define X(name) META_##name,
     META_PHASE_MAP(X)
 #undef X
-    META_PHASE_COUNT
+        META_PHASE_COUNT
 };
 
 struct meta_counters {
@@ -173,7 +179,7 @@ struct dfs_meta {
 
     struct meta_journal journal;
     uint64_t journal_recovered; /* the position up to which this start has read */
-    struct meta_boot *boot; /* until SERVING */
+    struct meta_boot *boot;     /* until SERVING */
     struct meta_checkpoint *checkpoint;
     struct dfs_list answers; /* struct meta_answer: what waits for the journal, oldest first */
     uint64_t answers_count;
@@ -185,14 +191,14 @@ struct dfs_meta {
     struct meta_staged *staged;
     struct dfs_arena scratch; /* lists of an answer under construction; reset before each handler */
 
-    struct meta_nodes *nodes; /* B's */
+    struct meta_nodes *nodes;
 
     uint64_t command_stop; /* ids of commands to be answered; 0: none */
     uint64_t command_checkpoint;
     struct meta_counters counters;
 };
 
-/* What A gives ----------------------------------------------------------------------------------------------------------------------- */
+/* What names give to nodes -------------------------------------------------------------------------------- */
 
 static inline dfs_time_ns meta_mono(const struct dfs_meta *meta, dfs_time_ns fair)
 {
@@ -217,23 +223,26 @@ void meta_enter(struct dfs_meta *meta, enum meta_phase phase, const char *why);
 /* The peer of that name, or NULL when it has gone. */
 struct meta_peer *meta_peer_find(const struct dfs_meta *meta, meta_peer_name name);
 
-/* Closes a connection: counted, traced, meta_nodes_peer_closed called, memory freed at the end of the step (so the caller may still look at it). */
+/* Closes a connection: counted, traced, meta_nodes_peer_closed called, memory freed at the end of the step
+ * (so the caller may still look at it). */
 void meta_peer_close(struct dfs_meta *meta, struct meta_peer *peer, enum dfs_status status, const char *why);
 
-/* Answers (or says unasked, with request 0) to a peer, now or as soon as everything appended so far is synced; in order. `value` is the struct of message `number`; it
- * is encoded before this returns. */
+/* Answers (or says unasked, with request 0) to a peer, now or as soon as everything appended so far is
+ * synced; in order. `value` is the struct of message `number`; it is encoded before this returns. */
 void meta_reply(struct dfs_meta *meta, struct meta_peer *peer, uint32_t request, uint32_t number, const void *value);
-void meta_reply_status(struct dfs_meta *meta, struct meta_peer *peer, uint32_t request, enum dfs_status status, const char *words);
-void meta_reply_retry(struct dfs_meta *meta, struct meta_peer *peer, uint32_t request, enum dfs_status status, const char *words,
-                      dfs_duration_ns retry_after_ns);
+void meta_reply_status(struct dfs_meta *meta, struct meta_peer *peer, uint32_t request, enum dfs_status status,
+                       const char *words);
+void meta_reply_retry(struct dfs_meta *meta, struct meta_peer *peer, uint32_t request, enum dfs_status status,
+                      const char *words, dfs_duration_ns retry_after_ns);
 
-/* Appends a record and applies it (the same meta_apply as at replay). All records appended in one step before the next meta_append_group are one atomic group
- * if they are smaller than META_GROUP_BYTES_MAX (BLOCKS pages before a FILE need not be: they mean nothing without it). */
+/* Appends a record and applies it (the same meta_apply as at replay). All records appended in one step
+ * before the next meta_append_group are one atomic group if they are smaller than META_GROUP_BYTES_MAX
+ * (BLOCKS pages before a FILE need not be: they mean nothing without it). */
 void meta_append_group(struct dfs_meta *meta);
 void meta_append(struct dfs_meta *meta, enum meta_record_number number, const void *record);
 
-/* Calls `fn` when everything appended so far is synced (at once if it is). Not called when the journal fails or the machine is freed: the
- * words hold no memory. */
+/* Calls `fn` when everything appended so far is synced (at once if it is). Not called when the journal
+ * fails or the machine is freed: the words hold no memory. */
 struct meta_after {
     uint64_t words[4];
     struct dfs_id id;
@@ -249,15 +258,19 @@ meta_block_no meta_block_find(const struct dfs_meta *meta, const struct dfs_bloc
 void meta_block_id(const struct dfs_meta *meta, meta_block_no number, struct dfs_block_id *ret_id);
 
 /*
- * A block that a node has and the map does not know: does it belong to an open upload (then it is left alone, the upload's lease is renewed, and with `confirmed` the copy
- * counts at the commit whatever its receipt's incarnation: it was met in a complete inventory of the node's present one)? false: an orphan.
+ * A block that a node has and the map does not know: does it belong to an open upload (then it is left alone,
+ * the upload's lease is renewed, and with `confirmed` the copy counts at the commit whatever its receipt's
+ * incarnation: it was met in a complete inventory of the node's present one)? false: an orphan.
  */
-bool meta_upload_has(struct dfs_meta *meta, const struct dfs_block_id *block, uint16_t node, uint32_t length_bytes, bool confirmed);
-/* The node says that it has lost (removed, found bad) a block of an open upload: the upload does not count on it. Nothing happens when there is no such upload. */
+bool meta_upload_has(struct dfs_meta *meta, const struct dfs_block_id *block, uint16_t node, uint32_t length_bytes,
+                     bool confirmed);
+/* The node says that it has lost (removed, found bad) a block of an open upload: the upload does not count
+ * on it. Nothing happens when there is no such upload. */
 void meta_upload_lost(struct dfs_meta *meta, const struct dfs_block_id *block, uint16_t node);
 
 /*
- * For JOIN: was this node told a position that our journal does not reach (OLDER_JOURNAL)? A node that joins with --accept-older-journal says journal_seen 0.
+ * For JOIN: was this node told a position that our journal does not reach (OLDER_JOURNAL)? A node that joins
+ * with --accept-older-journal says journal_seen 0.
  */
 bool meta_journal_is_older_than(const struct dfs_meta *meta, uint64_t journal_seen);
 
@@ -267,41 +280,48 @@ uint64_t meta_segment_reserve(const struct dfs_meta *meta);
 /* A random id of ours (operations of orders). */
 void meta_id_new(struct dfs_meta *meta, struct dfs_id *ret_id);
 
-/* Handlers --------------------------------------------------------------------------------------------------------------------------- */
+/* Handlers ----------------------------------------------------------------------------------------------- */
 
 /*
- * X(NAME, name, kinds, phases): void meta_on_name(meta, peer, request, const struct dfs_m_name *body). Called only for a peer of one of the kinds, in SERVING (HELLO and KEYS
- * always); any other message closes the peer. A handler answers with meta_reply*, or closes with meta_peer_close. The body lives until it returns.
+ * X(NAME, name, kinds, phases): void meta_on_name(meta, peer, request, const struct dfs_m_name *body). Called
+ * only for a peer of one of the kinds, in SERVING (HELLO and KEYS always); any other message closes the peer.
+ * A handler answers with meta_reply*, or closes with meta_peer_close. The body lives until it returns.
  */
 #define META_FROM_CLIENT 1u
 #define META_FROM_DATA 2u
 #define META_FROM_AUTH 4u
+/* clang-format off */
 #define META_HANDLER_MAP(X) \
-    /* A */ \
     X(HELLO, hello, META_FROM_CLIENT | META_FROM_DATA) X(KEYS, keys, META_FROM_AUTH) \
-    X(PUT_OPEN, put_open, META_FROM_CLIENT) X(PUT_PLACE, put_place, META_FROM_CLIENT) X(PUT_COMMIT, put_commit, META_FROM_CLIENT) \
-    X(PUT_ABORT, put_abort, META_FROM_CLIENT) X(GET_OPEN, get_open, META_FROM_CLIENT) X(BLOCK_BAD, block_bad, META_FROM_CLIENT) \
+    X(PUT_OPEN, put_open, META_FROM_CLIENT) X(PUT_PLACE, put_place, META_FROM_CLIENT) \
+    X(PUT_COMMIT, put_commit, META_FROM_CLIENT) X(PUT_ABORT, put_abort, META_FROM_CLIENT) \
+    X(GET_OPEN, get_open, META_FROM_CLIENT) X(BLOCK_BAD, block_bad, META_FROM_CLIENT) \
     X(STAT, stat, META_FROM_CLIENT) X(LIST, list, META_FROM_CLIENT) X(MOVE, move, META_FROM_CLIENT) \
-    X(REMOVE, remove, META_FROM_CLIENT) X(RESTORE, restore, META_FROM_CLIENT) X(VERSIONS, versions, META_FROM_CLIENT) \
-    X(FSCK, fsck, META_FROM_CLIENT) X(EXPLAIN, explain, META_FROM_CLIENT) \
-    /* B: NODES, DRAIN and HEALTH need scope 'a' or 'r' as meta_claims_allow says */ \
+    X(REMOVE, remove, META_FROM_CLIENT) X(RESTORE, restore, META_FROM_CLIENT) \
+    X(VERSIONS, versions, META_FROM_CLIENT) X(FSCK, fsck, META_FROM_CLIENT) \
+    X(EXPLAIN, explain, META_FROM_CLIENT) \
     X(NODES, nodes, META_FROM_CLIENT) X(DRAIN, drain, META_FROM_CLIENT) X(HEALTH, health, META_FROM_CLIENT) \
     X(JOIN, join, META_FROM_DATA) X(RESUME, resume, META_FROM_DATA) X(INVENTORY, inventory, META_FROM_DATA) \
     X(INVENTORY_END, inventory_end, META_FROM_DATA) X(BLOCK_EVENTS, block_events, META_FROM_DATA) \
     X(COPY_DONE, copy_done, META_FROM_DATA) X(REMOVE_DONE, remove_done, META_FROM_DATA) \
     X(VERIFY_DONE, verify_done, META_FROM_DATA) X(LEAVE, leave, META_FROM_DATA)
+/* clang-format on */
 
 #define X(NAME, name, from) \
-    void meta_on_##name(struct dfs_meta *meta, struct meta_peer *peer, uint32_t request, const struct dfs_m_##name *body);
+    void meta_on_##name(struct dfs_meta *meta, struct meta_peer *peer, uint32_t request, \
+                        const struct dfs_m_##name *body);
 META_HANDLER_MAP(X)
 #undef X
-/* STATUS is nobody's request: from data and auth it goes here (B decides what a data server's STATUS means). */
+/* STATUS is nobody's request: what a data server says with it goes here. */
 void meta_on_status(struct dfs_meta *meta, struct meta_peer *peer, uint32_t request, const struct dfs_m_status *body);
 
-/* true when the peer's claims hold now and allow `mode` on the path; otherwise it was answered (TOKEN_..., DENIED) and counted. path "" with mode 'a': cluster-wide. */
-bool meta_claims_allow(struct dfs_meta *meta, struct meta_peer *peer, uint32_t request, char mode, const char *path, size_t path_bytes);
+/* true when the peer's claims hold now and allow `mode` on the path; otherwise it was answered (TOKEN_...,
+ * DENIED) and counted. path "" with mode 'a': cluster-wide. */
+bool meta_claims_allow(struct dfs_meta *meta, struct meta_peer *peer, uint32_t request, char mode, const char *path,
+                       size_t path_bytes);
 
-/* Did a request with this operation id already change something? Then it was answered as it was then, and true. */
+/* Did a request with this operation id already change something? Then it was answered as it was then, and
+ * true. */
 struct meta_outcome {
     struct dfs_list age; /* oldest first */
     struct dfs_id operation;
@@ -312,16 +332,18 @@ struct meta_outcome {
 };
 const struct meta_outcome *meta_outcome_find(const struct dfs_meta *meta, const struct dfs_id *operation);
 
-/* What B gives ------------------------------------------------------------------------------------------------------------------------ */
+/* What nodes give to names -------------------------------------------------------------------------------- */
 
 /* Life: called in dfs_meta_new and dfs_meta_free. */
 void meta_nodes_init(struct dfs_meta *meta);
 void meta_nodes_close(struct dfs_meta *meta);
 
-/* Records of nodes and keys, live (inside meta_append) and at replay: whole-state assignments. The number may be new. */
+/* Records of nodes and keys, live (inside meta_append) and at replay: whole-state assignments. The number
+ * may be new. */
 void meta_nodes_apply_node(struct dfs_meta *meta, const struct meta_r_node *record);
 void meta_nodes_apply_key(struct dfs_meta *meta, const struct meta_r_key *record);
-/* For checkpoints: the node records in order of number, from *cursor (starts at 0) on; false past the end. Then the newest key; false when there is none. */
+/* For checkpoints: the node records in order of number, from *cursor (starts at 0) on; false past the end.
+ * Then the newest key; false when there is none. */
 bool meta_nodes_record_at(const struct dfs_meta *meta, uint32_t *cursor, struct meta_r_node *ret_record);
 bool meta_nodes_record_key(const struct dfs_meta *meta, struct meta_r_key *ret_record);
 /* The journal is replayed, this epoch is on the disk: warm-up begins. */
@@ -338,13 +360,15 @@ void meta_nodes_brake_release(struct dfs_meta *meta);
 
 /* Warm-up is over: missing copies are missing. */
 bool meta_nodes_is_warm(const struct dfs_meta *meta);
-/* Warm-up is over and no member is still JOINING: a block without copies has lost them (DATA_LOST), it is not only untold yet (UNAVAILABLE). */
+/* Warm-up is over and no member is still JOINING: a block without copies has lost them (DATA_LOST), it is
+ * not only untold yet (UNAVAILABLE). */
 bool meta_nodes_have_told(const struct dfs_meta *meta);
 
-/* Placement: up to `count` nodes for a new block of at most length_bytes, the primary first, none of the excluded; returns how many were found. Only nodes that may take
- * writes (ACTIVE, lease good, room over the reserve). */
-uint32_t meta_nodes_place(struct dfs_meta *meta, const struct dfs_block_id *block, uint32_t length_bytes, uint32_t count, const uint16_t *excluded,
-                          uint32_t excluded_count, uint16_t *ret_nodes);
+/* Placement: up to `count` nodes for a new block of at most length_bytes, the primary first, none of the
+ * excluded; returns how many were found. Only nodes that may take writes (ACTIVE, lease good, room over
+ * the reserve). */
+uint32_t meta_nodes_place(struct dfs_meta *meta, const struct dfs_block_id *block, uint32_t length_bytes,
+                          uint32_t count, const uint16_t *excluded, uint32_t excluded_count, uint16_t *ret_nodes);
 /* How many nodes may take writes now. */
 uint32_t meta_nodes_placeable(const struct dfs_meta *meta);
 
@@ -361,29 +385,33 @@ bool meta_nodes_replica(const struct dfs_meta *meta, uint16_t node, struct dfs_w
 /* Grants: the newest key's number, and a node's MAC under it (present incarnation); NULL when evicted. */
 uint32_t meta_nodes_key_id(const struct dfs_meta *meta);
 struct dfs_mac *meta_nodes_grant_mac(struct dfs_meta *meta, uint16_t node);
-/* Does the receipt verify under its node's key of its incarnation and key id (one of the newest two, or of the present incarnation's life)? */
+/* Does the receipt verify under its node's key of its incarnation and key id (one of the newest two, or of
+ * the present incarnation's life)? */
 bool meta_nodes_receipt_check(struct dfs_meta *meta, const struct dfs_w_receipt *receipt, uint16_t *ret_node);
 /* Is this the node's present incarnation, and is it a member (not evicted)? */
 bool meta_nodes_is_present(const struct dfs_meta *meta, uint16_t node, uint64_t incarnation);
 
-/* Blocks. committed: new in the map, with the copies of its receipts. changed: a copy was doubted. dropped: it leaves the map right after: out of queues, copies
- * for it are cancelled. All may be called during replay (no env verbs then: meta->phase). */
+/* Blocks. committed: new in the map, with the copies of its receipts. changed: a copy was doubted.
+ * dropped: it leaves the map right after: out of queues, copies for it are cancelled. All may be called
+ * during replay (no env verbs then: meta->phase). */
 void meta_nodes_block_committed(struct dfs_meta *meta, meta_block_no block);
 void meta_nodes_block_changed(struct dfs_meta *meta, meta_block_no block);
 void meta_nodes_block_dropped(struct dfs_meta *meta, meta_block_no block);
-/* A reader complains about a copy of the map: VERIFY it there (bounded; repeated complaints are one). The copy was flagged DOUBTED. */
+/* A reader complains about a copy of the map: VERIFY it there (bounded; repeated complaints are one). The
+ * copy was flagged DOUBTED. */
 void meta_nodes_block_doubted(struct dfs_meta *meta, meta_block_no block, uint16_t node, enum dfs_status status);
-/* The file of this block is gone, or the upload: the node may delete it. Not in the map any more (or never was). Called only after the decision is synced. A node that is away is
- * told when it joins: its inventory names a block that nobody knows. */
-void meta_nodes_order_removal(struct dfs_meta *meta, uint16_t node, const struct dfs_block_id *block, enum dfs_remove_reason reason);
+/* The file of this block is gone, or the upload: the node may delete it. Not in the map any more (or never
+ * was). Called only after the decision is synced. A node that is away is told when it joins: its inventory
+ * names a block that nobody knows. */
+void meta_nodes_order_removal(struct dfs_meta *meta, uint16_t node, const struct dfs_block_id *block,
+                              enum dfs_remove_reason reason);
 
 /* For EXPLAIN: why, queue, position, eta of a block (static texts); copies and wanted are A's. */
 void meta_nodes_explain(const struct dfs_meta *meta, meta_block_no block, struct dfs_w_explain_block *ret_explain);
 
 /* copies_running, removals_waiting, blocks_under. */
 void meta_nodes_account(const struct dfs_meta *meta, struct dfs_meta_accounting *ret_accounting);
-void meta_nodes_metrics(const struct dfs_meta *meta, void (*emit)(void *ctx, const char *name, const char *help, uint64_t value), void *ctx);
-
-/* Also B's: dfs_meta_keyring and dfs_meta_node_at of meta.h. */
+void meta_nodes_metrics(const struct dfs_meta *meta,
+                        void (*emit)(void *ctx, const char *name, const char *help, uint64_t value), void *ctx);
 
 #endif

@@ -5,9 +5,10 @@
 
 #include <string.h>
 
-/* Paths -------------------------------------------------------------------------------------------------------------------- */
+/* Paths -------------------------------------------------------------------------------------------------- */
 
-/* Length of the UTF-8 sequence at `at` (1..4), 0 when it is broken, overlong, a surrogate, past U+10FFFF, or a control character. */
+/* Length of the UTF-8 sequence at `at` (1..4), 0 when it is broken, overlong, a surrogate, past U+10FFFF,
+ * or a control character. */
 static size_t utf8_length(const uint8_t *at, size_t left)
 {
     const uint8_t lead = at[0];
@@ -115,7 +116,7 @@ static size_t path_bytes_of(size_t text_bytes)
     return sizeof(struct meta_path) + text_bytes;
 }
 
-/* Life --------------------------------------------------------------------------------------------------------------------- */
+/* Life --------------------------------------------------------------------------------------------------- */
 
 void meta_namespace_init(struct meta_namespace *ns)
 {
@@ -139,7 +140,7 @@ void meta_namespace_close(struct meta_namespace *ns)
     dfs_map_close(&ns->files);
 }
 
-/* Questions ---------------------------------------------------------------------------------------------------------------- */
+/* Questions ---------------------------------------------------------------------------------------------- */
 
 struct meta_path *meta_namespace_path(const struct meta_namespace *ns, const char *path, size_t path_bytes)
 {
@@ -163,7 +164,8 @@ struct meta_version *meta_namespace_current(const struct meta_namespace *ns, con
     return node == NULL ? NULL : path_at(node)->current;
 }
 
-struct meta_version *meta_namespace_version(const struct meta_namespace *ns, const char *path, size_t path_bytes, uint64_t version)
+struct meta_version *meta_namespace_version(const struct meta_namespace *ns, const char *path, size_t path_bytes,
+                                            uint64_t version)
 {
     struct meta_path *found = meta_namespace_path(ns, path, path_bytes);
 
@@ -171,7 +173,8 @@ struct meta_version *meta_namespace_version(const struct meta_namespace *ns, con
         return NULL;
     if (found->current != NULL && found->current->version == version)
         return found->current;
-    dfs_list_each(at, &found->trash) {
+    dfs_list_each(at, &found->trash)
+    {
         struct meta_version *old = dfs_container_of(at, struct meta_trash, of_path)->version;
 
         if (old->version == version && (old->file.flags & META_FILE_EXPIRING) == 0)
@@ -200,7 +203,7 @@ struct meta_path *meta_namespace_next(const struct meta_path *path)
     return path_at(dfs_avl_next(&path->node));
 }
 
-/* Paths come and go with their versions -------------------------------------------------------------------------------------- */
+/* Paths come and go with their versions ------------------------------------------------------------------ */
 
 static struct meta_path *path_take(struct meta_namespace *ns, const char *text, size_t bytes)
 {
@@ -263,7 +266,7 @@ static void leave(struct meta_namespace *ns, struct meta_version *version)
     path_settle(ns, path, was_live);
 }
 
-/* Assignments -------------------------------------------------------------------------------------------------------------- */
+/* Assignments -------------------------------------------------------------------------------------------- */
 
 struct meta_version *meta_namespace_add(struct meta_namespace *ns, const struct dfs_id *file, uint64_t serial)
 {
@@ -291,8 +294,8 @@ static void number_set(struct meta_namespace *ns, struct meta_version *version, 
         ns->sequence = number;
 }
 
-void meta_namespace_place(struct meta_namespace *ns, struct meta_version *version, const char *path_text, size_t path_bytes,
-                          uint64_t number)
+void meta_namespace_place(struct meta_namespace *ns, struct meta_version *version, const char *path_text,
+                          size_t path_bytes, uint64_t number)
 {
     char text[DFS_PATH_BYTES_MAX]; /* path_text may be that of the path which is left, and freed */
     struct meta_path *path;
@@ -311,8 +314,8 @@ void meta_namespace_place(struct meta_namespace *ns, struct meta_version *versio
     path_settle(ns, path, was_live);
 }
 
-void meta_namespace_trash(struct meta_namespace *ns, struct meta_version *version, const char *path_text, size_t path_bytes,
-                          uint64_t number, uint64_t removed_ms, dfs_time_ns due)
+void meta_namespace_trash(struct meta_namespace *ns, struct meta_version *version, const char *path_text,
+                          size_t path_bytes, uint64_t number, uint64_t removed_ms, dfs_time_ns due)
 {
     struct meta_trash *trash = version->trash;
     struct meta_path *path;
@@ -348,7 +351,7 @@ void meta_namespace_drop(struct meta_namespace *ns, struct meta_version *version
     ns->bytes -= sizeof *version;
 }
 
-/* Soundness ---------------------------------------------------------------------------------------------------------------- */
+/* Soundness ---------------------------------------------------------------------------------------------- */
 
 static bool path_is_sound(const struct meta_path *path, bool live, uint64_t *versions, uint64_t *trash)
 {

@@ -1,11 +1,13 @@
 /*
  * namespace.h - paths, the versions behind them, and the trash.
  *
- * A path is a flat key as in an object store: "a" and "a/b" may both exist; '/' only serves listing and scopes. A path has at most one current version;
- * replaced and removed ones stay in the trash until they expire.
+ * A path is a flat key as in an object store: "a" and "a/b" may both exist; '/' only serves listing and
+ * scopes. A path has at most one current version; replaced and removed ones stay in the trash until they
+ * expire.
  *
- * Pure: no env, no clock. Every change is an *assignment* of a version's whole state ("file F is current at P as version 7", "file G was removed at T"), never a
- * difference. So applying a record twice, or a newer state first and its history again, ends in the same state: that is what lets a checkpoint be written while
+ * Pure: no env, no clock. Every change is an *assignment* of a version's whole state ("file F is current at P
+ * as version 7", "file G was removed at T"), never a difference. So applying a record twice, or a newer state
+ * first and its history again, ends in the same state: that is what lets a checkpoint be written while
  * changes go on (journal.h).
  *
  * Owns paths and versions. Who drops a version (meta_namespace_drop) has emptied its blocks first.
@@ -35,7 +37,8 @@ struct meta_file {
     uint8_t flags;      /* META_FILE_... */
 };
 
-#define META_FILE_EVEN 1u     /* blocks are equal to within a byte (size was known); otherwise block_size_bytes each, the last may be shorter */
+/* Blocks are equal to within a byte (the size was known); otherwise block_size_bytes each, the last may be shorter. */
+#define META_FILE_EVEN 1u
 #define META_FILE_EXPIRING 2u /* its EXPIRE record is on its way to the disk: nobody sees it any more */
 #define META_FILE_CURRENT 4u  /* a state that was assigned; which version a path shows is meta_path.current */
 
@@ -65,7 +68,8 @@ struct meta_version {
     struct meta_trash *trash; /* NULL: current */
     struct dfs_list all;      /* in namespace.versions, ascending by serial */
     uint64_t size_bytes;
-    uint64_t version;    /* what clients see; given anew by commit, move and restore, so a path's versions only grow */
+    /* what clients see; given anew by commit, move and restore, so a path's versions only grow */
+    uint64_t version;
     uint64_t serial;     /* the version it was committed as; never changes */
     uint64_t created_ms; /* wall, for people */
     uint32_t digest;
@@ -87,7 +91,8 @@ struct meta_namespace {
 void meta_namespace_init(struct meta_namespace *ns);
 void meta_namespace_close(struct meta_namespace *ns); /* frees versions with their (already emptied) files */
 
-/* UTF-8, 1..DFS_PATH_BYTES_MAX bytes, no empty component, no "." or "..", no '/' at either end, no control characters. */
+/* UTF-8, 1..DFS_PATH_BYTES_MAX bytes, no empty component, no "." or "..", no '/' at either end, no control
+ * characters. */
 bool meta_path_is_valid(const char *path, size_t path_bytes);
 
 /* NULL when no such path has a current version. */
@@ -95,24 +100,28 @@ struct meta_version *meta_namespace_current(const struct meta_namespace *ns, con
 /* The path itself, if only trash is left as well. */
 struct meta_path *meta_namespace_path(const struct meta_namespace *ns, const char *path, size_t path_bytes);
 /* Current or in the trash of that path; expiring ones are not found. */
-struct meta_version *meta_namespace_version(const struct meta_namespace *ns, const char *path, size_t path_bytes, uint64_t version);
+struct meta_version *meta_namespace_version(const struct meta_namespace *ns, const char *path, size_t path_bytes,
+                                            uint64_t version);
 struct meta_version *meta_namespace_file(const struct meta_namespace *ns, const struct dfs_id *file);
 
 /* The first live path >= (or, with `after`, >) this key; NULL past the end. Any bytes are a key. */
 struct meta_path *meta_namespace_seek(const struct meta_namespace *ns, const char *key, size_t key_bytes, bool after);
 struct meta_path *meta_namespace_next(const struct meta_path *path); /* in the order of bytes */
 
-/* Assignments ------------------------------------------------------------------------------------------------------------------- */
+/* Assignments -------------------------------------------------------------------------------------------- */
 
-/* A version for `file` (new to the namespace: asserted), nowhere yet; meta_namespace_place follows. blocks stay NULL. */
+/* A version for `file` (new to the namespace: asserted), nowhere yet; meta_namespace_place follows. blocks
+ * stay NULL. */
 struct meta_version *meta_namespace_add(struct meta_namespace *ns, const struct dfs_id *file, uint64_t serial);
 
 /* The version is the current one of `path`, as number `version`. */
-void meta_namespace_place(struct meta_namespace *ns, struct meta_version *version, const char *path, size_t path_bytes, uint64_t number);
+void meta_namespace_place(struct meta_namespace *ns, struct meta_version *version, const char *path, size_t path_bytes,
+                          uint64_t number);
 
-/* The version is in the trash of `path`, since removed_ms, until `due`. Again with the same place keeps its `due`. */
-void meta_namespace_trash(struct meta_namespace *ns, struct meta_version *version, const char *path, size_t path_bytes, uint64_t number,
-                          uint64_t removed_ms, dfs_time_ns due);
+/* The version is in the trash of `path`, since removed_ms, until `due`. Again with the same place keeps
+ * its `due`. */
+void meta_namespace_trash(struct meta_namespace *ns, struct meta_version *version, const char *path, size_t path_bytes,
+                          uint64_t number, uint64_t removed_ms, dfs_time_ns due);
 
 /* The version is gone. Its path too, when nothing else is there. */
 void meta_namespace_drop(struct meta_namespace *ns, struct meta_version *version);

@@ -5,7 +5,7 @@
 
 #include "core/base/mem.h"
 
-/* Life -------------------------------------------------------------------------------------------------------------------------------- */
+/* Life --------------------------------------------------------------------------------------------------- */
 
 void meta_nodes_init(struct dfs_meta *meta)
 {
@@ -25,6 +25,7 @@ void meta_nodes_init(struct dfs_meta *meta)
 
     meta->nodes = nodes;
     nodes->key_id = 1;
+    nodes->key_due = DFS_NEVER;
     dfs_keyring_init(&nodes->ring, config->ring_weight_unit);
     meta_repair_init(&nodes->repair, &policy, &meta->map, &nodes->ring);
     dfs_heap_init(&nodes->timers);
@@ -64,7 +65,7 @@ void meta_nodes_close(struct dfs_meta *meta)
     meta->nodes = NULL;
 }
 
-/* The table --------------------------------------------------------------------------------------------------------------------------- */
+/* The table ---------------------------------------------------------------------------------------------- */
 
 /* The first place in by_id whose id is not below `id`. */
 static uint32_t place_of(const struct meta_nodes *nodes, const struct dfs_id *id)
@@ -137,12 +138,13 @@ bool meta_zone_number(struct meta_nodes *nodes, struct dfs_text text, uint16_t *
     return true;
 }
 
-/* Records ----------------------------------------------------------------------------------------------------------------------------- */
+/* Records ------------------------------------------------------------------------------------------------ */
 
 void meta_nodes_apply_node(struct dfs_meta *meta, const struct meta_r_node *record)
 {
     struct meta_nodes *nodes = meta->nodes;
-    struct meta_node *node = record->number < nodes->count ? nodes->by_index[record->number] : node_add(nodes, &record->node);
+    struct meta_node *node =
+        record->number < nodes->count ? nodes->by_index[record->number] : node_add(nodes, &record->node);
 
     /* Numbers are given in order and kept: a record that says otherwise is our own. */
     DFS_ASSERT(node->index == record->number && dfs_id_equal(&node->id, &record->node));
@@ -205,7 +207,7 @@ bool meta_nodes_record_key(const struct dfs_meta *meta, struct meta_r_key *ret_r
     return true;
 }
 
-/* Keys -------------------------------------------------------------------------------------------------------------------------------- */
+/* Keys --------------------------------------------------------------------------------------------------- */
 
 /* The newest two key ids are in force; the first one of all has none before it. */
 static bool key_is_in_force(const struct meta_nodes *nodes, uint32_t key_id)
@@ -240,10 +242,12 @@ static void node_keys_init(struct dfs_meta *meta, struct meta_node *node)
 
 struct dfs_mac *meta_node_mac(struct dfs_meta *meta, struct meta_node *node, uint32_t key_id)
 {
-    return node->member.present && key_is_in_force(meta->nodes, key_id) ? &node->grant_macs[key_id % DFS_GRANT_KEYS_MAX] : NULL;
+    return node->member.present && key_is_in_force(meta->nodes, key_id) ? &node->grant_macs[key_id % DFS_GRANT_KEYS_MAX]
+                                                                        : NULL;
 }
 
-uint32_t meta_node_grant_keys(const struct dfs_meta *meta, const struct meta_node *node, struct dfs_w_grant_key ret_keys[DFS_GRANT_KEYS_MAX])
+uint32_t meta_node_grant_keys(const struct dfs_meta *meta, const struct meta_node *node,
+                              struct dfs_w_grant_key ret_keys[DFS_GRANT_KEYS_MAX])
 {
     uint32_t count = 0;
 
@@ -261,7 +265,7 @@ uint32_t meta_node_grant_keys(const struct dfs_meta *meta, const struct meta_nod
     return count;
 }
 
-static void send_keys(struct dfs_meta *meta, struct meta_node *node)
+void meta_node_send_keys(struct dfs_meta *meta, struct meta_node *node)
 {
     struct dfs_w_grant_key keys[DFS_GRANT_KEYS_MAX];
     struct dfs_m_keys_update update = {
@@ -278,7 +282,7 @@ static void send_keys(struct dfs_meta *meta, struct meta_node *node)
 void meta_nodes_token_keys_changed(struct dfs_meta *meta)
 {
     for (uint32_t i = 0; i < meta->nodes->count; i++)
-        send_keys(meta, meta->nodes->by_index[i]);
+        meta_node_send_keys(meta, meta->nodes->by_index[i]);
 }
 
 static void keys_rotated(struct dfs_meta *meta, const struct meta_after *after)
@@ -286,7 +290,9 @@ static void keys_rotated(struct dfs_meta *meta, const struct meta_after *after)
     if (meta->nodes->key_id != after->words[0])
         return;
     for (uint32_t i = 0; i < meta->nodes->count; i++)
-        send_keys(meta, meta->nodes->by_index[i]);
+        meta_node_send_keys(meta, meta->nodes->by_index[i]);
+    /* Signed with from the next interval on: a client may be faster than the news. */
+    meta->nodes->key_due = meta->fair + meta->config.heartbeat_interval_ns;
 }
 
 void meta_nodes_rotate_key(struct dfs_meta *meta)
@@ -294,23 +300,40 @@ void meta_nodes_rotate_key(struct dfs_meta *meta)
     const struct meta_r_key record = {.key_id = meta->nodes->key_id + 1};
     const struct meta_after after = {.words = {record.key_id}};
 
+    meta->nodes->key_signing = meta->nodes->key_id; /* the one before the newest must be one of the two */
     meta_append_group(meta);
     meta_append(meta, META_RECORD_KEY, &record);
     for (uint32_t i = 0; i < meta->nodes->count; i++) {
         if (meta->nodes->by_index[i]->member.present)
             grant_mac_init(meta, meta->nodes->by_index[i], record.key_id);
     }
+    meta->nodes->key_due = DFS_NEVER; /* until the news has left */
     meta_after_sync(meta, keys_rotated, &after);
+}
+
+void meta_nodes_keys_step(struct dfs_meta *meta)
+{
+    struct meta_nodes *nodes = meta->nodes;
+    const dfs_duration_ns half = meta->config.key_lifetime_ns / 2;
+
+    if (meta->fair < nodes->key_due)
+        return;
+    if (nodes->key_signing != nodes->key_id) {
+        nodes->key_signing = nodes->key_id;
+        nodes->key_due = half == 0 ? DFS_NEVER : dfs_time_add(meta->fair, half);
+    } else {
+        meta_nodes_rotate_key(meta);
+    }
 }
 
 uint32_t meta_nodes_key_id(const struct dfs_meta *meta)
 {
-    return meta->nodes->key_id;
+    return meta->nodes->key_signing;
 }
 
 struct dfs_mac *meta_nodes_grant_mac(struct dfs_meta *meta, uint16_t index)
 {
-    return meta_node_mac(meta, meta_node_at(meta, index), meta->nodes->key_id);
+    return meta_node_mac(meta, meta_node_at(meta, index), meta->nodes->key_signing);
 }
 
 /* A receipt of an older life: its key is derived for this once. */
@@ -333,7 +356,8 @@ bool meta_nodes_receipt_check(struct dfs_meta *meta, const struct dfs_w_receipt 
     struct meta_node *node = meta_node_by_id(meta, &receipt->node);
     struct dfs_mac *mac;
 
-    if (node == NULL || receipt->incarnation > node->member.incarnation || !key_is_in_force(meta->nodes, receipt->key_id))
+    if (node == NULL || receipt->incarnation > node->member.incarnation ||
+        !key_is_in_force(meta->nodes, receipt->key_id))
         return false;
     mac = receipt->incarnation == node->member.incarnation ? meta_node_mac(meta, node, receipt->key_id) : NULL;
     if (mac != NULL ? !dfs_receipt_check(receipt, mac) : !old_receipt_check(meta, node, receipt))
@@ -342,7 +366,7 @@ bool meta_nodes_receipt_check(struct dfs_meta *meta, const struct dfs_w_receipt 
     return true;
 }
 
-/* States ------------------------------------------------------------------------------------------------------------------------------ */
+/* States ------------------------------------------------------------------------------------------------- */
 
 static uint8_t rights_of(const struct meta_node *node)
 {
@@ -429,7 +453,8 @@ static void on_evicted(struct dfs_meta *meta, struct meta_node *node)
     meta_inventory_free(node);
     meta_removals_drop(meta, node);
     meta_walk_begin(meta, node, META_WALK_DROP, META_REPAIR_LOSS);
-    /* So that the next start of metadata does not wait for it. Nothing depends on the record: an evicted node's incarnation is void either way. */
+    /* So that the next start of metadata does not wait for it. Nothing depends on the record: an evicted
+     * node's incarnation is void either way. */
     append_record(meta, node);
     meta_node_ask_rejoin(meta, node, "evicted: two heartbeats in succession were missed");
     meta_brake_test(meta);
@@ -503,8 +528,10 @@ void meta_node_refresh(struct dfs_meta *meta, struct meta_node *node, const char
 /* An inventory that was broken off has left its marks: rare, so all at once. */
 static void clear_marks(struct dfs_meta *meta, struct meta_node *node)
 {
-    meta_copy_no no = node->inventory == NULL || node->inventory->pages == 0 ? 0 : meta_blockmap_node_first(&meta->map, node->index);
+    meta_copy_no no = meta_blockmap_node_first(&meta->map, node->index);
 
+    if (node->inventory == NULL || node->inventory->pages == 0)
+        return;
     while (no != 0) {
         meta_blockmap_flags(&meta->map, no, 0, META_COPY_SEEN);
         no = meta_blockmap_copy(&meta->map, no)->node_next;
@@ -550,7 +577,8 @@ void meta_node_link(struct dfs_meta *meta, struct meta_node *node, struct meta_p
 
 void meta_nodes_peer_closed(struct dfs_meta *meta, struct meta_peer *peer)
 {
-    struct meta_node *node = peer->node == META_NODE_NONE || meta->nodes == NULL ? NULL : meta_node_at(meta, peer->node);
+    struct meta_node *node =
+        peer->node == META_NODE_NONE || meta->nodes == NULL ? NULL : meta_node_at(meta, peer->node);
 
     if (node == NULL || node->peer != peer)
         return;
@@ -591,7 +619,7 @@ void meta_node_space(struct dfs_meta *meta, struct meta_node *node, uint64_t cap
     meta_repair_room(&meta->nodes->repair, node->index, free_bytes > reserve ? free_bytes - reserve : 0, meta->fair);
 }
 
-/* Copies ------------------------------------------------------------------------------------------------------------------------------ */
+/* Copies ------------------------------------------------------------------------------------------------- */
 
 struct dfs_block_id meta_block_of_wire(const struct dfs_w_block *block)
 {
@@ -606,7 +634,8 @@ struct dfs_w_block meta_block_to_wire(const struct dfs_block_id *block)
 /* A walk whose next copy leaves the map goes on with the one after it. */
 static void walks_step_over(struct dfs_meta *meta, meta_copy_no copy)
 {
-    dfs_list_each(at, &meta->nodes->walks) {
+    dfs_list_each(at, &meta->nodes->walks)
+    {
         struct meta_node *node = dfs_container_of(at, struct meta_node, walking);
 
         if (node->walk_at == copy)
@@ -664,19 +693,22 @@ void meta_nodes_block_changed(struct dfs_meta *meta, meta_block_no block)
 
 void meta_nodes_block_dropped(struct dfs_meta *meta, meta_block_no block)
 {
-    if (!dfs_list_empty(&meta->nodes->walks)) {
-        for (meta_copy_no no = meta_blockmap_block(&meta->map, block)->copies; no != 0; no = meta_blockmap_copy(&meta->map, no)->next)
-            walks_step_over(meta, no);
+    meta_copy_no no = meta_blockmap_block(&meta->map, block)->copies;
+
+    while (no != 0 && !dfs_list_empty(&meta->nodes->walks)) {
+        walks_step_over(meta, no);
+        no = meta_blockmap_copy(&meta->map, no)->next;
     }
     meta_repair_forget(&meta->nodes->repair, block, meta->fair);
 }
 
-void meta_nodes_order_removal(struct dfs_meta *meta, uint16_t index, const struct dfs_block_id *block, enum dfs_remove_reason reason)
+void meta_nodes_order_removal(struct dfs_meta *meta, uint16_t index, const struct dfs_block_id *block,
+                              enum dfs_remove_reason reason)
 {
     meta_removal_add(meta, meta_node_at(meta, index), block, reason);
 }
 
-/* What the other half asks ------------------------------------------------------------------------------------------------------------ */
+/* What the other half asks ------------------------------------------------------------------------------- */
 
 struct place_rule {
     const struct dfs_meta *meta;
@@ -694,11 +726,12 @@ static bool may_take(void *ctx, uint16_t index)
         if (rule->excluded[i] == index)
             return false;
     }
-    return (meta_repair_rights_of(repair, index) & META_RIGHT_TARGET) != 0 && meta_repair_has_room(repair, index, rule->length_bytes);
+    return (meta_repair_rights_of(repair, index) & META_RIGHT_TARGET) != 0 &&
+           meta_repair_has_room(repair, index, rule->length_bytes);
 }
 
-uint32_t meta_nodes_place(struct dfs_meta *meta, const struct dfs_block_id *block, uint32_t length_bytes, uint32_t count,
-                          const uint16_t *excluded, uint32_t excluded_count, uint16_t *ret_nodes)
+uint32_t meta_nodes_place(struct dfs_meta *meta, const struct dfs_block_id *block, uint32_t length_bytes,
+                          uint32_t count, const uint16_t *excluded, uint32_t excluded_count, uint16_t *ret_nodes)
 {
     struct place_rule rule = {
         .meta = meta, .excluded = excluded, .excluded_count = excluded_count, .length_bytes = length_bytes};
@@ -759,7 +792,8 @@ bool meta_nodes_replica(const struct dfs_meta *meta, uint16_t index, struct dfs_
 
     if (!node->member.present)
         return false;
-    *ret_replica = (struct dfs_w_replica){.node = node->id, .incarnation = node->member.incarnation, .addr = node->addr};
+    *ret_replica =
+        (struct dfs_w_replica){.node = node->id, .incarnation = node->member.incarnation, .addr = node->addr};
     return true;
 }
 
@@ -767,7 +801,8 @@ bool meta_nodes_is_present(const struct dfs_meta *meta, uint16_t index, uint64_t
 {
     const struct meta_node *node = meta_node_at(meta, index);
 
-    /* Before its inventory is complete nothing that it said counts: the end of the inventory may still take it back. */
+    /* Before its inventory is complete nothing that it said counts: the end of the inventory may still take
+     * it back. */
     return node->member.present && node->member.told && node->member.incarnation == incarnation;
 }
 
@@ -821,42 +856,46 @@ bool dfs_meta_node_at(const struct dfs_meta *meta, size_t index, struct dfs_meta
     if (index >= meta->nodes->count)
         return false;
     node = meta->nodes->by_index[meta->nodes->by_id[index]];
-    *ret_view = (struct dfs_meta_node_view){.node = node->id, .incarnation = node->member.incarnation, .state = node->state};
+    *ret_view =
+        (struct dfs_meta_node_view){.node = node->id, .incarnation = node->member.incarnation, .state = node->state};
     return true;
 }
 
-void meta_nodes_metrics(const struct dfs_meta *meta, void (*emit)(void *ctx, const char *name, const char *help, uint64_t value), void *ctx)
+void meta_nodes_metrics(const struct dfs_meta *meta,
+                        void (*emit)(void *ctx, const char *name, const char *help, uint64_t value), void *ctx)
 {
     const struct meta_nodes *nodes = meta->nodes;
     const struct meta_nodes_counters *c = &nodes->counters;
 
     emit(ctx, "dfs_meta_nodes_joining", "Data servers that are joining.", nodes->states[DFS_NODE_JOINING]);
     emit(ctx, "dfs_meta_nodes_active", "Data servers that are active.", nodes->states[DFS_NODE_ACTIVE]);
-    emit(ctx, "dfs_meta_nodes_suspect", "Data servers that missed a heartbeat or lost their connection.", nodes->states[DFS_NODE_SUSPECT]);
+    emit(ctx, "dfs_meta_nodes_suspect", "Data servers that missed a heartbeat or lost their connection.",
+         nodes->states[DFS_NODE_SUSPECT]);
     emit(ctx, "dfs_meta_nodes_evicted", "Known data servers that are not members.", nodes->states[DFS_NODE_EVICTED]);
     emit(ctx, "dfs_meta_nodes_draining", "Data servers that are being emptied.", nodes->states[DFS_NODE_DRAINING]);
     emit(ctx, "dfs_meta_nodes_maintenance", "Data servers that left cleanly.", nodes->states[DFS_NODE_MAINTENANCE]);
     emit(ctx, "dfs_meta_warm", "1 when warm-up is over.", nodes->warm);
     emit(ctx, "dfs_meta_brake", "1 while repair is held because too many nodes went at once.", nodes->braked);
     emit(ctx, "dfs_meta_brakes_total", "Times the brake was pulled.", c->brakes);
-    emit(ctx, "dfs_meta_blocks_under", "Blocks with fewer live copies than wanted.", nodes->repair.under);
     emit(ctx, "dfs_meta_blocks_one_copy", "Blocks with one live copy though more are wanted.", nodes->repair.one_copy);
     emit(ctx, "dfs_meta_blocks_lost", "Blocks without a live copy.", nodes->repair.lost);
     emit(ctx, "dfs_meta_copies_running", "Copies under way.", nodes->repair.running);
     emit(ctx, "dfs_meta_copies_total", "Copies made.", c->copies_done);
     emit(ctx, "dfs_meta_copies_failed_total", "Copies that failed.", c->copies_failed);
-    emit(ctx, "dfs_meta_copies_cancelled_total", "Copies given up because they were not needed or a node went.", c->copies_cancelled);
+    emit(ctx, "dfs_meta_copies_cancelled_total", "Copies given up because they were not needed or a node went.",
+         c->copies_cancelled);
     emit(ctx, "dfs_meta_copied_bytes_total", "Bytes of the copies made.", c->copied_bytes);
     emit(ctx, "dfs_meta_joins_total", "Joins accepted.", c->joins);
     emit(ctx, "dfs_meta_joins_refused_total", "Joins refused.", c->joins_refused);
     emit(ctx, "dfs_meta_superseded_total", "Processes told that another one took their identity.", c->superseded);
-    emit(ctx, "dfs_meta_older_journal_total", "Joins refused because the node has seen a newer journal: is this the right directory?", c->older_journal);
+    emit(ctx, "dfs_meta_older_journal_total", "Joins refused: the node has seen a newer journal.", c->older_journal);
     emit(ctx, "dfs_meta_resumes_total", "Control connections taken up again.", c->resumes);
     emit(ctx, "dfs_meta_resumes_refused_total", "Resumes refused: the node had to join again.", c->resumes_refused);
     emit(ctx, "dfs_meta_inventories_total", "Complete inventories.", c->inventories);
     emit(ctx, "dfs_meta_inventories_bad_total", "Inventories that did not add up.", c->inventories_bad);
-    emit(ctx, "dfs_meta_inventory_missing_total", "Copies that a complete inventory no longer named.", c->inventory_missing);
-    emit(ctx, "dfs_meta_changes_total", "Changes told by data servers.", c->events);
+    emit(ctx, "dfs_meta_inventory_missing_total", "Copies that a complete inventory no longer named.",
+         c->inventory_missing);
+    emit(ctx, "dfs_meta_block_changes_total", "Changes told by data servers.", c->events);
     emit(ctx, "dfs_meta_changes_bad_total", "Changes with gaps: the node had to join again.", c->events_bad);
     emit(ctx, "dfs_meta_heartbeats_total", "Heartbeats accepted.", c->heartbeats);
     emit(ctx, "dfs_meta_heartbeats_repeated_total", "Repetitions of the newest heartbeat.", c->heartbeats_again);
@@ -864,7 +903,8 @@ void meta_nodes_metrics(const struct dfs_meta *meta, void (*emit)(void *ctx, con
     emit(ctx, "dfs_meta_heartbeats_stale_total", "Heartbeats of ended incarnations, ignored.", c->heartbeats_stale);
     emit(ctx, "dfs_meta_heartbeats_forged_total", "Heartbeats with a wrong tag, ignored.", c->heartbeats_forged);
     emit(ctx, "dfs_meta_datagrams_bad_total", "Datagrams that are no heartbeat of a known node.", c->datagrams_bad);
-    emit(ctx, "dfs_meta_digests_wrong_total", "Heartbeats whose digest differed: the node had to join again.", c->digests_wrong);
+    emit(ctx, "dfs_meta_digests_wrong_total", "Heartbeats whose digest differed: the node had to join again.",
+         c->digests_wrong);
     emit(ctx, "dfs_meta_evictions_total", "Evictions.", c->evictions);
     emit(ctx, "dfs_meta_copies_bad_total", "Copies found bad.", c->copies_bad);
     emit(ctx, "dfs_meta_receipts_of_copies_bad_total", "Receipts of copies that did not verify.", c->receipts_bad);
@@ -874,9 +914,11 @@ void meta_nodes_metrics(const struct dfs_meta *meta, void (*emit)(void *ctx, con
     emit(ctx, "dfs_meta_removals_refused_total", "Removals that a data server refused.", c->removals_refused);
     emit(ctx, "dfs_meta_removals_forgotten_total", "Removals left to the next inventory.", c->removals_forgotten);
     emit(ctx, "dfs_meta_verified_total", "Copies read on order and found right.", c->verified);
-    emit(ctx, "dfs_meta_verify_failed_total", "Copies read on order that did not verify or gave no answer.", c->verify_failed);
+    emit(ctx, "dfs_meta_verify_failed_total", "Copies read on order that did not verify or gave no answer.",
+         c->verify_failed);
     emit(ctx, "dfs_meta_doubts_dropped_total", "Readers' complaints dropped.", c->doubts_dropped);
     emit(ctx, "dfs_meta_trimmed_total", "Copies too many ordered away.", c->trimmed);
     emit(ctx, "dfs_meta_data_complaints_total", "Messages of ours that a data server refused.", c->complaints);
-    emit(ctx, "dfs_meta_trims_given_up_total", "Trims given up because a kept copy was not confirmed.", c->trims_given_up);
+    emit(ctx, "dfs_meta_trims_given_up_total", "Trims given up because a kept copy was not confirmed.",
+         c->trims_given_up);
 }

@@ -1,5 +1,6 @@
 /*
- * nodes.h - the inside of the data-facing half of metadata: the table of nodes and what is under way with each.
+ * nodes.h - the inside of the data-facing half of metadata: the table of nodes and what is under way with
+ * each.
  *
  *   nodes.c         table, records, keys, ring, states; what the other half asks (placement, grants, pages)
  *   nodes_step.c    time: evictions, warm-up, the brake, walks over a node's copies
@@ -8,11 +9,12 @@
  *   trim.c          copies too many
  *   removals.c      orders to remove
  *   orphans.c       blocks on nodes that no file has
- *   join.c resume.c inventory.c inventory_end.c block_events.c copy_done.c remove_done.c verify_done.c leave.c heartbeat.c
+ *   join.c resume.c inventory.c inventory_end.c block_events.c copy_done.c remove_done.c verify_done.c
+ *   leave.c heartbeat.c
  *   nodes_page.c drain.c health.c       one message a file
  *
- * Decisions are in the pure files (membership, repair, placement, keyring); here facts are gathered and actions carried out. All times are fair time
- * (meta_internal.h) unless said otherwise.
+ * Decisions are in the pure files (membership, repair, placement, keyring); here facts are gathered and
+ * actions carried out. All times are fair time (meta_internal.h) unless said otherwise.
  */
 #ifndef DFS_CORE_META_NODES_H
 #define DFS_CORE_META_NODES_H
@@ -21,19 +23,21 @@
 #include "core/meta/meta_internal.h"
 #include "core/meta/repair.h"
 
-/* Limits ---------------------------------------------------------------------------------------------------------------------------- */
+/* Limits ------------------------------------------------------------------------------------------------- */
 
 /* Copies of a walk that are done in one step: about a millisecond. */
 #define META_WALK_SLICE 4096
 
-/* Boot ids of a node that were superseded: whoever comes with one of them stops for good. Two processes of one identity need one; a machine that is cloned again
- * and again a few more. */
+/* Boot ids of a node that were superseded: whoever comes with one of them stops for good. Two processes of
+ * one identity need one; a machine that is cloned again and again a few more. */
 #define META_BOOTS_GONE_MAX 8
 
-/* A node whose inventory has not come after so many intervals no longer counts for its old copies: it may never finish. */
+/* A node whose inventory has not come after so many intervals no longer counts for its old copies: it may
+ * never finish. */
 #define META_JOINING_INTERVALS 30
 
-/* Changes that came before the end of the inventory: ten full pages; a node that goes on before it was told all is asked to begin again. */
+/* Changes that came before the end of the inventory: ten full pages; a node that goes on before it was told
+ * all is asked to begin again. */
 #define META_EARLY_CHANGES_MAX 5000
 
 /* Blocks of one inventory that no file has: beyond it the rest is left for the next inventory. */
@@ -69,7 +73,7 @@
 /* A copy whose DOUBTED is being looked into (flag of struct meta_copy, ours as SEEN and EXCESS are). */
 #define META_COPY_ASKED 64u
 
-/* Types ----------------------------------------------------------------------------------------------------------------------------- */
+/* Types -------------------------------------------------------------------------------------------------- */
 
 struct meta_removal {
     struct dfs_list link; /* in node->removals or node->removals_sent */
@@ -118,15 +122,15 @@ struct meta_node {
 
     struct meta_member member;
     enum dfs_node_state state;
-    dfs_time_ns heard_mono; /* of the last accepted heartbeat or JOINED, for traces and people; 0: never */
-    dfs_time_ns gone_at;    /* when it was evicted last; 0: not since our start */
+    dfs_time_ns heard_mono;   /* of the last accepted heartbeat or JOINED, for traces and people; 0: never */
+    dfs_time_ns gone_at;      /* when it was evicted last; 0: not since our start */
     dfs_time_ns counts_until; /* JOINING: its old copies count until then */
     uint32_t flaps;
-    dfs_time_ns flaps_at; /* when they were counted */
-    bool counts;          /* its copies are not lost */
-    bool expected;        /* known from the journal, not met since our start */
-    bool rejoin_asked;    /* it was told that its incarnation is void */
-    bool removals_forgot; /* META_REMOVALS_PER_NODE_MAX was met: it is asked to join again */
+    dfs_time_ns flaps_at;   /* when they were counted */
+    bool counts;            /* its copies are not lost */
+    bool expected;          /* known from the journal, not met since our start */
+    bool rejoin_asked;      /* it was told that its incarnation is void */
+    bool removals_forgot;   /* META_REMOVALS_PER_NODE_MAX was met: it is asked to join again */
     dfs_time_ns away_until; /* expected: it is in maintenance; 0: no */
 
     struct dfs_addr addr;
@@ -155,8 +159,8 @@ struct meta_node {
     struct dfs_list removals_sent;
     uint32_t removals_count; /* both */
     uint32_t removals_sent_count;
-    uint32_t removals_request; /* of the batch that was sent */
-    struct dfs_list removing;  /* in nodes->removing: has waiting ones */
+    uint32_t removals_request;           /* of the batch that was sent */
+    struct dfs_list removing;            /* in nodes->removing: has waiting ones */
     struct dfs_heap_item removals_timer; /* the answer is overdue, or a pause ends */
 
     uint32_t verifying;
@@ -171,7 +175,7 @@ struct meta_verify {
     enum meta_verify_kind kind;
     uint16_t node;
     bool running;
-    uint32_t trim; /* slot of the trim */
+    uint32_t trim;  /* slot of the trim */
     uint32_t tries; /* of the doubt */
     struct dfs_block_id block;
     struct dfs_list of_node;
@@ -191,7 +195,7 @@ struct meta_trim {
     bool running;
     struct dfs_block_id block;
     uint32_t keep_count;
-    uint32_t kept; /* verified so far */
+    uint32_t kept;                   /* verified so far */
     uint16_t keep[DFS_REPLICAS_MAX]; /* nodes */
     uint64_t incarnations[DFS_REPLICAS_MAX];
     uint32_t verified; /* bits, by place in keep */
@@ -243,7 +247,9 @@ struct meta_nodes {
     uint32_t states[DFS_NODE_STATE_COUNT];
     uint32_t placeable;
     uint64_t incarnation; /* the newest given */
-    uint32_t key_id;
+    uint32_t key_id;      /* the newest grant key; it and the one before are accepted */
+    uint32_t key_signing; /* what is signed with: the newest that all nodes have had time to hear of */
+    dfs_time_ns key_due;  /* the next key, or the moment to sign with the newest */
 
     char *zones[DFS_ZONES_MAX]; /* by zone number */
     uint32_t zones_count;
@@ -285,7 +291,7 @@ struct meta_nodes {
     struct meta_nodes_counters counters;
 };
 
-/* nodes.c --------------------------------------------------------------------------------------------------------------------------- */
+/* nodes.c ------------------------------------------------------------------------------------------------ */
 
 static inline struct meta_node *meta_node_at(const struct dfs_meta *meta, uint16_t index)
 {
@@ -294,10 +300,12 @@ static inline struct meta_node *meta_node_at(const struct dfs_meta *meta, uint16
 
 struct meta_node *meta_node_by_id(const struct dfs_meta *meta, const struct dfs_id *id);
 
-/* The member this connection speaks for, if it still does: NULL otherwise (it was superseded, or has not joined); then the peer was told STALE_INCARNATION. */
+/* The member this connection speaks for, if it still does: NULL otherwise (it was superseded, or has not
+ * joined); then the peer was told STALE_INCARNATION. */
 struct meta_node *meta_node_of_peer(struct dfs_meta *meta, struct meta_peer *peer, uint32_t request);
 
-/* Lets the state follow the facts: through the gate, with all that belongs to a change of state. `why` names the event. */
+/* Lets the state follow the facts: through the gate, with all that belongs to a change of state. `why` names
+ * the event. */
 void meta_node_refresh(struct dfs_meta *meta, struct meta_node *node, const char *why);
 
 /* The record of a node as it is now, and with the next incarnation. */
@@ -315,9 +323,14 @@ bool meta_zone_number(struct meta_nodes *nodes, struct dfs_text text, uint16_t *
 /* What the grant key's MAC of this key id is for the present incarnation; NULL: unknown key. */
 struct dfs_mac *meta_node_mac(struct dfs_meta *meta, struct meta_node *node, uint32_t key_id);
 /* The grant keys as JOINED and KEYS_UPDATE carry them; returns how many. */
-uint32_t meta_node_grant_keys(const struct dfs_meta *meta, const struct meta_node *node, struct dfs_w_grant_key ret_keys[DFS_GRANT_KEYS_MAX]);
+uint32_t meta_node_grant_keys(const struct dfs_meta *meta, const struct meta_node *node,
+                              struct dfs_w_grant_key ret_keys[DFS_GRANT_KEYS_MAX]);
 /* A new grant key: journaled, then told to all; the newest two are accepted. */
 void meta_nodes_rotate_key(struct dfs_meta *meta);
+/* The time for a new key, or for signing with it. */
+void meta_nodes_keys_step(struct dfs_meta *meta);
+/* KEYS_UPDATE with all that the node needs to check what others show it. */
+void meta_node_send_keys(struct dfs_meta *meta, struct meta_node *node);
 /* What repair may expect of it, from its state. */
 void meta_node_rights(struct dfs_meta *meta, struct meta_node *node);
 /* Space as the node says. */
@@ -328,12 +341,13 @@ struct dfs_w_block meta_block_to_wire(const struct dfs_block_id *block);
 
 /* A copy leaves the map: every walk steps over it, and its block is looked at. */
 void meta_copy_gone(struct dfs_meta *meta, meta_copy_no copy, enum meta_repair_cause cause);
-/* A copy of a committed block with the right length: enters the map or is confirmed; a copy under way to it has arrived. */
+/* A copy of a committed block with the right length: enters the map or is confirmed; a copy under way to it
+ * has arrived. */
 void meta_copy_here(struct dfs_meta *meta, struct meta_node *node, meta_block_no block, uint8_t flags, uint64_t change);
 /* A copy (made if need be) is bad: traced, replaced, then removed. */
 void meta_copy_is_bad(struct dfs_meta *meta, struct meta_node *node, meta_block_no block, enum dfs_status status);
 
-/* nodes_step.c ---------------------------------------------------------------------------------------------------------------------- */
+/* nodes_step.c ------------------------------------------------------------------------------------------- */
 
 /* DROP ends any other walk; LOOK waits for the end of SWEEP and STRAYS. */
 void meta_walk_begin(struct dfs_meta *meta, struct meta_node *node, enum meta_walk walk, enum meta_repair_cause cause);
@@ -348,7 +362,7 @@ bool meta_deletions_are_held(const struct dfs_meta *meta);
 /* A node known from the journal is met. */
 void meta_node_met(struct dfs_meta *meta, struct meta_node *node);
 
-/* copies.c -------------------------------------------------------------------------------------------------------------------------- */
+/* copies.c ----------------------------------------------------------------------------------------------- */
 
 void meta_copies_init(struct dfs_meta *meta);
 /* Repair's turn. Returns true when there is more to do at once. */
@@ -356,14 +370,16 @@ bool meta_copies_step(struct dfs_meta *meta);
 
 /* Operation ids of orders: slot, generation, epoch. */
 void meta_order_id(const struct dfs_meta *meta, uint32_t slot, uint32_t generation, struct dfs_id *ret_id);
-bool meta_order_id_parse(const struct dfs_meta *meta, const struct dfs_id *id, uint32_t *ret_slot, uint32_t *ret_generation);
+bool meta_order_id_parse(const struct dfs_meta *meta, const struct dfs_id *id, uint32_t *ret_slot,
+                         uint32_t *ret_generation);
 
-/* verify.c -------------------------------------------------------------------------------------------------------------------------- */
+/* verify.c ----------------------------------------------------------------------------------------------- */
 
 void meta_verify_init(struct dfs_meta *meta);
 void meta_verify_close(struct dfs_meta *meta);
 /* Asks the node now; NULL: it, or all, have too many to read. The block is in the map. */
-struct meta_verify *meta_verify_ask(struct dfs_meta *meta, struct meta_node *node, meta_block_no block, enum meta_verify_kind kind);
+struct meta_verify *meta_verify_ask(struct dfs_meta *meta, struct meta_node *node, meta_block_no block,
+                                    enum meta_verify_kind kind);
 /* The answer, or that none came. */
 void meta_verify_end(struct dfs_meta *meta, struct meta_verify *verify, enum dfs_status status);
 /* The node cannot answer any more. */
@@ -371,16 +387,17 @@ void meta_verify_node_lost(struct dfs_meta *meta, struct meta_node *node);
 void meta_verify_step(struct dfs_meta *meta);
 dfs_time_ns meta_verify_deadline(const struct dfs_meta *meta);
 
-/* trim.c ---------------------------------------------------------------------------------------------------------------------------- */
+/* trim.c ------------------------------------------------------------------------------------------------- */
 
 void meta_trim_step(struct dfs_meta *meta);
 dfs_time_ns meta_trim_deadline(const struct dfs_meta *meta);
 void meta_trim_verified(struct dfs_meta *meta, uint32_t trim, uint16_t node, enum dfs_status status);
 
-/* removals.c ------------------------------------------------------------------------------------------------------------------------ */
+/* removals.c --------------------------------------------------------------------------------------------- */
 
 /* Puts a removal in the node's queue; ignored for a node without a life: its next inventory tells. */
-void meta_removal_add(struct dfs_meta *meta, struct meta_node *node, const struct dfs_block_id *block, enum dfs_remove_reason reason);
+void meta_removal_add(struct dfs_meta *meta, struct meta_node *node, const struct dfs_block_id *block,
+                      enum dfs_remove_reason reason);
 /* Forgets all of a node's. */
 void meta_removals_drop(struct dfs_meta *meta, struct meta_node *node);
 /* The connection is new: what was sent may not have arrived. */
@@ -389,17 +406,19 @@ void meta_removals_done(struct dfs_meta *meta, struct meta_node *node, const str
 void meta_removals_step(struct dfs_meta *meta);
 dfs_time_ns meta_removals_deadline(const struct dfs_meta *meta);
 
-/* orphans.c ------------------------------------------------------------------------------------------------------------------------- */
+/* orphans.c ---------------------------------------------------------------------------------------------- */
 
 /* The node has a block that no file has: left alone when an upload owns it, removed otherwise. */
-void meta_orphan_met(struct dfs_meta *meta, struct meta_node *node, const struct dfs_block_id *block, uint32_t length_bytes, bool confirmed);
+void meta_orphan_met(struct dfs_meta *meta, struct meta_node *node, const struct dfs_block_id *block,
+                     uint32_t length_bytes, bool confirmed);
 
-/* block_events.c -------------------------------------------------------------------------------------------------------------------- */
+/* block_events.c ----------------------------------------------------------------------------------------- */
 
 /* One change of a node whose inventory is complete. */
-void meta_change_apply(struct dfs_meta *meta, struct meta_node *node, const struct dfs_w_change *change, uint64_t number);
+void meta_change_apply(struct dfs_meta *meta, struct meta_node *node, const struct dfs_w_change *change,
+                       uint64_t number);
 
-/* inventory.c ----------------------------------------------------------------------------------------------------------------------- */
+/* inventory.c -------------------------------------------------------------------------------------------- */
 
 void meta_inventory_free(struct meta_node *node);
 /* The sweep and the strays are done: the node has told. */

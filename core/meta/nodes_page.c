@@ -7,7 +7,8 @@
 
 static void fill(const struct dfs_meta *meta, const struct meta_node *node, struct dfs_w_node *ret_node)
 {
-    const dfs_duration_ns silent = node->heard_mono == 0 || node->heard_mono > meta->now ? 0 : meta->now - node->heard_mono;
+    const dfs_duration_ns silent =
+        node->heard_mono == 0 || node->heard_mono > meta->now ? 0 : meta->now - node->heard_mono;
 
     *ret_node = (struct dfs_w_node){
         .node = node->id,

@@ -1,5 +1,6 @@
 /*
- * nodes_step.c - what happens to nodes by the passing of time: evictions, warm-up, the brake, and walks over a node's copies, a slice a step.
+ * nodes_step.c - what happens to nodes by the passing of time: evictions, warm-up, the brake, and walks over
+ * a node's copies, a slice a step.
  */
 #include "core/meta/nodes.h"
 
@@ -8,7 +9,7 @@ static dfs_duration_ns intervals(const struct dfs_meta *meta, uint64_t count)
     return count * meta->config.heartbeat_interval_ns;
 }
 
-/* Walks ------------------------------------------------------------------------------------------------------------------------------- */
+/* Walks -------------------------------------------------------------------------------------------------- */
 
 static void walk_set(struct dfs_meta *meta, struct meta_node *node, enum meta_walk walk)
 {
@@ -161,7 +162,7 @@ static bool walks_step(struct dfs_meta *meta)
     return !dfs_list_empty(&meta->nodes->walks);
 }
 
-/* The brake --------------------------------------------------------------------------------------------------------------------------- */
+/* The brake ---------------------------------------------------------------------------------------------- */
 
 static bool went_lately(const struct dfs_meta *meta, const struct meta_node *node)
 {
@@ -210,7 +211,7 @@ bool meta_deletions_are_held(const struct dfs_meta *meta)
     return !meta->nodes->warm || meta->nodes->braked;
 }
 
-/* Warm-up ----------------------------------------------------------------------------------------------------------------------------- */
+/* Warm-up ------------------------------------------------------------------------------------------------ */
 
 static void set_away(struct dfs_meta *meta)
 {
@@ -238,6 +239,9 @@ void meta_nodes_started(struct dfs_meta *meta)
     }
     nodes->warm_until = meta->fair + intervals(meta, meta->config.warmup_intervals);
     nodes->rate_at = meta->fair;
+    nodes->key_signing = nodes->key_id;
+    if (meta->config.key_lifetime_ns > 0)
+        nodes->key_due = dfs_time_add(meta->fair, meta->config.key_lifetime_ns / 2);
     set_away(meta);
 }
 
@@ -302,7 +306,7 @@ static bool sweep_step(struct dfs_meta *meta)
     return true;
 }
 
-/* The step ---------------------------------------------------------------------------------------------------------------------------- */
+/* The step ----------------------------------------------------------------------------------------------- */
 
 static void rate_step(struct dfs_meta *meta)
 {
@@ -325,13 +329,15 @@ static dfs_time_ns next_deadline(const struct dfs_meta *meta)
         fair = dfs_time_min(fair, nodes->warm_until);
     if (nodes->braked)
         fair = dfs_time_min(fair, nodes->brake_until);
+    fair = dfs_time_min(fair, nodes->key_due);
     fair = dfs_time_min(fair, meta_repair_deadline(&nodes->repair));
     fair = dfs_time_min(fair, meta_verify_deadline(meta));
     fair = dfs_time_min(fair, meta_trim_deadline(meta));
     fair = dfs_time_min(fair, meta_removals_deadline(meta));
     dfs_time_ns mono = meta_mono(meta, fair);
 
-    /* A stall of ours is seen only by a step that was asked for and came late: so one is asked for often while others are being judged. */
+    /* A stall of ours is seen only by a step that was asked for and came late: so one is asked for often
+     * while others are being judged. */
     if (nodes->count > nodes->states[DFS_NODE_EVICTED])
         mono = dfs_time_min(mono, meta->now + meta->config.heartbeat_interval_ns / 4);
     /* What is overdue already is our own bounded work, not a stall. */
@@ -351,6 +357,7 @@ dfs_time_ns meta_nodes_step(struct dfs_meta *meta)
     if (nodes->braked && meta->fair >= nodes->brake_until)
         meta_nodes_brake_release(meta);
     rate_step(meta);
+    meta_nodes_keys_step(meta);
     more |= walks_step(meta);
     more |= sweep_step(meta);
     more |= meta_copies_step(meta);

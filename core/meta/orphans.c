@@ -1,12 +1,14 @@
 /*
  * orphans.c - blocks on nodes that no committed file has.
  *
- * They belong to an upload that goes on (left alone), or to one that has ended for good, or to a file that was deleted while the node was away. The order to remove them
- * waits in the node's queue until warm-up and brake are over, and is tested once more when it leaves (removals.c).
+ * They belong to an upload that goes on (left alone), or to one that has ended for good, or to a file that
+ * was deleted while the node was away. The order to remove them waits in the node's queue until warm-up and
+ * brake are over, and is tested once more when it leaves (removals.c).
  */
 #include "core/meta/nodes.h"
 
-void meta_orphan_met(struct dfs_meta *meta, struct meta_node *node, const struct dfs_block_id *id, uint32_t length_bytes, bool confirmed)
+void meta_orphan_met(struct dfs_meta *meta, struct meta_node *node, const struct dfs_block_id *id,
+                     uint32_t length_bytes, bool confirmed)
 {
     const meta_block_no block = meta_block_find(meta, id);
 

@@ -10,7 +10,7 @@
 /* How soon a client asks again that was told to wait: a few syncs of the journal, or a step of the start. */
 #define RETRY_SOON_NS (200 * DFS_MILLISECONDS)
 
-/* Answers that wait ---------------------------------------------------------------------------------------------------------- */
+/* Answers that wait -------------------------------------------------------------------------------------- */
 
 /* Either a finished frame for a peer, or something to be done. */
 struct meta_answer {
@@ -51,7 +51,8 @@ static bool can_answer_now(const struct dfs_meta *meta)
     return dfs_list_empty(&meta->answers) && meta_journal_is_synced(&meta->journal);
 }
 
-static void answer_hold(struct dfs_meta *meta, struct meta_peer *peer, uint32_t request, uint32_t number, const void *value)
+static void answer_hold(struct dfs_meta *meta, struct meta_peer *peer, uint32_t request, uint32_t number,
+                        const void *value)
 {
     const struct dfs_layout *layout = dfs_message_layout(number);
     const size_t body_bytes = dfs_encoded_bytes(layout, value);
@@ -80,8 +81,8 @@ void meta_reply(struct dfs_meta *meta, struct meta_peer *peer, uint32_t request,
         answer_hold(meta, peer, request, number, value);
 }
 
-void meta_reply_retry(struct dfs_meta *meta, struct meta_peer *peer, uint32_t request, enum dfs_status status, const char *words,
-                      dfs_duration_ns retry_after_ns)
+void meta_reply_retry(struct dfs_meta *meta, struct meta_peer *peer, uint32_t request, enum dfs_status status,
+                      const char *words, dfs_duration_ns retry_after_ns)
 {
     const struct dfs_m_status answer = {.status = (uint8_t)status,
                                         .retry_after_ns = retry_after_ns,
@@ -90,7 +91,8 @@ void meta_reply_retry(struct dfs_meta *meta, struct meta_peer *peer, uint32_t re
     meta_reply(meta, peer, request, DFS_MSG_STATUS, &answer);
 }
 
-void meta_reply_status(struct dfs_meta *meta, struct meta_peer *peer, uint32_t request, enum dfs_status status, const char *words)
+void meta_reply_status(struct dfs_meta *meta, struct meta_peer *peer, uint32_t request, enum dfs_status status,
+                       const char *words)
 {
     meta_reply_retry(meta, peer, request, status, words, status == DFS_UNAVAILABLE ? RETRY_SOON_NS : 0);
 }
@@ -171,7 +173,7 @@ void meta_answers_fail(struct dfs_meta *meta)
     }
 }
 
-/* Phases of a peer ------------------------------------------------------------------------------------------------------------- */
+/* Phases of a peer --------------------------------------------------------------------------------------- */
 
 static const char *const phase_names[META_PEER_PHASE_COUNT] = {
 #define X(name) #name,
@@ -206,7 +208,7 @@ void meta_peer_tap(struct meta_peer *peer)
         dfs_link_unpause(&peer->link);
 }
 
-/* Slots ------------------------------------------------------------------------------------------------------------------------ */
+/* Slots -------------------------------------------------------------------------------------------------- */
 
 void meta_peers_init(struct dfs_meta *meta)
 {
@@ -336,7 +338,7 @@ void meta_peers_close(struct dfs_meta *meta)
     dfs_free(meta->peer_generations);
 }
 
-/* Coming ------------------------------------------------------------------------------------------------------------------------ */
+/* Coming ------------------------------------------------------------------------------------------------- */
 
 static bool kind_of(const struct dfs_peer *peer, enum meta_peer_kind *ret_kind)
 {
@@ -376,8 +378,8 @@ void meta_peers_accept(struct dfs_meta *meta, const struct dfs_event *event)
     dfs_heap_set(&meta->timers, &peer->timer, dfs_time_add(meta->fair, meta->config.request_timeout_ns));
 }
 
-struct meta_peer *meta_peer_connect(struct dfs_meta *meta, const struct dfs_addr *to, enum dfs_role role, enum meta_peer_kind kind,
-                                    dfs_duration_ns timeout_ns)
+struct meta_peer *meta_peer_connect(struct dfs_meta *meta, const struct dfs_addr *to, enum dfs_role role,
+                                    enum meta_peer_kind kind, dfs_duration_ns timeout_ns)
 {
     struct meta_peer *peer = peer_new(meta, kind);
 
@@ -386,7 +388,7 @@ struct meta_peer *meta_peer_connect(struct dfs_meta *meta, const struct dfs_addr
     return peer;
 }
 
-/* Time -------------------------------------------------------------------------------------------------------------------------- */
+/* Time --------------------------------------------------------------------------------------------------- */
 
 /* Why this peer has to go, or NULL. The timer looks once every request time-out. */
 static const char *peer_overdue(const struct dfs_meta *meta, const struct meta_peer *peer, bool halfway)
@@ -427,7 +429,7 @@ dfs_time_ns meta_peers_timers(struct dfs_meta *meta)
     return meta_mono(meta, dfs_heap_next(&meta->timers));
 }
 
-/* Messages ---------------------------------------------------------------------------------------------------------------------- */
+/* Messages ----------------------------------------------------------------------------------------------- */
 
 struct handler {
     void (*call)(struct dfs_meta *meta, struct meta_peer *peer, uint32_t request, const void *body);

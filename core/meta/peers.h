@@ -18,8 +18,8 @@ dfs_time_ns meta_peers_timers(struct dfs_meta *meta);
 void meta_peers_sweep(struct dfs_meta *meta);
 
 /* Our connection to auth. */
-struct meta_peer *meta_peer_connect(struct dfs_meta *meta, const struct dfs_addr *to, enum dfs_role role, enum meta_peer_kind kind,
-                                    dfs_duration_ns timeout_ns);
+struct meta_peer *meta_peer_connect(struct dfs_meta *meta, const struct dfs_addr *to, enum dfs_role role,
+                                    enum meta_peer_kind kind, dfs_duration_ns timeout_ns);
 
 void meta_peer_enter(struct dfs_meta *meta, struct meta_peer *peer, enum meta_peer_phase phase, const char *why);
 

@@ -69,7 +69,8 @@ uint32_t dfs_placement_choose(const struct dfs_keyring *ring, uint64_t hash, uin
     }
     const struct dfs_keyring_position *at = dfs_keyring_at(ring, hash);
 
-    /* Ends when enough are chosen, when every member was seen, or when no zone is left that could still be better than what waits in `second`. */
+    /* Ends when enough are chosen, when every member was seen, or when no zone is left that could still be
+     * better than what waits in `second`. */
     while (at != NULL && chosen < count && members_left > 0 &&
            (walk.zones_used_count < ring->zones_count || chosen + walk.second_count < count)) {
         const uint16_t index = at->index;

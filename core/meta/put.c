@@ -4,10 +4,9 @@
 
 #include <string.h>
 
-
-uint32_t meta_grant_make(struct dfs_meta *meta, struct dfs_w_grant *ret_grant, const struct dfs_block_id *block, uint32_t length_max_bytes,
-                         enum dfs_grant_operation operation, const uint8_t bearer[DFS_FINGERPRINT_BYTES], const uint16_t *nodes,
-                         uint32_t nodes_count)
+uint32_t meta_grant_make(struct dfs_meta *meta, struct dfs_w_grant *ret_grant, const struct dfs_block_id *block,
+                         uint32_t length_max_bytes, enum dfs_grant_operation operation,
+                         const uint8_t bearer[DFS_FINGERPRINT_BYTES], const uint16_t *nodes, uint32_t nodes_count)
 {
     struct dfs_mac *macs[DFS_REPLICAS_MAX];
     struct dfs_w_grant grant = {
@@ -34,7 +33,8 @@ uint32_t meta_grant_make(struct dfs_meta *meta, struct dfs_w_grant *ret_grant, c
     return grant.replicas_count;
 }
 
-struct meta_upload *meta_upload_of(struct dfs_meta *meta, struct meta_peer *peer, uint32_t request, const struct dfs_id *file, uint64_t epoch)
+struct meta_upload *meta_upload_of(struct dfs_meta *meta, struct meta_peer *peer, uint32_t request,
+                                   const struct dfs_id *file, uint64_t epoch)
 {
     struct meta_upload *upload = meta_uploads_find(&meta->uploads, file);
 
@@ -61,8 +61,8 @@ uint32_t meta_upload_length(const struct meta_upload *upload, uint32_t index)
                       dfs_block_offset(upload->size_bytes, upload->blocks, index));
 }
 
-enum dfs_status meta_upload_place(struct dfs_meta *meta, struct meta_upload *upload, uint32_t index, uint32_t generation,
-                                  const uint16_t *excluded, uint32_t excluded_count)
+enum dfs_status meta_upload_place(struct dfs_meta *meta, struct meta_upload *upload, uint32_t index,
+                                  uint32_t generation, const uint16_t *excluded, uint32_t excluded_count)
 {
     const struct dfs_block_id id = {.file = upload->file, .index = index, .generation = generation};
     const uint32_t needed = meta_copies_needed(upload->ack, upload->copies_wanted);
@@ -83,7 +83,8 @@ enum dfs_status meta_upload_place(struct dfs_meta *meta, struct meta_upload *upl
     return DFS_OK;
 }
 
-void meta_upload_grant(struct dfs_meta *meta, const struct meta_upload *upload, uint32_t index, struct dfs_w_grant *ret_grant)
+void meta_upload_grant(struct dfs_meta *meta, const struct meta_upload *upload, uint32_t index,
+                       struct dfs_w_grant *ret_grant)
 {
     const struct meta_placed_block *placed = &upload->placed[index];
     const struct meta_placed_copy *copies = meta_upload_copies(upload, index);
@@ -92,13 +93,14 @@ void meta_upload_grant(struct dfs_meta *meta, const struct meta_upload *upload, 
 
     for (uint32_t i = 0; i < placed->copies_count; i++)
         nodes[i] = copies[i].node;
-    (void)meta_grant_make(meta, ret_grant, &id, meta_upload_length(upload, index), DFS_GRANT_WRITE, upload->bearer, nodes,
-                          placed->copies_count);
+    (void)meta_grant_make(meta, ret_grant, &id, meta_upload_length(upload, index), DFS_GRANT_WRITE, upload->bearer,
+                          nodes, placed->copies_count);
 }
 
-/* What nodes say of an upload's blocks ---------------------------------------------------------------------------------------- */
+/* What nodes say of an upload's blocks ------------------------------------------------------------------- */
 
-bool meta_upload_has(struct dfs_meta *meta, const struct dfs_block_id *block, uint16_t node, uint32_t length_bytes, bool confirmed)
+bool meta_upload_has(struct dfs_meta *meta, const struct dfs_block_id *block, uint16_t node, uint32_t length_bytes,
+                     bool confirmed)
 {
     struct meta_upload *upload = meta_uploads_find(&meta->uploads, &block->file);
     struct meta_placed_copy *copy;
@@ -120,7 +122,8 @@ bool meta_upload_has(struct dfs_meta *meta, const struct dfs_block_id *block, ui
 void meta_upload_lost(struct dfs_meta *meta, const struct dfs_block_id *block, uint16_t node)
 {
     struct meta_upload *upload = meta_uploads_find(&meta->uploads, &block->file);
-    struct meta_placed_copy *copy = upload == NULL ? NULL : meta_upload_copy(upload, block->index, block->generation, node);
+    struct meta_placed_copy *copy =
+        upload == NULL ? NULL : meta_upload_copy(upload, block->index, block->generation, node);
 
     if (copy != NULL)
         *copy = (struct meta_placed_copy){.node = node};

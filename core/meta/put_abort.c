@@ -3,7 +3,8 @@
  */
 #include "core/meta/put.h"
 
-void meta_on_put_abort(struct dfs_meta *meta, struct meta_peer *peer, uint32_t request, const struct dfs_m_put_abort *body)
+void meta_on_put_abort(struct dfs_meta *meta, struct meta_peer *peer, uint32_t request,
+                       const struct dfs_m_put_abort *body)
 {
     struct meta_upload *upload = meta_uploads_find(&meta->uploads, &body->file);
 

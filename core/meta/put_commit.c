@@ -1,8 +1,8 @@
 /*
  * PUT_COMMIT: receipts in pages, then the whole file at once. Journaled, then visible, then answered.
  *
- * Nothing of what the client says about stored bytes is believed: only receipts under the nodes' own MACs, of incarnations that are present, or whose block a later
- * complete inventory named.
+ * Nothing of what the client says about stored bytes is believed: only receipts under the nodes' own MACs, of
+ * incarnations that are present, or whose block a later complete inventory named.
  */
 #include "core/base/assert.h"
 #include "core/base/crc32c.h"
@@ -17,8 +17,8 @@
 /* Named in one PUT_DONE: the message's own limit. The rest is named by the next try. */
 #define LOST_MAX 1024
 
-static void done_send(struct dfs_meta *meta, struct meta_peer *peer, uint32_t request, const struct dfs_id *file, uint64_t version,
-                      uint32_t blocks, uint8_t replicas_durable)
+static void done_send(struct dfs_meta *meta, struct meta_peer *peer, uint32_t request, const struct dfs_id *file,
+                      uint64_t version, uint32_t blocks, uint8_t replicas_durable)
 {
     const struct dfs_m_put_done done = {
         .status = DFS_OK, .file = *file, .version = version, .blocks = blocks, .replicas_durable = replicas_durable};
@@ -39,15 +39,17 @@ static bool answer_committed(struct dfs_meta *meta, struct meta_peer *peer, uint
     version = meta_namespace_file(&meta->ns, file);
     if (version == NULL)
         return false;
-    /* Its outcome is too old to be remembered; the version itself is not. The copies were at least what the rule needs. */
+    /* Its outcome is too old to be remembered; the version itself is not. The copies were at least what
+     * the rule needs. */
     done_send(meta, peer, request, file, version->serial, version->file.blocks_count,
               (uint8_t)meta_copies_needed(version->file.ack, version->file.copies_wanted));
     return true;
 }
 
-/* Receipts --------------------------------------------------------------------------------------------------------------------- */
+/* Receipts ----------------------------------------------------------------------------------------------- */
 
-static enum dfs_status receipt_take(struct dfs_meta *meta, struct meta_upload *upload, const struct dfs_w_receipt *receipt)
+static enum dfs_status receipt_take(struct dfs_meta *meta, struct meta_upload *upload,
+                                    const struct dfs_w_receipt *receipt)
 {
     struct meta_placed_block *block;
     struct meta_placed_copy *copy;
@@ -71,6 +73,8 @@ static enum dfs_status receipt_take(struct dfs_meta *meta, struct meta_upload *u
     }
     if ((copy->flags & META_PLACED_RECEIPT) != 0 && copy->incarnation > receipt->incarnation)
         return DFS_OK;
+    if (copy->incarnation != receipt->incarnation)
+        copy->flags &= (uint8_t)~META_PLACED_DURABLE; /* an older life's word */
     copy->flags |= META_PLACED_RECEIPT;
     if (receipt->durable != 0)
         copy->flags |= META_PLACED_DURABLE;
@@ -79,7 +83,8 @@ static enum dfs_status receipt_take(struct dfs_meta *meta, struct meta_upload *u
     return DFS_OK;
 }
 
-static enum dfs_status receipts_take(struct dfs_meta *meta, struct meta_upload *upload, const struct dfs_m_put_commit *body)
+static enum dfs_status receipts_take(struct dfs_meta *meta, struct meta_upload *upload,
+                                     const struct dfs_m_put_commit *body)
 {
     for (uint32_t i = 0; i < body->receipts_count; i++) {
         const enum dfs_status status = receipt_take(meta, upload, &body->receipts[i]);
@@ -92,7 +97,8 @@ static enum dfs_status receipts_take(struct dfs_meta *meta, struct meta_upload *
     return DFS_OK;
 }
 
-/* Does this copy count: proved by its node, in a life that is present, or met in a complete inventory of the present one? */
+/* Does this copy count: proved by its node, in a life that is present, or met in a complete inventory of
+ * the present one? */
 static bool copy_counts(const struct dfs_meta *meta, const struct meta_placed_copy *copy)
 {
     if ((copy->flags & META_PLACED_RECEIPT) == 0)
@@ -124,8 +130,8 @@ static struct tally block_tally(const struct dfs_meta *meta, const struct meta_u
 }
 
 /* Blocks that have to be placed again; *ret_durable: the fewest durable copies of any block. */
-static uint32_t lost_find(const struct dfs_meta *meta, const struct meta_upload *upload, uint32_t blocks, struct dfs_w_number *ret_lost,
-                          uint8_t *ret_durable)
+static uint32_t lost_find(const struct dfs_meta *meta, const struct meta_upload *upload, uint32_t blocks,
+                          struct dfs_w_number *ret_lost, uint8_t *ret_durable)
 {
     const uint32_t needed = meta_copies_needed(upload->ack, upload->copies_wanted);
     uint32_t count = 0;
@@ -143,7 +149,7 @@ static uint32_t lost_find(const struct dfs_meta *meta, const struct meta_upload 
     return count;
 }
 
-/* The whole -------------------------------------------------------------------------------------------------------------------- */
+/* The whole ---------------------------------------------------------------------------------------------- */
 
 /* Lengths and checksums of the blocks make the file that the client says it has sent. */
 static const char *whole_fault(const struct meta_upload *upload, const struct dfs_m_put_commit *body)
@@ -174,7 +180,7 @@ static enum dfs_status precondition_test(const struct meta_upload *upload, const
     return DFS_OK;
 }
 
-/* Visible ---------------------------------------------------------------------------------------------------------------------- */
+/* Visible ------------------------------------------------------------------------------------------------ */
 
 static void blocks_append(struct dfs_meta *meta, const struct meta_upload *upload, uint32_t blocks)
 {
@@ -194,7 +200,8 @@ static void blocks_append(struct dfs_meta *meta, const struct meta_upload *uploa
     }
 }
 
-/* The copies that were proved, and those that their nodes told of: the second kind does not count for the answer, but it is there. */
+/* The copies that were proved, and those that their nodes told of: the second kind does not count for the
+ * answer, but it is there. */
 static void copies_enter(struct dfs_meta *meta, const struct meta_upload *upload, const struct meta_version *version)
 {
     for (uint32_t i = 0; i < version->file.blocks_count; i++) {
@@ -216,7 +223,8 @@ static void copies_enter(struct dfs_meta *meta, const struct meta_upload *upload
     }
 }
 
-static uint64_t commit(struct dfs_meta *meta, const struct meta_upload *upload, const struct dfs_m_put_commit *body, uint8_t durable)
+static uint64_t commit(struct dfs_meta *meta, const struct meta_upload *upload, const struct dfs_m_put_commit *body,
+                       uint8_t durable)
 {
     struct meta_version *current = meta_namespace_current(&meta->ns, upload->path, upload->path_bytes);
     const struct dfs_text path = {.at = upload->path, .count = upload->path_bytes};
@@ -237,8 +245,11 @@ static uint64_t commit(struct dfs_meta *meta, const struct meta_upload *upload, 
         .ack = upload->ack,
         .durability = upload->durability,
     };
-    const struct meta_r_outcome outcome = {
-        .operation = upload->file, .status = DFS_OK, .version = number, .blocks = body->blocks, .replicas_durable = durable};
+    const struct meta_r_outcome outcome = {.operation = upload->file,
+                                           .status = DFS_OK,
+                                           .version = number,
+                                           .blocks = body->blocks,
+                                           .replicas_durable = durable};
 
     meta_append_group(meta);
     blocks_append(meta, upload, body->blocks);
@@ -274,7 +285,8 @@ static void commit_last(struct dfs_meta *meta, struct meta_peer *peer, uint32_t 
     uint8_t durable;
     enum dfs_status status;
 
-    if (body->blocks > upload->placed_count || (upload->size_bytes != DFS_SIZE_UNKNOWN && body->blocks != upload->blocks))
+    if (body->blocks > upload->placed_count ||
+        (upload->size_bytes != DFS_SIZE_UNKNOWN && body->blocks != upload->blocks))
         fault = "the number of blocks is not that of the upload";
     if (fault == NULL) {
         lost_count = lost_find(meta, upload, body->blocks, lost, &durable);
@@ -300,7 +312,8 @@ static void commit_last(struct dfs_meta *meta, struct meta_peer *peer, uint32_t 
     meta_upload_end(meta, upload, true);
 }
 
-void meta_on_put_commit(struct dfs_meta *meta, struct meta_peer *peer, uint32_t request, const struct dfs_m_put_commit *body)
+void meta_on_put_commit(struct dfs_meta *meta, struct meta_peer *peer, uint32_t request,
+                        const struct dfs_m_put_commit *body)
 {
     struct meta_upload *upload;
     enum dfs_status status;
@@ -318,5 +331,5 @@ void meta_on_put_commit(struct dfs_meta *meta, struct meta_peer *peer, uint32_t 
     if (body->last != 0)
         commit_last(meta, peer, request, upload, body);
     else
-        meta_reply_status(meta, peer, request, DFS_OK, NULL);
+        dfs_link_send_status(&peer->link, request, DFS_OK, NULL); /* tells of nothing that is journaled */
 }

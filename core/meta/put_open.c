@@ -1,5 +1,6 @@
 /*
- * PUT_OPEN: a client wants to store a file. Nothing is journaled: the answer is a promise to wait for the blocks, and where to bring them.
+ * PUT_OPEN: a client wants to store a file. Nothing is journaled: the answer is a promise to wait for the
+ * blocks, and where to bring them.
  */
 #include "core/base/assert.h"
 #include "core/base/mem.h"
@@ -34,15 +35,17 @@ static void plan_send(struct dfs_meta *meta, struct meta_peer *peer, uint32_t re
         meta_upload_grant(meta, upload, plan.grants_count, &plan.grants[plan.grants_count]);
         plan.grants_count++;
     }
-    meta_reply(meta, peer, request, DFS_MSG_PUT_PLAN, &plan);
+    /* Not held for the journal: an upload is in memory only, and a plan tells of nothing that is journaled. */
+    dfs_link_send(&peer->link, request, DFS_MSG_PUT_PLAN, &plan);
 }
 
 /* The same operation again: the plan was lost on the way. */
 static void open_again(struct dfs_meta *meta, struct meta_peer *peer, uint32_t request, struct meta_upload *upload,
                        const struct dfs_m_put_open *body)
 {
-    if (memcmp(upload->bearer, peer->link.peer.fingerprint, sizeof upload->bearer) != 0 || upload->path_bytes != body->path.count ||
-        memcmp(upload->path, body->path.at, body->path.count) != 0 || upload->size_bytes != body->size_bytes) {
+    if (memcmp(upload->bearer, peer->link.peer.fingerprint, sizeof upload->bearer) != 0 ||
+        upload->path_bytes != body->path.count || memcmp(upload->path, body->path.at, body->path.count) != 0 ||
+        upload->size_bytes != body->size_bytes) {
         meta_reply_status(meta, peer, request, DFS_BAD_REQUEST, "this operation id was used for another upload");
         return;
     }
@@ -86,17 +89,18 @@ static void cut(const struct dfs_meta_config *config, struct meta_upload *upload
     const uint64_t size = upload->size_bytes;
 
     if (size == DFS_SIZE_UNKNOWN) {
-        upload->block_size_bytes =
-            clamp(wanted_bytes != 0 ? wanted_bytes : BLOCK_BYTES_UNKNOWN, config->block_min_bytes, config->block_max_bytes);
+        upload->block_size_bytes = clamp(wanted_bytes != 0 ? wanted_bytes : BLOCK_BYTES_UNKNOWN,
+                                         config->block_min_bytes, config->block_max_bytes);
         return;
     }
-    upload->blocks = dfs_blocks_count(size, config->block_min_bytes, config->block_max_bytes, config->blocks_spread, wanted_bytes);
+    upload->blocks =
+        dfs_blocks_count(size, config->block_min_bytes, config->block_max_bytes, config->blocks_spread, wanted_bytes);
     if (upload->blocks > 0)
         upload->block_size_bytes = (uint32_t)((size + upload->blocks - 1) / upload->blocks);
 }
 
-static struct meta_upload *upload_new(struct dfs_meta *meta, const struct meta_peer *peer, const struct dfs_m_put_open *body,
-                                      const struct dfs_id *file)
+static struct meta_upload *upload_new(struct dfs_meta *meta, const struct meta_peer *peer,
+                                      const struct dfs_m_put_open *body, const struct dfs_id *file)
 {
     struct meta_upload *upload = dfs_alloc_zero(sizeof *upload);
 
@@ -110,7 +114,8 @@ static struct meta_upload *upload_new(struct dfs_meta *meta, const struct meta_p
     upload->precondition = body->precondition;
     upload->if_version = body->if_version;
     upload->ack = body->ack == DFS_ACK_DEFAULT ? (uint8_t)meta->config.ack : body->ack;
-    upload->durability = body->durability == DFS_DURABILITY_DEFAULT ? (uint8_t)meta->config.durability : body->durability;
+    upload->durability =
+        body->durability == DFS_DURABILITY_DEFAULT ? (uint8_t)meta->config.durability : body->durability;
     upload->copies_wanted = (uint8_t)meta->config.replication;
     cut(&meta->config, upload, body->block_size_bytes);
     meta_uploads_add(&meta->uploads, upload, meta->fair, meta->config.upload_lease_ns);
@@ -154,7 +159,8 @@ static enum dfs_status refusal(const struct dfs_meta *meta, const struct dfs_m_p
     return precondition_now(meta, body);
 }
 
-void meta_on_put_open(struct dfs_meta *meta, struct meta_peer *peer, uint32_t request, const struct dfs_m_put_open *body)
+void meta_on_put_open(struct dfs_meta *meta, struct meta_peer *peer, uint32_t request,
+                      const struct dfs_m_put_open *body)
 {
     struct meta_upload *upload = meta_uploads_find_operation(&meta->uploads, &body->operation);
     const char *words;

@@ -6,21 +6,24 @@
 
 #define EXCLUDED_MAX 64 /* the message's own limit */
 
-static void placed_send(struct dfs_meta *meta, struct meta_peer *peer, uint32_t request, const struct meta_upload *upload, uint32_t first,
-                        uint32_t count)
+static void placed_send(struct dfs_meta *meta, struct meta_peer *peer, uint32_t request,
+                        const struct meta_upload *upload, uint32_t first, uint32_t count)
 {
-    struct dfs_m_put_placed placed = {.first = first, .grants = dfs_arena_take(&meta->scratch, count, sizeof *placed.grants)};
+    struct dfs_m_put_placed placed = {.first = first,
+                                      .grants = dfs_arena_take(&meta->scratch, count, sizeof *placed.grants)};
 
     DFS_ASSERT(placed.grants != NULL);
     while (placed.grants_count < count) {
         meta_upload_grant(meta, upload, first + placed.grants_count, &placed.grants[placed.grants_count]);
         placed.grants_count++;
     }
-    meta_reply(meta, peer, request, DFS_MSG_PUT_PLACED, &placed);
+    dfs_link_send(&peer->link, request, DFS_MSG_PUT_PLACED, &placed); /* as the plan, not held for the journal */
 }
 
-/* The next page: what is not placed yet is placed, the rest is granted again. *ret_count: how many of them it became. */
-static enum dfs_status place_page(struct dfs_meta *meta, struct meta_upload *upload, uint32_t first, uint32_t *ret_count)
+/* The next page: what is not placed yet is placed, the rest is granted again. *ret_count: how many of them
+ * it became. */
+static enum dfs_status place_page(struct dfs_meta *meta, struct meta_upload *upload, uint32_t first,
+                                  uint32_t *ret_count)
 {
     uint32_t done = 0;
 
@@ -41,7 +44,8 @@ static enum dfs_status place_page(struct dfs_meta *meta, struct meta_upload *upl
     return DFS_OK;
 }
 
-static enum dfs_status place_again(struct dfs_meta *meta, struct meta_upload *upload, const struct dfs_m_put_place *body)
+static enum dfs_status place_again(struct dfs_meta *meta, struct meta_upload *upload,
+                                   const struct dfs_m_put_place *body)
 {
     uint16_t excluded[EXCLUDED_MAX];
     uint32_t excluded_count = 0;
@@ -60,14 +64,16 @@ static enum dfs_status place_again(struct dfs_meta *meta, struct meta_upload *up
     }
     if (!meta_upload_supersede(upload, body->first))
         return DFS_TOO_LARGE;
-    const enum dfs_status status = meta_upload_place(meta, upload, body->first, body->generation, excluded, excluded_count);
+    const enum dfs_status status =
+        meta_upload_place(meta, upload, body->first, body->generation, excluded, excluded_count);
 
     if (status != DFS_OK) /* asked again it is still this generation's turn */
         upload->placed[body->first] = (struct meta_placed_block){.generation = generation};
     return status;
 }
 
-void meta_on_put_place(struct dfs_meta *meta, struct meta_peer *peer, uint32_t request, const struct dfs_m_put_place *body)
+void meta_on_put_place(struct dfs_meta *meta, struct meta_peer *peer, uint32_t request,
+                       const struct dfs_m_put_place *body)
 {
     struct meta_upload *upload = meta_upload_of(meta, peer, request, &body->file, body->epoch);
     uint32_t count = body->count < meta_page_of(meta) ? body->count : meta_page_of(meta);

@@ -2,7 +2,8 @@
 
 #include "core/wire/grant.h"
 
-struct meta_version *meta_version_asked(struct dfs_meta *meta, struct meta_peer *peer, uint32_t request, struct dfs_text path, uint64_t number)
+struct meta_version *meta_version_asked(struct dfs_meta *meta, struct meta_peer *peer, uint32_t request,
+                                        struct dfs_text path, uint64_t number)
 {
     struct meta_version *version;
 

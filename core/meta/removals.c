@@ -1,8 +1,9 @@
 /*
- * removals.c - orders to remove, a batch at a time for each node. Each is looked at once more when it leaves: what a file has by then is not removed.
+ * removals.c - orders to remove, a batch at a time for each node. Each is looked at once more when it leaves:
+ * what a file has by then is not removed.
  *
- * A batch that is not answered is sent again (a block that is gone already is no error). What waits for a node that goes is forgotten: its next inventory names
- * whatever nobody knows.
+ * A batch that is not answered is sent again (a block that is gone already is no error). What waits for a
+ * node that goes is forgotten: its next inventory names whatever nobody knows.
  */
 #include "core/meta/nodes.h"
 
@@ -10,7 +11,8 @@
 
 static void arrange(struct dfs_meta *meta, struct meta_node *node)
 {
-    const bool waits = !dfs_list_empty(&node->removals) && dfs_list_empty(&node->removals_sent) && !dfs_heap_has(&node->removals_timer);
+    const bool waits = !dfs_list_empty(&node->removals) && dfs_list_empty(&node->removals_sent) &&
+                       !dfs_heap_has(&node->removals_timer);
 
     if (waits && !dfs_list_linked(&node->removing))
         dfs_list_push(&meta->nodes->removing, &node->removing);
@@ -26,7 +28,8 @@ static void removal_end(struct dfs_meta *meta, struct meta_node *node, struct me
     dfs_free(removal);
 }
 
-void meta_removal_add(struct dfs_meta *meta, struct meta_node *node, const struct dfs_block_id *block, enum dfs_remove_reason reason)
+void meta_removal_add(struct dfs_meta *meta, struct meta_node *node, const struct dfs_block_id *block,
+                      enum dfs_remove_reason reason)
 {
     struct meta_removal *removal;
 
@@ -114,7 +117,8 @@ static void send_batch(struct dfs_meta *meta, struct meta_node *node)
             removal_end(meta, node, removal);
             continue;
         }
-        blocks[message.blocks_count++] = (struct dfs_w_removal){.block = meta_block_to_wire(&removal->block), .reason = removal->reason};
+        blocks[message.blocks_count++] =
+            (struct dfs_w_removal){.block = meta_block_to_wire(&removal->block), .reason = removal->reason};
         node->removals_sent_count++;
     }
     if (message.blocks_count == 0)
@@ -135,14 +139,16 @@ static void removed(struct dfs_meta *meta, struct meta_node *node, const struct 
         meta_copy_gone(meta, copy, META_REPAIR_NEWS);
 }
 
-/* An excess copy that the node keeps is a copy as before. The others are asked for again after a pause; true: keep the order. */
-static bool refused(struct dfs_meta *meta, struct meta_node *node, const struct meta_removal *removal)
+/* An excess copy that the node keeps is a copy as before. Anything else is ordered again after a pause:
+ * true. */
+static bool refused(struct dfs_meta *meta, struct meta_node *node, const struct meta_removal *removal,
+                    enum dfs_status status)
 {
     const meta_block_no block = meta_block_find(meta, &removal->block);
     const meta_copy_no copy = block == 0 ? 0 : meta_blockmap_find(&meta->map, block, node->index);
 
     meta->nodes->counters.removals_refused++;
-    if (removal->reason != DFS_REMOVE_EXCESS)
+    if (removal->reason != DFS_REMOVE_EXCESS || status != DFS_REFUSED)
         return true;
     if (copy != 0) {
         meta_blockmap_flags(&meta->map, copy, 0, META_COPY_EXCESS);
@@ -153,7 +159,8 @@ static bool refused(struct dfs_meta *meta, struct meta_node *node, const struct 
 
 static struct meta_removal *find_sent(struct meta_node *node, const struct dfs_block_id *block)
 {
-    dfs_list_each(at, &node->removals_sent) {
+    dfs_list_each(at, &node->removals_sent)
+    {
         struct meta_removal *removal = dfs_container_of(at, struct meta_removal, link);
 
         if (dfs_id_equal(&removal->block.file, &block->file) && removal->block.index == block->index &&
@@ -171,14 +178,15 @@ void meta_removals_done(struct dfs_meta *meta, struct meta_node *node, const str
     for (uint32_t i = 0; i < done->blocks_count; i++) {
         const struct dfs_block_id id = meta_block_of_wire(&done->blocks[i].block);
         const enum dfs_status status = (enum dfs_status)done->blocks[i].status;
-        struct meta_removal *removal = find_sent(node, &id); /* answers come in the order of the batch: it is the first */
+        /* Answers come in the order of the batch: it is the first. */
+        struct meta_removal *removal = find_sent(node, &id);
 
         if (removal == NULL)
             continue;
         node->removals_sent_count--;
         if (status == DFS_OK || status == DFS_NOT_FOUND || status == DFS_BLOCK_MISSING) {
             removed(meta, node, removal);
-        } else if (refused(meta, node, removal)) {
+        } else if (refused(meta, node, removal, status)) {
             dfs_list_remove(&removal->link);
             dfs_list_push(&node->removals, &removal->link);
             again = true;
@@ -211,7 +219,8 @@ void meta_removals_step(struct dfs_meta *meta)
     }
     if (meta_deletions_are_held(meta))
         return;
-    dfs_list_each(at, &nodes->removing) {
+    dfs_list_each(at, &nodes->removing)
+    {
         struct meta_node *node = dfs_container_of(at, struct meta_node, removing);
 
         if (!may_be_told(meta, node))
@@ -230,7 +239,8 @@ dfs_time_ns meta_removals_deadline(const struct dfs_meta *meta)
     const struct meta_nodes *nodes = meta->nodes;
 
     if (!meta_deletions_are_held(meta)) {
-        dfs_list_each(at, &nodes->removing) {
+        dfs_list_each(at, &nodes->removing)
+        {
             /* Whole batches did not hold: more are waiting. */
             if (may_be_told(meta, dfs_container_of(at, struct meta_node, removing)))
                 return meta->fair;

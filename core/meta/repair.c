@@ -35,7 +35,7 @@ const char *meta_queue_words(enum meta_queue_name queue)
     return words_of[queue];
 }
 
-/* Life -------------------------------------------------------------------------------------------------------------------------------- */
+/* Life --------------------------------------------------------------------------------------------------- */
 
 void meta_repair_init(struct meta_repair *repair, const struct meta_repair_policy *policy, struct meta_blockmap *map,
                       const struct dfs_keyring *ring)
@@ -57,8 +57,7 @@ void meta_repair_close(struct meta_repair *repair)
 {
     dfs_heap_close(&repair->deadlines); /* before the items */
     dfs_heap_close(&repair->frees);
-    dfs_list_each(at, &repair->troubles)
-        dfs_free(dfs_container_of(at, struct meta_trouble, all));
+    dfs_list_each(at, &repair->troubles) dfs_free(dfs_container_of(at, struct meta_trouble, all));
     dfs_map_close(&repair->trouble);
     for (uint32_t i = 0; i < repair->copyings_used; i++)
         dfs_free(repair->copyings[i]);
@@ -106,7 +105,7 @@ uint8_t meta_repair_rights_of(const struct meta_repair *repair, uint16_t node)
     return known == NULL ? 0 : known->rights;
 }
 
-/* Queues ------------------------------------------------------------------------------------------------------------------------------ */
+/* Queues ------------------------------------------------------------------------------------------------- */
 
 static struct meta_block *block_of(const struct meta_repair *repair, meta_block_no number)
 {
@@ -196,7 +195,7 @@ static bool is_ready(uint8_t queue)
     return queue >= META_QUEUE_READY_1 && queue <= META_QUEUE_READY_8;
 }
 
-/* What a block has ------------------------------------------------------------------------------------------------------------------- */
+/* What a block has --------------------------------------------------------------------------------------- */
 
 struct view {
     uint32_t live;    /* not lost, as far as is known */
@@ -276,7 +275,7 @@ static enum level level_of(const struct view *view)
     return view->live == 1 ? LEVEL_ONE : LEVEL_UNDER;
 }
 
-/* Trouble ----------------------------------------------------------------------------------------------------------------------------- */
+/* Trouble ------------------------------------------------------------------------------------------------ */
 
 static struct meta_trouble *trouble_of(const struct meta_repair *repair, meta_block_no block)
 {
@@ -308,7 +307,7 @@ static void trouble_end(struct meta_repair *repair, meta_block_no block)
     dfs_free(trouble);
 }
 
-/* Nodes ------------------------------------------------------------------------------------------------------------------------------- */
+/* Nodes -------------------------------------------------------------------------------------------------- */
 
 static uint32_t side_limit(const struct meta_repair *repair, int side)
 {
@@ -318,8 +317,10 @@ static uint32_t side_limit(const struct meta_repair *repair, int side)
     return side == SOURCE ? repair->policy.per_source : repair->policy.per_target;
 }
 
-/* Can it take one more copy on this side? A node that has lost the right says yes, so that nobody waits for it. */
-static bool side_is_free(const struct meta_repair *repair, const struct meta_repair_node *node, int side, dfs_time_ns now)
+/* Can it take one more copy on this side? A node that has lost the right says yes, so that nobody waits for
+ * it. */
+static bool side_is_free(const struct meta_repair *repair, const struct meta_repair_node *node, int side,
+                         dfs_time_ns now)
 {
     if ((node->rights & side_rights[side]) == 0)
         return true;
@@ -352,7 +353,8 @@ static void node_arrange(struct meta_repair *repair, struct meta_repair_node *no
     }
 }
 
-static void park(struct meta_repair *repair, meta_block_no number, uint16_t index, int side, uint32_t live, dfs_time_ns now)
+static void park(struct meta_repair *repair, meta_block_no number, uint16_t index, int side, uint32_t live,
+                 dfs_time_ns now)
 {
     struct meta_block *block = block_of(repair, number);
     const uint64_t level = level_of_live(live);
@@ -364,7 +366,8 @@ static void park(struct meta_repair *repair, meta_block_no number, uint16_t inde
     node_arrange(repair, repair->nodes[index], now);
 }
 
-/* Those without a place try again, but not all of them for every heartbeat that says of a little more room. */
+/* Those without a place try again, but not all of them for every heartbeat that says of a little more
+ * room. */
 static void room_came_back(struct meta_repair *repair, dfs_time_ns now)
 {
     if (repair->queues[META_QUEUE_UNPLACED].count == 0 || repair->unplaced_again)
@@ -373,7 +376,7 @@ static void room_came_back(struct meta_repair *repair, dfs_time_ns now)
     repair->unplaced_at = dfs_time_max(repair->unplaced_at, now);
 }
 
-/* Copies under way -------------------------------------------------------------------------------------------------------------------- */
+/* Copies under way --------------------------------------------------------------------------------------- */
 
 static struct meta_copying *copying_of(struct dfs_list *link)
 {
@@ -406,8 +409,8 @@ static dfs_duration_ns transfer_ns(uint64_t bytes, uint64_t bytes_per_s)
     return bytes / bytes_per_s * DFS_SECONDS + bytes % bytes_per_s * DFS_SECONDS / bytes_per_s;
 }
 
-static const struct meta_copying *copying_begin(struct meta_repair *repair, meta_block_no number, uint16_t source, uint16_t target,
-                                                dfs_time_ns now)
+static const struct meta_copying *copying_begin(struct meta_repair *repair, meta_block_no number, uint16_t source,
+                                                uint16_t target, dfs_time_ns now)
 {
     struct meta_block *block = block_of(repair, number);
     struct meta_copying *copying = copying_take(repair);
@@ -427,8 +430,8 @@ static const struct meta_copying *copying_begin(struct meta_repair *repair, meta
         dfs_list_push(&node->copies[side], &copying->of_node[side]);
         node->running[side]++;
         if (repair->policy.bandwidth_bytes_per_s > 0)
-            node->free_at[side] =
-                dfs_time_max(node->free_at[side], now) + transfer_ns(block->length_bytes, repair->policy.bandwidth_bytes_per_s);
+            node->free_at[side] = dfs_time_max(node->free_at[side], now) +
+                                  transfer_ns(block->length_bytes, repair->policy.bandwidth_bytes_per_s);
     }
     repair->nodes[target]->receiving_bytes += block->length_bytes;
     dfs_heap_set(&repair->deadlines, &copying->timer,
@@ -437,7 +440,8 @@ static const struct meta_copying *copying_begin(struct meta_repair *repair, meta
 }
 
 /* The one end of every copy. The block is not looked at. */
-static void copying_end(struct meta_repair *repair, struct meta_copying *copying, enum dfs_status status, dfs_time_ns now)
+static void copying_end(struct meta_repair *repair, struct meta_copying *copying, enum dfs_status status,
+                        dfs_time_ns now)
 {
     struct meta_block *block = block_of(repair, copying->block);
 
@@ -494,10 +498,10 @@ const struct meta_copying *meta_repair_find_to(const struct meta_repair *repair,
     return NULL;
 }
 
-/* Look -------------------------------------------------------------------------------------------------------------------------------- */
+/* Look --------------------------------------------------------------------------------------------------- */
 
-static void look_at_missing(struct meta_repair *repair, meta_block_no number, const struct view *view, enum meta_repair_cause cause,
-                            dfs_time_ns now)
+static void look_at_missing(struct meta_repair *repair, meta_block_no number, const struct view *view,
+                            enum meta_repair_cause cause, dfs_time_ns now)
 {
     struct meta_block *block = block_of(repair, number);
     const enum meta_queue_name ready = ready_queue(view->live);
@@ -564,7 +568,8 @@ void meta_repair_look(struct meta_repair *repair, meta_block_no number, enum met
     view = view_of(repair, block);
     set_level(repair, block, level_of(&view));
 
-    /* A copy that came back makes one under way needless; the target's copy will be found too many if it still arrives. */
+    /* A copy that came back makes one under way needless; the target's copy will be found too many if it
+     * still arrives. */
     while (view.running > 0 && view.staying + view.running > view.wanted) {
         copying_end(repair, copying_newest(repair, number), DFS_ABORTED, now);
         view.running--;
@@ -677,14 +682,14 @@ void meta_repair_away(struct meta_repair *repair, dfs_time_ns until)
     repair->away_until = until;
 }
 
-/* Choice ------------------------------------------------------------------------------------------------------------------------------ */
+/* Choice ------------------------------------------------------------------------------------------------- */
 
 /* Who has the block, or is getting it. */
 struct around {
     const struct meta_repair *repair;
     const struct meta_block *block;
     uint16_t holders[META_COPIES_LOOKED_AT_MAX + DFS_REPLICAS_MAX]; /* their zones are used */
-    uint16_t others[META_COPIES_LOOKED_AT_MAX];                     /* bad or leaving copies: no target either, but their zones are free */
+    uint16_t others[META_COPIES_LOOKED_AT_MAX]; /* bad or leaving: no target either, but their zones are free */
     uint32_t holders_count;
     uint32_t others_count;
     uint16_t avoid;
@@ -775,7 +780,8 @@ static bool zone_is_free(const struct around *around, uint16_t node)
     return true;
 }
 
-/* The target, or META_NODE_NONE and *ret_park: the node to wait for (META_NODE_NONE: there is no place at all). */
+/* The target, or META_NODE_NONE and *ret_park: the node to wait for (META_NODE_NONE: there is no place at
+ * all). */
 static uint16_t choose_target(struct around *around, const struct meta_trouble *trouble, uint16_t *ret_park)
 {
     const uint16_t avoid = trouble == NULL ? META_NODE_NONE : trouble->avoid[TARGET];
@@ -785,7 +791,8 @@ static uint16_t choose_target(struct around *around, const struct meta_trouble *
     *ret_park = best;
     if (best == META_NODE_NONE)
         return META_NODE_NONE;
-    /* A busy node in a zone of its own is better than an idle one beside another copy: then it is worth waiting. */
+    /* A busy node in a zone of its own is better than an idle one beside another copy: then it is worth
+     * waiting. */
     const bool spread = zone_is_free(around, best);
 
     target = pick_target(around, true, avoid);
@@ -800,9 +807,10 @@ static uint16_t choose_target(struct around *around, const struct meta_trouble *
     return target != META_NODE_NONE && (!spread || zone_is_free(around, target)) ? target : META_NODE_NONE;
 }
 
-/* The source with least to do; the one that failed only if there is no other. META_NODE_NONE and *ret_park as above. */
-static uint16_t choose_source(const struct meta_repair *repair, const struct meta_block *block, const struct meta_trouble *trouble,
-                              dfs_time_ns now, uint16_t *ret_park)
+/* The source with least to do; the one that failed only if there is no other. META_NODE_NONE and *ret_park as
+ * above. */
+static uint16_t choose_source(const struct meta_repair *repair, const struct meta_block *block,
+                              const struct meta_trouble *trouble, dfs_time_ns now, uint16_t *ret_park)
 {
     const uint16_t avoid = trouble == NULL ? META_NODE_NONE : trouble->avoid[SOURCE];
     const struct meta_repair_node *best = NULL;
@@ -843,7 +851,8 @@ static meta_copy_no bad_copy(const struct meta_repair *repair, const struct meta
 }
 
 /* One block whose turn it is: true with an action, or it was moved to where it has to wait. */
-static bool attempt(struct meta_repair *repair, meta_block_no number, dfs_time_ns now, struct meta_repair_action *ret_action)
+static bool attempt(struct meta_repair *repair, meta_block_no number, dfs_time_ns now,
+                    struct meta_repair_action *ret_action)
 {
     const struct meta_block *block = block_of(repair, number);
     const struct meta_trouble *trouble = trouble_of(repair, number);
@@ -874,7 +883,8 @@ static bool attempt(struct meta_repair *repair, meta_block_no number, dfs_time_n
     }
     if (target == META_NODE_NONE) {
         queue_move(repair, number, META_QUEUE_UNPLACED, 0);
-        /* In a cluster with as many nodes as copies a bad copy stands in the way of the good one. Removing it takes no good copy away. */
+        /* In a cluster with as many nodes as copies a bad copy stands in the way of the good one. Removing it
+         * takes no good copy away. */
         const meta_copy_no bad = repair->held ? 0 : bad_copy(repair, block, META_RIGHT_SOURCE | META_RIGHT_TARGET);
 
         *ret_action = (struct meta_repair_action){.verb = META_REPAIR_CLEAR, .block = number, .copy = bad};
@@ -890,7 +900,7 @@ static bool attempt(struct meta_repair *repair, meta_block_no number, dfs_time_n
     return true;
 }
 
-/* Next -------------------------------------------------------------------------------------------------------------------------------- */
+/* Next --------------------------------------------------------------------------------------------------- */
 
 static bool has_looks(uint32_t *looks)
 {
@@ -916,7 +926,8 @@ static void unplaced_round(struct meta_repair *repair, uint32_t *looks)
 }
 
 /* The first waiter of a node that has room; 0: none, and the node is asleep again. */
-static meta_block_no node_waiter(struct meta_repair *repair, struct meta_repair_node *node, dfs_time_ns now, uint32_t *ret_level)
+static meta_block_no node_waiter(struct meta_repair *repair, struct meta_repair_node *node, dfs_time_ns now,
+                                 uint32_t *ret_level)
 {
     const uint32_t levels = repair->held ? 1 : META_PARK_LEVELS;
 
@@ -933,7 +944,8 @@ static meta_block_no node_waiter(struct meta_repair *repair, struct meta_repair_
     return 0;
 }
 
-/* The block whose turn it is: by live copies; among equals those who have waited for a node that is free now. */
+/* The block whose turn it is: by live copies; among equals those who have waited for a node that is free
+ * now. */
 static meta_block_no next_block(struct meta_repair *repair, dfs_time_ns now)
 {
     const enum meta_queue_name last = repair->held ? META_QUEUE_READY_1 : META_QUEUE_READY_8;
@@ -958,13 +970,15 @@ static bool next_clear(struct meta_repair *repair, struct meta_repair_action *re
     const meta_block_no number = repair->queues[META_QUEUE_CLEAR].first;
     const meta_copy_no bad = bad_copy(repair, block_of(repair, number), META_RIGHT_SOURCE);
 
-    /* The caller flags it and looks again: the next bad copy, or whole. One whose node takes no orders waits until that changes. */
+    /* The caller flags it and looks again: the next bad copy, or whole. One whose node takes no orders waits
+     * until that changes. */
     queue_move(repair, number, bad == 0 ? META_QUEUE_UNPLACED : META_QUEUE_NONE, 0);
     *ret_action = (struct meta_repair_action){.verb = META_REPAIR_CLEAR, .block = number, .copy = bad};
     return bad != 0;
 }
 
-bool meta_repair_next(struct meta_repair *repair, dfs_time_ns now, uint32_t *looks, struct meta_repair_action *ret_action)
+bool meta_repair_next(struct meta_repair *repair, dfs_time_ns now, uint32_t *looks,
+                      struct meta_repair_action *ret_action)
 {
     unplaced_round(repair, looks);
     while (!repair->held && repair->queues[META_QUEUE_CLEAR].count > 0 && has_looks(looks)) {
@@ -982,7 +996,8 @@ bool meta_repair_next(struct meta_repair *repair, dfs_time_ns now, uint32_t *loo
     return false;
 }
 
-void meta_repair_finish(struct meta_repair *repair, const struct meta_copying *ended, enum dfs_status status, dfs_time_ns now)
+void meta_repair_finish(struct meta_repair *repair, const struct meta_copying *ended, enum dfs_status status,
+                        dfs_time_ns now)
 {
     struct meta_copying *copying = repair->copyings[ended->slot];
     const meta_block_no number = copying->block;
@@ -1008,10 +1023,11 @@ void meta_repair_finish(struct meta_repair *repair, const struct meta_copying *e
     trouble->avoid[TARGET] = target;
     if (block->queue == META_QUEUE_RUNNING || is_ready(block->queue) || block->queue == META_QUEUE_PARKED ||
         block->queue == META_QUEUE_UNPLACED)
-        queue_move(repair, number, (enum meta_queue_name)(META_QUEUE_BACKOFF_0 + step), now + (repair->policy.backoff_ns << step));
+        queue_move(repair, number, (enum meta_queue_name)(META_QUEUE_BACKOFF_0 + step),
+                   now + (repair->policy.backoff_ns << step));
 }
 
-/* Time -------------------------------------------------------------------------------------------------------------------------------- */
+/* Time --------------------------------------------------------------------------------------------------- */
 
 /* The queues whose blocks wait for a time: in each the first is due first. */
 static bool is_timed(uint32_t queue)
@@ -1077,7 +1093,7 @@ dfs_time_ns meta_repair_deadline(const struct meta_repair *repair)
     return next;
 }
 
-/* Trimming ---------------------------------------------------------------------------------------------------------------------------- */
+/* Trimming ----------------------------------------------------------------------------------------------- */
 
 static uint16_t zone_of(const struct meta_repair *repair, uint16_t node)
 {
@@ -1085,9 +1101,11 @@ static uint16_t zone_of(const struct meta_repair *repair, uint16_t node)
 }
 
 /* Is `a` the better victim of the two? */
-static bool victim_before(const struct meta_repair *repair, const meta_copy_no *left, uint32_t count, uint32_t a, uint32_t b)
+static bool victim_before(const struct meta_repair *repair, const meta_copy_no *left, uint32_t count, uint32_t a,
+                          uint32_t b)
 {
-    const uint16_t nodes[2] = {meta_blockmap_copy(repair->map, left[a])->node, meta_blockmap_copy(repair->map, left[b])->node};
+    const uint16_t nodes[2] = {meta_blockmap_copy(repair->map, left[a])->node,
+                               meta_blockmap_copy(repair->map, left[b])->node};
     bool alone[2] = {true, true};
 
     for (uint32_t i = 0; i < count; i++) {
@@ -1185,7 +1203,7 @@ void meta_repair_trim_end(struct meta_repair *repair, meta_block_no number, dfs_
     meta_repair_look(repair, number, META_REPAIR_NEWS, now);
 }
 
-/* For people and tests ---------------------------------------------------------------------------------------------------------------- */
+/* For people and tests ----------------------------------------------------------------------------------- */
 
 uint64_t meta_repair_position(const struct meta_repair *repair, meta_block_no number, uint64_t at_most)
 {

@@ -1,16 +1,21 @@
 /*
  * repair.h - which block is copied next, from where to where; which copies are too many.
  *
- * Pure: it reads the block map and the KeyRing, is told what each node may be used for, and answers with actions; the machine carries them out and says how they
- * ended. No env, no clock: `now` is fair time.
+ * Pure: it reads the block map and the KeyRing, is told what each node may be used for, and answers with
+ * actions; the machine carries them out and says how they ended. No env, no clock: `now` is fair time.
  *
  *   look      something about a block has changed: it enters, changes or leaves a queue. O(its copies).
- *   next      the next action. Blocks wait in queues by the number of live copies, those with one copy first of all, even under the brake. A block that
- *             cannot go for lack of a free source or target is parked at that node and comes back when the node has room; one for which there is no
- *             place at all waits for a change of membership. So no block ever stands in another's way, and no queue is searched.
- *   finish    a copy ended. Every copy has a deadline, and ends early with its source, its target or its block: nothing leaks.
+ *   next      the next action. Blocks wait in queues by the number of live copies, those with one copy first
+ *             of all, even under the brake. A block that
+ *             cannot go for lack of a free source or target is parked at that node and comes back when the
+ *             node has room; one for which there is no
+ *             place at all waits for a change of membership. So no block ever stands in another's way, and no
+ *             queue is searched.
+ *   finish    a copy ended. Every copy has a deadline, and ends early with its source, its target or its
+ *             block: nothing leaks.
  *
- * Queues are the links in struct meta_block; the fields queue, queue_next, queue_prev, due and mark of a block belong to this file.
+ * Queues are the links in struct meta_block; the fields queue, queue_next, queue_prev, due and mark of a
+ * block belong to this file.
  */
 #ifndef DFS_CORE_META_REPAIR_H
 #define DFS_CORE_META_REPAIR_H
@@ -29,13 +34,15 @@
 /* A copy is given so much time beside the policy's time-out: a node that moves less than this is no help. */
 #define META_COPY_SLOWEST_BYTES_PER_S 1000000
 
-/* A failed block waits backoff_ns, 2, 4, ... times as long; then 32 times as long for ever, so the wait is bounded. */
+/* A failed block waits backoff_ns, 2, 4, ... times as long; then 32 times as long for ever, so the wait is
+ * bounded. */
 #define META_BACKOFF_STEPS 6
 
 /* Failures after which another target is taken even if it is in a worse zone. */
 #define META_TARGET_TRIES 2
 
-/* Copies of one block that are looked at. More than this is a fault somewhere else; the rest is left alone. */
+/* Copies of one block that are looked at. More than this is a fault somewhere else; the rest is left
+ * alone. */
 #define META_COPIES_LOOKED_AT_MAX 32
 
 /* Queues: X(name, words for people). READY_n: n live copies. */
@@ -69,7 +76,7 @@ enum meta_queue_name {
 #define X(name, words) META_QUEUE_##name,
     META_QUEUE_MAP(X)
 #undef X
-    META_QUEUE_COUNT
+        META_QUEUE_COUNT
 };
 const char *meta_queue_words(enum meta_queue_name queue);
 
@@ -85,10 +92,10 @@ struct meta_repair_policy {
 };
 
 /* What a node may be used for. */
-#define META_RIGHT_COUNTS 1u  /* its copies are not lost */
-#define META_RIGHT_STAYS 2u   /* and they count towards the wanted number (not: DRAINING) */
-#define META_RIGHT_SOURCE 4u  /* takes orders: may send copies, verify, remove */
-#define META_RIGHT_TARGET 8u  /* may receive copies */
+#define META_RIGHT_COUNTS 1u /* its copies are not lost */
+#define META_RIGHT_STAYS 2u  /* and they count towards the wanted number (not: DRAINING) */
+#define META_RIGHT_SOURCE 4u /* takes orders: may send copies, verify, remove */
+#define META_RIGHT_TARGET 8u /* may receive copies */
 
 struct meta_queue {
     meta_block_no first;
@@ -118,7 +125,7 @@ struct meta_repair_node {
 struct meta_copying {
     uint32_t slot;
     uint32_t generation;
-    meta_block_no block; /* 0: free */
+    meta_block_no block;            /* 0: free */
     uint16_t node[META_PARK_SIDES]; /* source, target */
     uint32_t length_bytes;
     struct dfs_list of_node[META_PARK_SIDES];
@@ -138,15 +145,15 @@ struct meta_repair {
     uint32_t unplaced_left; /* of UNPLACED, to be tried again in this round */
     bool unplaced_again;    /* room came back: a round when unplaced_at has come */
     dfs_time_ns unplaced_at;
-    bool settled; /* warm-up is over: missing copies are missing */
-    bool held;    /* the brake: only blocks with one copy, one copy a node */
+    bool settled;           /* warm-up is over: missing copies are missing */
+    bool held;              /* the brake: only blocks with one copy, one copy a node */
     dfs_time_ns away_until; /* maintenance of a node that metadata has not met since its start; 0: none */
 
     struct meta_copying **copyings; /* by slot */
     uint32_t copyings_room;
     uint32_t copyings_used;
     uint32_t running;
-    struct dfs_list all;  /* running, oldest first */
+    struct dfs_list all; /* running, oldest first */
     struct dfs_list free;
     struct dfs_heap deadlines; /* struct meta_copying.timer */
     struct dfs_heap frees;     /* struct meta_repair_node.timer */
@@ -169,8 +176,8 @@ void meta_repair_init(struct meta_repair *repair, const struct meta_repair_polic
                       const struct dfs_keyring *ring);
 void meta_repair_close(struct meta_repair *repair);
 
-/* A node's rights, or its room. What it may no longer do ends: copies from it without SOURCE, copies to it without TARGET. Blocks are not looked at: the caller
- * walks them when COUNTS or STAYS changed. */
+/* A node's rights, or its room. What it may no longer do ends: copies from it without SOURCE, copies to it
+ * without TARGET. Blocks are not looked at: the caller walks them when COUNTS or STAYS changed. */
 void meta_repair_rights(struct meta_repair *repair, uint16_t node, uint8_t rights, dfs_time_ns now);
 void meta_repair_room(struct meta_repair *repair, uint16_t node, uint64_t room_bytes, dfs_time_ns now);
 void meta_repair_flaps(struct meta_repair *repair, uint16_t node, uint32_t flaps);
@@ -188,9 +195,12 @@ void meta_repair_settle(struct meta_repair *repair);
 void meta_repair_away(struct meta_repair *repair, dfs_time_ns until);
 
 enum meta_repair_cause {
-    META_REPAIR_LOSS,   /* a node went: the grace holds */
-    META_REPAIR_ABSENT, /* a node has not come since metadata's start: the grace holds, and its maintenance if it said that it leaves */
-    META_REPAIR_NEWS    /* anything else: at once */
+    /* A node went: the grace holds. */
+    META_REPAIR_LOSS,
+    /* A node has not come since metadata's start: the grace holds, and its maintenance if it said that it leaves. */
+    META_REPAIR_ABSENT,
+    /* Anything else: at once. */
+    META_REPAIR_NEWS
 };
 /* A block's copies, or their nodes' rights, have changed. Nothing happens before `settled`. */
 void meta_repair_look(struct meta_repair *repair, meta_block_no block, enum meta_repair_cause cause, dfs_time_ns now);
@@ -198,8 +208,11 @@ void meta_repair_look(struct meta_repair *repair, meta_block_no block, enum meta
 void meta_repair_forget(struct meta_repair *repair, meta_block_no block, dfs_time_ns now);
 
 enum meta_repair_verb {
-    META_REPAIR_COPY, /* `copying` has begun: send the order */
-    META_REPAIR_CLEAR /* `copy` is bad and is replaced, or stands in the way of its replacement: order its removal (and set META_COPY_EXCESS) */
+    /* `copying` has begun: send the order. */
+    META_REPAIR_COPY,
+    /* `copy` is bad and is replaced, or stands in the way of its replacement: set META_COPY_EXCESS, order its removal
+     * and look at the block. */
+    META_REPAIR_CLEAR
 };
 struct meta_repair_action {
     enum meta_repair_verb verb;
@@ -208,29 +221,32 @@ struct meta_repair_action {
     meta_copy_no copy;
 };
 
-/* The next action; false: none now. `*looks` is how many blocks may still be looked at in this step (begin with META_REPAIR_LOOKS_MAX); 0 afterwards: there may be
- * more, come again at once. */
-bool meta_repair_next(struct meta_repair *repair, dfs_time_ns now, uint32_t *looks, struct meta_repair_action *ret_action);
+/* The next action; false: none now. `*looks` is how many blocks may still be looked at in this step (begin
+ * with META_REPAIR_LOOKS_MAX); 0 afterwards: there may be more, come again at once. */
+bool meta_repair_next(struct meta_repair *repair, dfs_time_ns now, uint32_t *looks,
+                      struct meta_repair_action *ret_action);
 
 /* The copy of that name, or NULL: it has ended. */
 const struct meta_copying *meta_repair_find(const struct meta_repair *repair, uint32_t slot, uint32_t generation);
 /* The copy of a block to a node, or NULL. */
 const struct meta_copying *meta_repair_find_to(const struct meta_repair *repair, meta_block_no block, uint16_t target);
 
-/* It ended with `status`. OK: the copy is in the map already. Otherwise the block waits a while and avoids the two. */
-void meta_repair_finish(struct meta_repair *repair, const struct meta_copying *copying, enum dfs_status status, dfs_time_ns now);
+/* It ended with `status`. OK: the copy is in the map already. Otherwise the block waits a while and avoids
+ * the two. */
+void meta_repair_finish(struct meta_repair *repair, const struct meta_copying *copying, enum dfs_status status,
+                        dfs_time_ns now);
 
 /* Ends what is overdue, wakes what has waited. Before `next`. */
 void meta_repair_tick(struct meta_repair *repair, dfs_time_ns now);
 /* When tick and next have to do something by the passing of time alone (they may have at once: looks). */
 dfs_time_ns meta_repair_deadline(const struct meta_repair *repair);
 
-/* Trimming -------------------------------------------------------------------------------------------------------------------------- */
+/* Trimming ----------------------------------------------------------------------------------------------- */
 
 /*
- * Which copies of a block would be kept and which are too many. Kept are as many as wanted, in as many zones as possible; victims are taken from nodes
- * that went often, then from the fullest. Only copies on nodes that take orders are named: what cannot be asked is neither trusted nor removed. false: nothing to
- * trim now.
+ * Which copies of a block would be kept and which are too many. Kept are as many as wanted, in as many zones
+ * as possible; victims are taken from nodes that went often, then from the fullest. Only copies on nodes that
+ * take orders are named: what cannot be asked is neither trusted nor removed. false: nothing to trim now.
  */
 struct meta_trim_plan {
     uint32_t keep_count;

@@ -1,5 +1,6 @@
 /*
- * RESTORE: a version comes back out of the trash of its path, under a new number; what was current goes there instead.
+ * RESTORE: a version comes back out of the trash of its path, under a new number; what was current goes there
+ * instead.
  */
 #include "core/meta/change.h"
 
@@ -13,7 +14,8 @@ static struct meta_version *version_of(const struct dfs_meta *meta, struct dfs_t
     path = meta_namespace_path(&meta->ns, path_text.at, path_text.count);
     if (path == NULL)
         return NULL;
-    dfs_list_each(at, &path->trash) {
+    dfs_list_each(at, &path->trash)
+    {
         struct meta_version *version = dfs_container_of(at, struct meta_trash, of_path)->version;
 
         if ((version->file.flags & META_FILE_EXPIRING) == 0)

@@ -1,5 +1,6 @@
 /*
- * resume.c - RESUME: the control connection broke, the incarnation lives. It goes on where the node's changes were last applied, without a new inventory.
+ * resume.c - RESUME: the control connection broke, the incarnation lives. It goes on where the node's changes
+ * were last applied, without a new inventory.
  */
 #include "core/meta/nodes.h"
 
@@ -16,8 +17,8 @@ static enum dfs_status test(const struct dfs_meta *meta, const struct meta_peer 
         return DFS_STALE_INCARNATION;
     if (!dfs_id_equal(&node->boot, &resume->boot))
         return DFS_SUPERSEDED;
-    if (node->member.incarnation != resume->incarnation || !node->member.told || node->member.opening || node->member.leaving ||
-        node->rejoin_asked)
+    if (node->member.incarnation != resume->incarnation || !node->member.told || node->member.opening ||
+        node->member.leaving || node->rejoin_asked)
         return DFS_STALE_INCARNATION;
     /* Changes that we have applied and the node does not know of: it is not who it was. */
     return resume->change < node->applied ? DFS_STALE_INCARNATION : DFS_OK;
@@ -41,6 +42,7 @@ void meta_on_resume(struct dfs_meta *meta, struct meta_peer *peer, uint32_t requ
     meta_verify_node_lost(meta, node);
     meta_node_link(meta, node, peer);
     dfs_link_send(&peer->link, request, DFS_MSG_RESUMED, &resumed);
+    meta_node_send_keys(meta, node); /* new ones may have missed it */
     meta_removals_resend(meta, node);
     meta_node_refresh(meta, node, "resume");
 }

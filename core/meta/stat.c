@@ -4,10 +4,10 @@
 #include "core/base/assert.h"
 #include "core/meta/read.h"
 
-#define BLOCKS_MAX 256      /* of a page: the message's own limit */
-#define BLOCK_BYTES 18      /* on the wire, without copies */
+#define BLOCKS_MAX 256 /* of a page: the message's own limit */
+#define BLOCK_BYTES 18 /* on the wire, without copies */
 #define COPY_BYTES 17
-#define COPIES_MAX 64       /* the message's own limit */
+#define COPIES_MAX 64 /* the message's own limit */
 
 static void block_stat(struct dfs_meta *meta, meta_block_no number, struct dfs_w_stat_block *ret_stat)
 {
@@ -26,8 +26,8 @@ static void block_stat(struct dfs_meta *meta, meta_block_no number, struct dfs_w
     for (; ret_stat->replicas_count < room; at = meta_blockmap_copy(&meta->map, at)->next) {
         const uint16_t node = meta_blockmap_copy(&meta->map, at)->node;
 
-        ret_stat->replicas[ret_stat->replicas_count++] =
-            (struct dfs_w_copy_state){.node = *meta_nodes_id(meta, node), .state = (uint8_t)meta_nodes_state(meta, node)};
+        ret_stat->replicas[ret_stat->replicas_count++] = (struct dfs_w_copy_state){
+            .node = *meta_nodes_id(meta, node), .state = (uint8_t)meta_nodes_state(meta, node)};
     }
 }
 

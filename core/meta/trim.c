@@ -1,6 +1,7 @@
 /*
- * trim.c - copies too many. One is removed only after the copies that stay, as many as wanted, were read and found right just now: a plan that trusts the map could
- * remove the last good copy (SeaweedFS #10719). Who cannot be asked is neither trusted nor trimmed.
+ * trim.c - copies too many. One is removed only after the copies that stay, as many as wanted, were read and
+ * found right just now: a plan that trusts the map could remove the last good copy (SeaweedFS #10719). Who
+ * cannot be asked is neither trusted nor trimmed.
  */
 #include "core/meta/nodes.h"
 
@@ -68,7 +69,8 @@ static void trim_begin(struct dfs_meta *meta, struct meta_trim *trim, uint32_t s
 }
 
 /* All that were to stay have been read: does the plan still hold? */
-static bool trim_holds(const struct dfs_meta *meta, const struct meta_trim *trim, meta_block_no block, const struct meta_trim_plan *plan)
+static bool trim_holds(const struct dfs_meta *meta, const struct meta_trim *trim, meta_block_no block,
+                       const struct meta_trim_plan *plan)
 {
     if (meta_blockmap_block(&meta->map, block)->queue != META_QUEUE_TRIMMING || plan->keep_count != trim->keep_count ||
         meta_deletions_are_held(meta))
@@ -90,7 +92,8 @@ static void trim_finish(struct dfs_meta *meta, struct meta_trim *trim)
     const meta_block_no block = meta_block_find(meta, &trim->block);
     struct meta_trim_plan plan;
 
-    if (block == 0 || !meta_repair_trim_plan(&meta->nodes->repair, block, &plan) || !trim_holds(meta, trim, block, &plan)) {
+    if (block == 0 || !meta_repair_trim_plan(&meta->nodes->repair, block, &plan) ||
+        !trim_holds(meta, trim, block, &plan)) {
         trim_give_up(meta, trim);
         return;
     }
@@ -124,7 +127,8 @@ void meta_trim_verified(struct dfs_meta *meta, uint32_t slot, uint16_t index, en
         else if (status == DFS_BLOCK_MISSING || status == DFS_NOT_FOUND)
             meta_copy_gone(meta, meta_blockmap_find(&meta->map, block, index), META_REPAIR_NEWS);
     }
-    /* All answers are waited for, so that the slot is not given to another block while some are still to come. */
+    /* All answers are waited for, so that the slot is not given to another block while some are still to
+     * come. */
     if (trim->kept < trim->keep_count)
         return;
     if (trim->verified == (UINT32_C(1) << trim->keep_count) - 1)

@@ -11,7 +11,8 @@ void meta_uploads_init(struct meta_uploads *uploads)
 {
     *uploads = (struct meta_uploads){0};
     dfs_map_init(&uploads->by_file, offsetof(struct meta_upload, file), sizeof(struct dfs_id), 0);
-    /* Operation ids are chosen by clients, but a client that finds collisions of XXH3 slows down only its own kind of request. */
+    /* Operation ids are chosen by clients, but a client that finds collisions of XXH3 slows down only its
+     * own kind of request. */
     dfs_map_init(&uploads->by_operation, offsetof(struct meta_upload, operation), sizeof(struct dfs_id), 0);
     dfs_list_init(&uploads->all);
     dfs_heap_init(&uploads->leases);
@@ -30,7 +31,8 @@ void meta_uploads_close(struct meta_uploads *uploads)
     dfs_heap_close(&uploads->leases);
 }
 
-void meta_uploads_add(struct meta_uploads *uploads, struct meta_upload *upload, dfs_time_ns fair, dfs_duration_ns lease_ns)
+void meta_uploads_add(struct meta_uploads *uploads, struct meta_upload *upload, dfs_time_ns fair,
+                      dfs_duration_ns lease_ns)
 {
     dfs_map_insert(&uploads->by_file, upload);
     dfs_map_insert(&uploads->by_operation, upload);
@@ -83,7 +85,8 @@ void meta_upload_grow(struct meta_uploads *uploads, struct meta_upload *upload, 
         upload->placed = dfs_realloc_array(upload->placed, room, sizeof *upload->placed);
         memset(upload->placed + upload->placed_room, 0, (room - upload->placed_room) * sizeof *upload->placed);
         upload->copies = dfs_realloc_array(upload->copies, room * stride, sizeof *upload->copies);
-        memset(upload->copies + upload->placed_room * stride, 0, (room - upload->placed_room) * stride * sizeof *upload->copies);
+        memset(upload->copies + upload->placed_room * stride, 0,
+               (room - upload->placed_room) * stride * sizeof *upload->copies);
         uploads->copies_count += (room - upload->placed_room) * stride;
         upload->placed_room = room;
     }
@@ -91,7 +94,8 @@ void meta_upload_grow(struct meta_uploads *uploads, struct meta_upload *upload, 
         upload->placed_count = index + 1;
 }
 
-struct meta_placed_copy *meta_upload_copy(const struct meta_upload *upload, uint32_t index, uint32_t generation, uint16_t node)
+struct meta_placed_copy *meta_upload_copy(const struct meta_upload *upload, uint32_t index, uint32_t generation,
+                                          uint16_t node)
 {
     struct meta_placed_copy *copies;
 

@@ -1,8 +1,9 @@
 /*
  * uploads.h - files on their way in: what was placed, what is proved by receipts, and until when we wait.
  *
- * Not journaled: a restart of metadata loses them (UPLOAD_LOST), their blocks become orphans. An upload that ends (aborted, lease ran out, committed) is freed at once; who
- * asks for it later is answered from the namespace, the outcomes, or by its epoch.
+ * Not journaled: a restart of metadata loses them (UPLOAD_LOST), their blocks become orphans. An upload that
+ * ends (aborted, lease ran out, committed) is freed at once; who asks for it later is answered from the
+ * namespace, the outcomes, or by its epoch.
  */
 #ifndef DFS_CORE_META_UPLOADS_H
 #define DFS_CORE_META_UPLOADS_H
@@ -17,15 +18,17 @@
 /* Uploads open at once: 64 clients with 256 files each; more are told to come again. */
 #define META_UPLOADS_MAX 16384
 
-/* Copies placed by all of them together: what bounds their memory (32 bytes each). Four files of the largest size. */
+/* Copies placed by all of them together: what bounds their memory (32 bytes each). Four files of the
+ * largest size. */
 #define META_UPLOADS_COPIES_MAX (12u * 1024 * 1024)
 
-/* Copies of one upload that were placed in vain (a block placed again), to be removed at its end. An upload that needs more has no working cluster. */
+/* Copies of one upload that were placed in vain (a block placed again), to be removed at its end. An
+ * upload that needs more has no working cluster. */
 #define META_UPLOAD_VAIN_MAX 65536
 
-#define META_PLACED_RECEIPT 1u   /* a good receipt was shown */
-#define META_PLACED_DURABLE 2u   /* it said durable */
-#define META_PLACED_STORED 4u    /* the node itself said that it has the block */
+#define META_PLACED_RECEIPT 1u /* a good receipt was shown */
+#define META_PLACED_DURABLE 2u /* it said durable */
+#define META_PLACED_STORED 4u  /* the node itself said that it has the block */
 
 struct meta_placed_copy {
     uint64_t incarnation; /* of the receipt */
@@ -37,7 +40,7 @@ struct meta_placed_copy {
 };
 
 struct meta_placed_block {
-    uint32_t generation; /* 0: not placed yet */
+    uint32_t generation;   /* 0: not placed yet */
     uint32_t length_bytes; /* of the receipts; 0: none yet */
     uint32_t crc32c;
     uint16_t copies_count;
@@ -59,8 +62,8 @@ struct meta_upload {
     uint8_t bearer[DFS_FINGERPRINT_BYTES];
     char *path;
     uint32_t path_bytes;
-    uint64_t size_bytes;  /* DFS_SIZE_UNKNOWN */
-    uint32_t blocks;      /* of a known size */
+    uint64_t size_bytes;       /* DFS_SIZE_UNKNOWN */
+    uint32_t blocks;           /* of a known size */
     uint32_t block_size_bytes; /* even cut: the longest block; unknown size: every block but the last */
     uint64_t if_version;
     uint8_t precondition;
@@ -93,7 +96,8 @@ static inline struct meta_upload *meta_uploads_find(const struct meta_uploads *u
     return dfs_map_find(&uploads->by_file, file->bytes);
 }
 
-static inline struct meta_upload *meta_uploads_find_operation(const struct meta_uploads *uploads, const struct dfs_id *operation)
+static inline struct meta_upload *meta_uploads_find_operation(const struct meta_uploads *uploads,
+                                                              const struct dfs_id *operation)
 {
     return dfs_map_find(&uploads->by_operation, operation->bytes);
 }
@@ -104,7 +108,8 @@ static inline bool meta_uploads_is_full(const struct meta_uploads *uploads)
 }
 
 /* Takes a filled upload (heap memory, `path` too); its ids are new. */
-void meta_uploads_add(struct meta_uploads *uploads, struct meta_upload *upload, dfs_time_ns fair, dfs_duration_ns lease_ns);
+void meta_uploads_add(struct meta_uploads *uploads, struct meta_upload *upload, dfs_time_ns fair,
+                      dfs_duration_ns lease_ns);
 /* Takes it out and frees it. */
 void meta_uploads_end(struct meta_uploads *uploads, struct meta_upload *upload);
 
@@ -124,7 +129,8 @@ static inline struct meta_placed_copy *meta_upload_copies(const struct meta_uplo
 }
 
 /* The placed copy of a block's newest generation on a node, or NULL. */
-struct meta_placed_copy *meta_upload_copy(const struct meta_upload *upload, uint32_t index, uint32_t generation, uint16_t node);
+struct meta_placed_copy *meta_upload_copy(const struct meta_upload *upload, uint32_t index, uint32_t generation,
+                                          uint16_t node);
 
 /* The block's present copies become vain, before it is placed again. false: META_UPLOAD_VAIN_MAX. */
 bool meta_upload_supersede(struct meta_upload *upload, uint32_t index);

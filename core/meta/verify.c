@@ -1,5 +1,6 @@
 /*
- * verify.c - orders to read a whole copy and say whether it verifies: for readers' complaints, and before anything is trimmed.
+ * verify.c - orders to read a whole copy and say whether it verifies: for readers' complaints, and before
+ * anything is trimmed.
  */
 #include "core/meta/nodes.h"
 
@@ -25,7 +26,7 @@ void meta_verify_close(struct dfs_meta *meta)
     dfs_free(nodes->verifies);
 }
 
-/* Orders ------------------------------------------------------------------------------------------------------------------------------ */
+/* Orders ------------------------------------------------------------------------------------------------- */
 
 static struct meta_verify *verify_take(struct meta_nodes *nodes)
 {
@@ -46,7 +47,8 @@ static struct meta_verify *verify_take(struct meta_nodes *nodes)
     return verify;
 }
 
-struct meta_verify *meta_verify_ask(struct dfs_meta *meta, struct meta_node *node, meta_block_no number, enum meta_verify_kind kind)
+struct meta_verify *meta_verify_ask(struct dfs_meta *meta, struct meta_node *node, meta_block_no number,
+                                    enum meta_verify_kind kind)
 {
     struct meta_nodes *nodes = meta->nodes;
     const struct meta_block *block = meta_blockmap_block(&meta->map, number);
@@ -72,9 +74,10 @@ struct meta_verify *meta_verify_ask(struct dfs_meta *meta, struct meta_node *nod
     return verify;
 }
 
-/* Doubts ------------------------------------------------------------------------------------------------------------------------------ */
+/* Doubts ------------------------------------------------------------------------------------------------- */
 
-static void doubt_add(struct dfs_meta *meta, const struct dfs_block_id *block, uint16_t node, uint32_t tries, dfs_duration_ns wait_ns)
+static void doubt_add(struct dfs_meta *meta, const struct dfs_block_id *block, uint16_t node, uint32_t tries,
+                      dfs_duration_ns wait_ns)
 {
     struct meta_nodes *nodes = meta->nodes;
     struct meta_doubt *doubt = dfs_alloc_zero(sizeof *doubt);
@@ -170,7 +173,8 @@ static void doubts_step(struct dfs_meta *meta)
         if (copy == 0)
             continue;
         if ((meta_repair_rights_of(&nodes->repair, asked.node) & META_RIGHT_SOURCE) != 0)
-            verify = meta_verify_ask(meta, meta_node_at(meta, asked.node), meta_blockmap_copy(&meta->map, copy)->block, META_VERIFY_DOUBT);
+            verify = meta_verify_ask(meta, meta_node_at(meta, asked.node), meta_blockmap_copy(&meta->map, copy)->block,
+                                     META_VERIFY_DOUBT);
         if (verify != NULL)
             verify->tries = asked.tries;
         else
@@ -178,7 +182,7 @@ static void doubts_step(struct dfs_meta *meta)
     }
 }
 
-/* Ends -------------------------------------------------------------------------------------------------------------------------------- */
+/* Ends --------------------------------------------------------------------------------------------------- */
 
 void meta_verify_end(struct dfs_meta *meta, struct meta_verify *verify, enum dfs_status status)
 {

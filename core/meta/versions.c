@@ -15,7 +15,8 @@ static void version_put(struct dfs_m_versions_page *page, const struct meta_vers
     };
 }
 
-void meta_on_versions(struct dfs_meta *meta, struct meta_peer *peer, uint32_t request, const struct dfs_m_versions *body)
+void meta_on_versions(struct dfs_meta *meta, struct meta_peer *peer, uint32_t request,
+                      const struct dfs_m_versions *body)
 {
     struct dfs_m_versions_page page = {.versions = NULL};
     const struct meta_path *path;
@@ -31,9 +32,11 @@ void meta_on_versions(struct dfs_meta *meta, struct meta_peer *peer, uint32_t re
     DFS_ASSERT(page.versions != NULL);
     if (path->current != NULL)
         version_put(&page, path->current);
-    for (const struct dfs_list *at = path->trash.next; at != &path->trash && page.versions_count < DFS_LIST_PAGE_MAX; at = at->next) {
+    for (const struct dfs_list *at = path->trash.next; at != &path->trash && page.versions_count < DFS_LIST_PAGE_MAX;
+         at = at->next) {
         const struct meta_version *version =
-            ((const struct meta_trash *)(const void *)((const char *)at - offsetof(struct meta_trash, of_path)))->version;
+            ((const struct meta_trash *)(const void *)((const char *)at - offsetof(struct meta_trash, of_path)))
+                ->version;
 
         if ((version->file.flags & META_FILE_EXPIRING) == 0)
             version_put(&page, version);

@@ -44,6 +44,7 @@ void dfs_setup_meta(const struct dfs_settings *settings, struct dfs_meta_config 
     config->request_timeout_ns = (dfs_duration_ns)settings->request_timeout_ns;
     config->connect_timeout_ns = (dfs_duration_ns)settings->connect_timeout_ns;
     config->pool_bytes = (uint64_t)settings->pool_bytes;
+    config->key_lifetime_ns = (dfs_duration_ns)settings->key_lifetime_ns;
 }
 
 void dfs_setup_data(const struct dfs_settings *settings, struct dfs_data_config *config)

@@ -18,8 +18,8 @@
 #include <string.h>
 #include <sys/resource.h>
 
-#define HEAD_BYTES 128   /* a frame header and a small body */
-#define IN_FLIGHT 8      /* bulk frames queued at a time: what a data server keeps of one stream */
+#define HEAD_BYTES 128 /* a frame header and a small body */
+#define IN_FLIGHT 8    /* bulk frames queued at a time: what a data server keeps of one stream */
 #define CONNS_MAX 256
 
 enum command { COMMAND_STREAM, COMMAND_ASK };
@@ -302,8 +302,8 @@ struct result {
 };
 
 /* One piece of work between two fresh hosts. */
-static struct result measure(const struct settings *settings, const struct dfs_cert *ca, enum command what, unsigned streams,
-                             uint64_t total)
+static struct result measure(const struct settings *settings, const struct dfs_cert *ca, enum command what,
+                             unsigned streams, uint64_t total)
 {
     struct host *server = dfs_alloc(sizeof *server);
     struct host *client = dfs_alloc(sizeof *client);
@@ -327,8 +327,7 @@ static struct result measure(const struct settings *settings, const struct dfs_c
 
         (void)nanosleep(&pause, NULL);
     }
-    result.seconds =
-        (double)(atomic_load(what == COMMAND_STREAM ? &server->end : &client->end) - client->begin) / 1e9;
+    result.seconds = (double)(atomic_load(what == COMMAND_STREAM ? &server->end : &client->end) - client->begin) / 1e9;
     stop(client);
     stop(server);
     result.cpu_seconds = client->cpu_seconds + server->cpu_seconds;
@@ -397,9 +396,13 @@ static void bench_ask(const struct settings *settings, const struct dfs_cert *ca
 static void read_settings(int argc, char **argv, struct settings *settings)
 {
     static const struct option options[] = {
-        {"bytes", required_argument, NULL, 'b'}, {"frame", required_argument, NULL, 'f'},
-        {"congestion", required_argument, NULL, 'c'}, {"rounds", required_argument, NULL, 'r'},
-        {"ask", required_argument, NULL, 'a'}, {"json", no_argument, NULL, 'j'}, {NULL, 0, NULL, 0},
+        {"bytes", required_argument, NULL, 'b'},
+        {"frame", required_argument, NULL, 'f'},
+        {"congestion", required_argument, NULL, 'c'},
+        {"rounds", required_argument, NULL, 'r'},
+        {"ask", required_argument, NULL, 'a'},
+        {"json", no_argument, NULL, 'j'},
+        {NULL, 0, NULL, 0},
     };
     int option;
 

@@ -105,13 +105,25 @@ void client_rig_boot(struct client_rig *r)
     fake_command(&r->f, 0, DFS_CLIENT_SET_TOKEN, &token);
 }
 
+/* As a host does before it frees its machine: transports and files let go of the buffers. */
+void client_rig_stop(struct client_rig *r)
+{
+    for (size_t i = 0; i < r->f.conns_count; i++) {
+        struct fake_conn *c = &r->f.conns[i];
+
+        while (c->bulks_count > 0)
+            dfs_buf_unref(c->bulks[--c->bulks_count]);
+        c->closed = true;
+    }
+    r->f.locals_count = 0;
+    dfs_client_free(r->client);
+}
+
 void client_rig_close(struct client_rig *r)
 {
-    dfs_client_free(r->client);
+    client_rig_stop(r);
     fake_close(&r->f);
-    for (uint32_t i = 0; i < RIG_NODES_MAX; i++)
-        for (uint32_t k = 0; k < RIG_BLOCKS_MAX; k++)
-            free(r->nodes[i].copies[k].bytes);
+    client_rig_drop_copies(r);
     for (size_t i = 0; i < sizeof r->writes / sizeof *r->writes; i++)
         free(r->writes[i].bytes);
     free(r->source);
@@ -148,7 +160,9 @@ dfs_conn client_rig_conn(struct client_rig *r, enum dfs_role role, const struct 
 
 void client_rig_reset(struct client_rig *r, enum dfs_role role, const struct dfs_id *node)
 {
-    for (size_t i = 0; i < r->f.conns_count; i++) {
+    const size_t count = r->f.conns_count; /* not those that are made in answer */
+
+    for (size_t i = 0; i < count; i++) {
         struct fake_conn *c = &r->f.conns[i];
 
         if (!c->outgoing || c->closed || c->role != role || (node != NULL && !dfs_id_equal(&c->node, node)))
@@ -433,15 +447,28 @@ static void store(struct rig_node *node, const struct dfs_w_block *block, const 
     memcpy(copy->bytes, bytes, length);
 }
 
-struct rig_copy *client_rig_copy(struct rig_node *node, uint32_t index)
+struct rig_copy *client_rig_copy(struct rig_node *node, const struct dfs_id *file, uint32_t index)
 {
     struct rig_copy *found = NULL;
 
     for (uint32_t i = 0; i < RIG_BLOCKS_MAX; i++)
-        if (node->copies[i].used && node->copies[i].block.index == index &&
+        if (node->copies[i].used && node->copies[i].block.index == index && dfs_id_equal(&node->copies[i].block.file, file) &&
             (found == NULL || found->block.generation < node->copies[i].block.generation))
             found = &node->copies[i];
     return found;
+}
+
+void client_rig_drop_copy(struct rig_copy *copy)
+{
+    free(copy->bytes);
+    *copy = (struct rig_copy){.used = false};
+}
+
+void client_rig_drop_copies(struct client_rig *r)
+{
+    for (uint32_t i = 0; i < RIG_NODES_MAX; i++)
+        for (uint32_t k = 0; k < RIG_BLOCKS_MAX; k++)
+            client_rig_drop_copy(&r->nodes[i].copies[k]);
 }
 
 static void written(struct client_rig *r, struct rig_write *write)
@@ -543,7 +570,7 @@ static void on_block_read(struct client_rig *r, dfs_conn conn, struct rig_node *
 {
     const struct dfs_m_block_read body = m->body->block_read;
     const struct dfs_w_block block = body.grant.block;
-    const struct rig_copy *copy = client_rig_copy(node, block.index);
+    const struct rig_copy *copy = client_rig_copy(node, &block.file, block.index);
     const uint32_t end = body.offset + body.length_bytes;
     uint8_t *bytes;
 
@@ -792,7 +819,7 @@ void client_rig_check_stored(struct client_rig *r, uint32_t copies)
         uint32_t good = 0;
 
         for (uint32_t k = 0; k < placed->nodes_count; k++) {
-            const struct rig_copy *copy = client_rig_copy(&r->nodes[placed->nodes[k]], i);
+            const struct rig_copy *copy = client_rig_copy(&r->nodes[placed->nodes[k]], &r->file.id, i);
 
             if (copy == NULL || copy->block.generation != placed->generation)
                 continue;

@@ -146,6 +146,7 @@ struct client_rig {
 
 void client_rig_init(struct client_rig *r);
 void client_rig_boot(struct client_rig *r); /* makes the client, with r->config */
+void client_rig_stop(struct client_rig *r); /* frees the client, as a host would */
 void client_rig_close(struct client_rig *r);
 
 /* Puppets answer until nothing moves any more. */
@@ -165,7 +166,9 @@ void client_rig_have(struct client_rig *r, uint64_t bytes);
 
 void client_rig_reset(struct client_rig *r, enum dfs_role role, const struct dfs_id *node); /* its connections break */
 dfs_conn client_rig_conn(struct client_rig *r, enum dfs_role role, const struct dfs_id *node); /* the newest that is not closed; 0 */
-struct rig_copy *client_rig_copy(struct rig_node *node, uint32_t index); /* the newest generation, or NULL */
+struct rig_copy *client_rig_copy(struct rig_node *node, const struct dfs_id *file, uint32_t index); /* the newest generation, or NULL */
+void client_rig_drop_copy(struct rig_copy *copy);
+void client_rig_drop_copies(struct client_rig *r); /* all, of all servers */
 void client_rig_status(struct client_rig *r, dfs_conn conn, uint32_t request, enum dfs_status status, const char *words);
 
 /* Every byte of the stored file is that of the source, on `copies` servers. */

@@ -27,7 +27,7 @@ static struct dfs_id id_of(uint8_t kind, uint32_t number)
     return id;
 }
 
-/* Life --------------------------------------------------------------------------------------------------------------------- */
+/* Life --------------------------------------------------------------------------------------------------- */
 
 void crig_init(struct clients_rig *r)
 {
@@ -51,7 +51,8 @@ void crig_auth(struct clients_rig *r)
     fake_open(&r->n.f, conn);
     get = fake_expect(&r->n.f, conn, DFS_MSG_KEYS_GET);
     for (size_t i = 0; i < r->keys.count; i++)
-        keys[i] = (struct dfs_w_token_key){.kid = dfs_text_of(r->keys.all[i].kid), .pem = dfs_text_of(r->keys.all[i].public_pem)};
+        keys[i] = (struct dfs_w_token_key){.kid = dfs_text_of(r->keys.all[i].kid),
+                                           .pem = dfs_text_of(r->keys.all[i].public_pem)};
     fake_receive(&r->n.f, conn, get.request, DFS_MSG_KEYS, &message, NULL, 0);
     assert_true(fake_conn_of(&r->n.f, conn)->closed);
 }
@@ -76,21 +77,20 @@ void crig_close(struct clients_rig *r)
     dfs_signing_keys_close(&r->keys);
 }
 
-/* Tokens ------------------------------------------------------------------------------------------------------------------- */
+/* Tokens ------------------------------------------------------------------------------------------------- */
 
 static void fingerprint_of(unsigned client, uint8_t ret_fingerprint[DFS_FINGERPRINT_BYTES])
 {
     memset(ret_fingerprint, (int)client, DFS_FINGERPRINT_BYTES);
 }
 
-void crig_token(const struct clients_rig *r, unsigned client, const char *scope, uint64_t expires_s, char ret_token[DFS_TOKEN_BYTES_MAX + 1])
+void crig_token(const struct clients_rig *r, unsigned client, const char *scope, uint64_t expires_s,
+                char ret_token[DFS_TOKEN_BYTES_MAX + 1])
 {
     const uint64_t now_s = r->n.f.wall / DFS_SECONDS;
     const struct dfs_signing_key *key = dfs_signing_keys_signer(&r->keys, now_s);
-    struct dfs_claims claims = {.id = "6fa459ea-ee8a-4ca4-894e-db77e160355e",
-                                .issued_s = now_s,
-                                .not_before_s = now_s,
-                                .expires_s = expires_s};
+    struct dfs_claims claims = {
+        .id = "6fa459ea-ee8a-4ca4-894e-db77e160355e", .issued_s = now_s, .not_before_s = now_s, .expires_s = expires_s};
     size_t count;
 
     (void)snprintf(claims.issuer, sizeof claims.issuer, "%s", r->n.config.issuer);
@@ -127,7 +127,7 @@ dfs_conn crig_client(struct clients_rig *r, unsigned client, const char *scope)
     return conn;
 }
 
-/* Asking ------------------------------------------------------------------------------------------------------------------- */
+/* Asking ------------------------------------------------------------------------------------------------- */
 
 void crig_send(struct clients_rig *r, dfs_conn conn, uint32_t number, const void *value)
 {
@@ -175,7 +175,7 @@ struct dfs_id crig_operation(struct clients_rig *r)
     return id_of(0x0f, ++r->operations);
 }
 
-/* Put ---------------------------------------------------------------------------------------------------------------------- */
+/* Put ---------------------------------------------------------------------------------------------------- */
 
 struct dfs_m_put_open crig_open_message(struct clients_rig *r, const char *path, uint64_t size_bytes)
 {
@@ -213,8 +213,8 @@ enum dfs_status crig_open(struct clients_rig *r, dfs_conn conn, const struct dfs
     return DFS_OK;
 }
 
-enum dfs_status crig_place(struct clients_rig *r, dfs_conn conn, uint32_t first, uint32_t count, uint32_t generation, const unsigned *excluded,
-                           uint32_t excluded_count)
+enum dfs_status crig_place(struct clients_rig *r, dfs_conn conn, uint32_t first, uint32_t count, uint32_t generation,
+                           const unsigned *excluded, uint32_t excluded_count)
 {
     struct dfs_w_failure failures[NRIG_NODES];
     const struct dfs_m_put_place place = {.file = r->upload.file,
@@ -247,7 +247,8 @@ unsigned crig_node_of(const struct clients_rig *r, const struct dfs_id *id)
     return 0;
 }
 
-static void receipt_make(struct clients_rig *r, unsigned n, const struct dfs_w_block *block, uint32_t length_bytes, uint32_t crc32c)
+static void receipt_make(struct clients_rig *r, unsigned n, const struct dfs_w_block *block, uint32_t length_bytes,
+                         uint32_t crc32c)
 {
     struct nrig_node *node = &r->n.nodes[n];
     struct dfs_w_receipt *receipt = &r->upload.receipts[r->upload.receipts_count++];
@@ -297,7 +298,8 @@ void crig_store_all(struct clients_rig *r)
 struct dfs_m_put_commit crig_commit_message(const struct clients_rig *r)
 {
     const struct crig_upload *upload = &r->upload;
-    struct dfs_m_put_commit commit = {.file = upload->file, .epoch = upload->epoch, .last = 1, .blocks = upload->blocks};
+    struct dfs_m_put_commit commit = {
+        .file = upload->file, .epoch = upload->epoch, .last = 1, .blocks = upload->blocks};
 
     for (uint32_t i = 0; i < upload->blocks; i++) {
         commit.size_bytes += upload->lengths[i];
@@ -338,11 +340,12 @@ enum dfs_status crig_put(struct clients_rig *r, dfs_conn conn, const char *path,
     return crig_commit(r, conn, NULL);
 }
 
-/* Names -------------------------------------------------------------------------------------------------------------------- */
+/* Names -------------------------------------------------------------------------------------------------- */
 
 enum dfs_status crig_remove(struct clients_rig *r, dfs_conn conn, const char *path, uint64_t if_version)
 {
-    const struct dfs_m_remove message = {.operation = crig_operation(r), .path = dfs_text_of(path), .if_version = if_version};
+    const struct dfs_m_remove message = {
+        .operation = crig_operation(r), .path = dfs_text_of(path), .if_version = if_version};
 
     (void)crig_ask(r, conn, DFS_MSG_REMOVE, &message);
     return r->status;
@@ -361,7 +364,8 @@ enum dfs_status crig_move(struct clients_rig *r, dfs_conn conn, const char *path
 
 enum dfs_status crig_restore(struct clients_rig *r, dfs_conn conn, const char *path, uint64_t version)
 {
-    const struct dfs_m_restore message = {.operation = crig_operation(r), .path = dfs_text_of(path), .version = version};
+    const struct dfs_m_restore message = {
+        .operation = crig_operation(r), .path = dfs_text_of(path), .version = version};
 
     (void)crig_ask(r, conn, DFS_MSG_RESTORE, &message);
     return r->status;
@@ -375,7 +379,8 @@ uint64_t crig_version(struct clients_rig *r, dfs_conn conn, const char *path)
     return r->status == DFS_OK ? in.body->stat_done.version : 0;
 }
 
-const char *crig_list(struct clients_rig *r, dfs_conn conn, const char *prefix, const char *after, bool recursive, uint32_t limit)
+const char *crig_list(struct clients_rig *r, dfs_conn conn, const char *prefix, const char *after, bool recursive,
+                      uint32_t limit)
 {
     static char text[65536];
     const struct dfs_m_list list = {

@@ -6,8 +6,8 @@
  *     conn = crig_client(&r, 1, "rw:/");                 client 1 has shown its token
  *     done = crig_put(&r, conn, "a/one", 1000000);       PUT_OPEN, writes, PUT_COMMIT
  *
- * The small functions (crig_open, crig_store, crig_commit) are for tests that want something else in between. Operation ids count up, so `again`
- * repeats the newest.
+ * The small functions (crig_open, crig_store, crig_commit) are for tests that want something else in between.
+ * Operation ids count up, so `again` repeats the newest.
  */
 #ifndef DFS_TESTS_SUPPORT_CLIENTS_RIG_H
 #define DFS_TESTS_SUPPORT_CLIENTS_RIG_H
@@ -46,12 +46,14 @@ struct clients_rig {
 
 void crig_init(struct clients_rig *r);
 void crig_start(struct clients_rig *r, unsigned nodes);
-void crig_restart(struct clients_rig *r, unsigned nodes); /* metadata starts again over its disk, the nodes join again */
+void crig_restart(struct clients_rig *r,
+                  unsigned nodes); /* metadata starts again over its disk, the nodes join again */
 void crig_close(struct clients_rig *r);
 
 /* Auth answers the connection that is open, if there is one. */
 void crig_auth(struct clients_rig *r);
-void crig_token(const struct clients_rig *r, unsigned client, const char *scope, uint64_t expires_s, char ret_token[DFS_TOKEN_BYTES_MAX + 1]);
+void crig_token(const struct clients_rig *r, unsigned client, const char *scope, uint64_t expires_s,
+                char ret_token[DFS_TOKEN_BYTES_MAX + 1]);
 dfs_conn crig_connect(struct clients_rig *r, unsigned client);
 dfs_conn crig_client(struct clients_rig *r, unsigned client, const char *scope);
 enum dfs_status crig_hello(struct clients_rig *r, dfs_conn conn, const char *token);
@@ -67,8 +69,8 @@ struct dfs_id crig_operation(struct clients_rig *r); /* a new one */
 struct dfs_m_put_open crig_open_message(struct clients_rig *r, const char *path, uint64_t size_bytes);
 enum dfs_status crig_open(struct clients_rig *r, dfs_conn conn, const struct dfs_m_put_open *open);
 /* Asks for the grants of blocks first... in a generation (1: the next page; more: block `first` again). */
-enum dfs_status crig_place(struct clients_rig *r, dfs_conn conn, uint32_t first, uint32_t count, uint32_t generation, const unsigned *excluded,
-                           uint32_t excluded_count);
+enum dfs_status crig_place(struct clients_rig *r, dfs_conn conn, uint32_t first, uint32_t count, uint32_t generation,
+                           const unsigned *excluded, uint32_t excluded_count);
 /* The puppets named in the grant of block `index` store it and give receipts; those in `without` do not. */
 void crig_store(struct clients_rig *r, uint32_t index, uint32_t length_bytes, uint64_t without);
 /* Stores all blocks of a known size. */
@@ -84,7 +86,8 @@ enum dfs_status crig_restore(struct clients_rig *r, dfs_conn conn, const char *p
 /* The version of a path; 0 when it has none (r->status says why). */
 uint64_t crig_version(struct clients_rig *r, dfs_conn conn, const char *path);
 /* "a b/ c": the page's entries, one space between; "+" at the end when there is more. */
-const char *crig_list(struct clients_rig *r, dfs_conn conn, const char *prefix, const char *after, bool recursive, uint32_t limit);
+const char *crig_list(struct clients_rig *r, dfs_conn conn, const char *prefix, const char *after, bool recursive,
+                      uint32_t limit);
 /* The node number (puppet) of a replica. */
 unsigned crig_node_of(const struct clients_rig *r, const struct dfs_id *id);
 

@@ -102,7 +102,7 @@ void rig_restart(struct data_rig *r, bool fresh)
     rig_start(r);
 }
 
-/* Metadata ---------------------------------------------------------------------------------------------------------------- */
+/* Metadata ----------------------------------------------------------------------------------------------- */
 
 void rig_joined(struct data_rig *r, uint64_t incarnation)
 {
@@ -140,7 +140,8 @@ void rig_inventory_ok(struct data_rig *r)
         const struct fake_message m = fake_sent(&r->f, r->control);
 
         if (m.number != DFS_MSG_INVENTORY && m.number != DFS_MSG_INVENTORY_END)
-            fail_msg("expected an inventory, the machine sent %s", m.number == 0 ? "nothing" : dfs_message_name(m.number));
+            fail_msg("expected an inventory, the machine sent %s",
+                     m.number == 0 ? "nothing" : dfs_message_name(m.number));
         rig_status(r, m.request, DFS_OK);
         if (m.number == DFS_MSG_INVENTORY_END)
             return;
@@ -223,7 +224,7 @@ void rig_keep_alive(struct data_rig *r, dfs_duration_ns length)
     }
 }
 
-/* Clients and peers ----------------------------------------------------------------------------------------------------------- */
+/* Clients and peers -------------------------------------------------------------------------------------- */
 
 static dfs_conn accept_and_hello(struct data_rig *r, const struct dfs_peer *peer)
 {
@@ -373,9 +374,8 @@ uint32_t rig_read(struct data_rig *r, dfs_conn conn, const struct dfs_block_id *
 {
     const unsigned order[] = {0};
     struct dfs_w_replica replicas[DFS_REPLICAS_MAX];
-    const struct dfs_m_block_read message = {.grant = rig_grant(r, block, DFS_GRANT_READ, order, 1, replicas),
-                                             .offset = offset,
-                                             .length_bytes = count};
+    const struct dfs_m_block_read message = {
+        .grant = rig_grant(r, block, DFS_GRANT_READ, order, 1, replicas), .offset = offset, .length_bytes = count};
 
     r->request++;
     fake_receive(&r->f, conn, r->request, DFS_MSG_BLOCK_READ, &message, NULL, 0);
@@ -439,8 +439,8 @@ struct dfs_w_order rig_order(struct data_rig *r, const struct dfs_block_id *bloc
 bool rig_receipt_is_good(struct data_rig *r, const struct dfs_w_receipt *receipt, unsigned node)
 {
     struct dfs_mac mac = rig_mac(r, node, receipt->key_id);
-    const bool good = dfs_id_equal(&receipt->node, &r->nodes[node]) &&
-                      receipt->incarnation == r->incarnations[node] && dfs_receipt_check(receipt, &mac);
+    const bool good = dfs_id_equal(&receipt->node, &r->nodes[node]) && receipt->incarnation == r->incarnations[node] &&
+                      dfs_receipt_check(receipt, &mac);
 
     dfs_mac_close(&mac);
     return good;

@@ -11,7 +11,7 @@
 
 static void feed_resumed(struct fake_env *f);
 
-/* Clocks ----------------------------------------------------------------------------------------------------------- */
+/* Clocks ------------------------------------------------------------------------------------------------- */
 
 void fake_step(struct fake_env *f, struct dfs_event *event)
 {
@@ -73,7 +73,7 @@ void fake_pass(struct fake_env *f, dfs_duration_ns length)
     fake_until(f, f->mono + length, true);
 }
 
-/* Net --------------------------------------------------------------------------------------------------------------- */
+/* Net ---------------------------------------------------------------------------------------------------- */
 
 struct fake_conn *fake_conn_of(struct fake_env *f, dfs_conn conn)
 {
@@ -90,7 +90,8 @@ static struct fake_conn *new_conn(struct fake_env *f)
     return c;
 }
 
-static dfs_conn on_connect(void *ctx, const struct dfs_addr *to, enum dfs_role role, const struct dfs_id *node, void *user)
+static dfs_conn on_connect(void *ctx, const struct dfs_addr *to, enum dfs_role role, const struct dfs_id *node,
+                           void *user)
 {
     struct fake_env *f = ctx;
     struct fake_conn *c = new_conn(f);
@@ -135,8 +136,8 @@ static void put_out(struct fake_conn *c, const void *bytes, size_t count)
     c->out_count += count;
 }
 
-static void on_send(void *ctx, dfs_conn conn, const void *head, size_t head_bytes, struct dfs_buf *bulk, size_t bulk_offset,
-                    size_t bulk_bytes)
+static void on_send(void *ctx, dfs_conn conn, const void *head, size_t head_bytes, struct dfs_buf *bulk,
+                    size_t bulk_offset, size_t bulk_bytes)
 {
     struct fake_conn *c = fake_conn_of(ctx, conn);
 
@@ -279,17 +280,16 @@ void fake_bytes(struct fake_env *f, dfs_conn conn, const void *bytes, size_t cou
     c->in_count += count;
     f->piece = piece;
     feed(f, c, piece);
+    feed_resumed(f);
 }
 
-void fake_receive(struct fake_env *f, dfs_conn conn, uint32_t request, uint32_t number, const void *value, const void *bulk,
-                  size_t bulk_count)
+void fake_receive(struct fake_env *f, dfs_conn conn, uint32_t request, uint32_t number, const void *value,
+                  const void *bulk, size_t bulk_count)
 {
     const struct dfs_layout *layout = dfs_message_layout(number);
     const size_t body = dfs_encoded_bytes(layout, value);
-    const struct dfs_frame frame = {.body_bytes = (uint32_t)body,
-                                    .bulk_bytes = (uint32_t)bulk_count,
-                                    .type = (uint16_t)number,
-                                    .request = request};
+    const struct dfs_frame frame = {
+        .body_bytes = (uint32_t)body, .bulk_bytes = (uint32_t)bulk_count, .type = (uint16_t)number, .request = request};
     uint8_t *bytes = malloc(DFS_FRAME_HEADER_BYTES + body + bulk_count);
     struct dfs_wr w = dfs_wr_make(bytes + DFS_FRAME_HEADER_BYTES, body);
 
@@ -299,7 +299,7 @@ void fake_receive(struct fake_env *f, dfs_conn conn, uint32_t request, uint32_t 
     assert_false(w.bad);
     if (bulk_count > 0)
         memcpy(bytes + DFS_FRAME_HEADER_BYTES + body, bulk, bulk_count);
-    fake_bytes(f, conn, bytes, DFS_FRAME_HEADER_BYTES + body + bulk_count, SIZE_MAX);
+    fake_bytes(f, conn, bytes, DFS_FRAME_HEADER_BYTES + body + bulk_count, f->piece_max > 0 ? f->piece_max : SIZE_MAX);
     free(bytes);
 }
 
@@ -372,7 +372,7 @@ const struct fake_datagram *fake_datagram_out(struct fake_env *f)
     return f->datagrams_at == f->datagrams_count ? NULL : &f->datagrams[f->datagrams_at++];
 }
 
-/* Disk --------------------------------------------------------------------------------------------------------------- */
+/* Disk --------------------------------------------------------------------------------------------------- */
 
 static void on_submit(void *ctx, const struct dfs_disk_op *op)
 {
@@ -525,7 +525,8 @@ static enum dfs_status carry_out_publish(struct fake_env *f, const struct fake_o
     return DFS_OK;
 }
 
-static void carry_out(struct fake_env *f, const struct fake_op *o, struct dfs_disk_done *done, struct dfs_disk_entry *entries)
+static void carry_out(struct fake_env *f, const struct fake_op *o, struct dfs_disk_done *done,
+                      struct dfs_disk_entry *entries)
 {
     struct fake_file *file = fake_disk_file(f, o->name);
 
@@ -618,7 +619,7 @@ const struct fake_op *fake_disk_pending(struct fake_env *f, size_t index)
     return index < f->ops_count ? &f->ops[index] : NULL;
 }
 
-/* The client's local files ------------------------------------------------------------------------------------------- */
+/* The client's local files ------------------------------------------------------------------------------- */
 
 static struct fake_local *new_local(struct fake_env *f)
 {
@@ -680,7 +681,7 @@ struct fake_local fake_local_answer(struct fake_env *f, uint64_t count, enum dfs
     return l;
 }
 
-/* Randomness and trace ------------------------------------------------------------------------------------------------ */
+/* Randomness and trace ----------------------------------------------------------------------------------- */
 
 /* splitmix64 by Sebastiano Vigna: each purpose has its own stream, the same in every test. */
 static void on_random(void *ctx, uint32_t purpose, void *bytes, size_t count)
@@ -714,9 +715,9 @@ static void on_trace(void *ctx, const struct dfs_trace *trace)
     assert_in_range(trace->kind, 0, DFS_TRACE_COUNT - 1);
     f->traces_by_kind[trace->kind]++;
     if (getenv("FAKE_TRACE") != NULL)
-        fprintf(stderr, "%8.3f %s %s %s %s %s %s\n", (double)f->mono / 1e9, dfs_trace_name(trace->kind), dfs_status_name(trace->status),
-                trace->text ? trace->text : "", trace->text2 ? trace->text2 : "", trace->text3 ? trace->text3 : "",
-                trace->text4 ? trace->text4 : "");
+        fprintf(stderr, "%8.3f %s %s %s %s %s %s\n", (double)f->mono / 1e9, dfs_trace_name(trace->kind),
+                dfs_status_name(trace->status), trace->text ? trace->text : "", trace->text2 ? trace->text2 : "",
+                trace->text3 ? trace->text3 : "", trace->text4 ? trace->text4 : "");
     if (f->traces_count == FAKE_TRACES_MAX)
         return;
     t = &f->traces[f->traces_count++];
@@ -763,7 +764,7 @@ void fake_forget(struct fake_env *f)
         f->conns[i].out_at = f->conns[i].out_count;
 }
 
-/* Life ------------------------------------------------------------------------------------------------------------------ */
+/* Life --------------------------------------------------------------------------------------------------- */
 
 static const struct dfs_net_ops net_ops = {.connect = on_connect,
                                            .attach = on_attach,

@@ -122,7 +122,7 @@ void nrig_restart(struct nodes_rig *r)
     nrig_start(r);
 }
 
-/* Messages ---------------------------------------------------------------------------------------------------------------------------- */
+/* Messages ----------------------------------------------------------------------------------------------- */
 
 void nrig_connect(struct nodes_rig *r, unsigned n)
 {
@@ -321,7 +321,7 @@ enum dfs_status nrig_resume(struct nodes_rig *r, unsigned n)
     return (enum dfs_status)fake_expect(&r->f, node->conn, DFS_MSG_RESUMED).body->resumed.status;
 }
 
-/* Puppets ----------------------------------------------------------------------------------------------------------------------------- */
+/* Puppets ------------------------------------------------------------------------------------------------ */
 
 static struct nrig_node *node_by_id(struct nodes_rig *r, const struct dfs_id *id, unsigned *ret_n)
 {
@@ -356,7 +356,8 @@ bool nrig_has(const struct nodes_rig *r, unsigned n, const struct dfs_w_block *b
 
 static void tell_change(struct nodes_rig *r, unsigned n, enum dfs_change kind, const struct nrig_block *block)
 {
-    struct dfs_w_change change = {.kind = (uint8_t)kind, .block = block->block, .length_bytes = block->length_bytes, .crc32c = block->crc32c};
+    struct dfs_w_change change = {
+        .kind = (uint8_t)kind, .block = block->block, .length_bytes = block->length_bytes, .crc32c = block->crc32c};
     const struct dfs_m_block_events events = {.first = ++r->nodes[n].change, .changes = &change, .changes_count = 1};
 
     nrig_send(r, n, DFS_MSG_BLOCK_EVENTS, &events);
@@ -389,7 +390,8 @@ static void on_copy(struct nodes_rig *r, unsigned n, const struct dfs_m_copy *co
     struct nrig_node *source = &r->nodes[n];
     struct dfs_w_order order = copy->order;
     struct dfs_w_receipt receipt = {0};
-    struct dfs_m_copy_done done = {.operation = copy->operation, .block = order.block, .status = (uint8_t)source->copy_status};
+    struct dfs_m_copy_done done = {
+        .operation = copy->operation, .block = order.block, .status = (uint8_t)source->copy_status};
     unsigned t = 0;
     struct nrig_node *target = node_by_id(r, &order.target, &t);
 
@@ -400,9 +402,11 @@ static void on_copy(struct nodes_rig *r, unsigned n, const struct dfs_m_copy *co
     if (source->slow || target->dead || target->slow)
         return;
     if (source->copy_status == DFS_OK) {
-        const struct nrig_block block = {.block = order.block, .length_bytes = order.length_bytes, .crc32c = order.crc32c};
+        const struct nrig_block block = {
+            .block = order.block, .length_bytes = order.length_bytes, .crc32c = order.crc32c};
 
-        assert_true(order.target_incarnation == target->incarnation && dfs_order_check_target(&order, &target->grant_mac));
+        assert_true(order.target_incarnation == target->incarnation &&
+                    dfs_order_check_target(&order, &target->grant_mac));
         receipt = (struct dfs_w_receipt){.block = order.block,
                                          .length_bytes = order.length_bytes,
                                          .crc32c = order.crc32c,
@@ -422,7 +426,8 @@ static void on_copy(struct nodes_rig *r, unsigned n, const struct dfs_m_copy *co
 static void on_verify(struct nodes_rig *r, unsigned n, const struct dfs_m_verify *verify)
 {
     struct nrig_node *node = &r->nodes[n];
-    struct dfs_m_verify_done done = {.operation = verify->operation, .block = verify->block, .status = (uint8_t)node->verify_status};
+    struct dfs_m_verify_done done = {
+        .operation = verify->operation, .block = verify->block, .status = (uint8_t)node->verify_status};
 
     node->verifies++;
     if (node->slow)
@@ -523,7 +528,7 @@ void nrig_live(struct nodes_rig *r, dfs_duration_ns length)
     }
 }
 
-/* Files ------------------------------------------------------------------------------------------------------------------------------- */
+/* Files -------------------------------------------------------------------------------------------------- */
 
 struct nrig_block nrig_block(const struct nodes_rig *r, uint32_t file, uint32_t index)
 {
@@ -589,7 +594,9 @@ void nrig_delete(struct nodes_rig *r, uint32_t file)
         const struct dfs_block_id id = meta_block_of_wire(&wire);
         const meta_block_no block = version->file.blocks[i];
 
-        for (meta_copy_no no = meta_blockmap_block(&r->meta->map, block)->copies; no != 0; no = meta_blockmap_copy(&r->meta->map, no)->next)
+        meta_copy_no no = meta_blockmap_block(&r->meta->map, block)->copies;
+
+        for (; no != 0; no = meta_blockmap_copy(&r->meta->map, no)->next)
             meta_nodes_order_removal(r->meta, meta_blockmap_copy(&r->meta->map, no)->node, &id, DFS_REMOVE_DELETED);
     }
     meta_append_group(r->meta);
@@ -606,7 +613,7 @@ meta_block_no nrig_block_no(const struct nodes_rig *r, uint32_t file, uint32_t i
     return meta_block_find(r->meta, &id);
 }
 
-/* Looks ------------------------------------------------------------------------------------------------------------------------------- */
+/* Looks -------------------------------------------------------------------------------------------------- */
 
 enum dfs_node_state nrig_state(const struct nodes_rig *r, unsigned n)
 {

@@ -5,10 +5,11 @@
  *     nrig_init(&r);  nrig_start(&r);  nrig_up_all(&r, 4);      four nodes, ACTIVE
  *     nrig_commit(&r, 2, 3, (uint16_t[]){0, 1, 2});              a file of two blocks, three copies each
  *     r.nodes[1].dead = true;                                    it no longer beats, nor answers
- *     nrig_live(&r, 3 * DFS_SECONDS);                            time passes; the others beat every interval and carry out orders
+ *     nrig_live(&r, 3 * DFS_SECONDS);                            time passes; the others beat every interval
+ *     and carry out orders
  *
- * Puppets keep their promises: they copy, remove and verify as told, number their changes and know their digest. What a test wants different is a field
- * of the puppet.
+ * Puppets keep their promises: they copy, remove and verify as told, number their changes and know their
+ * digest. What a test wants different is a field of the puppet.
  */
 #ifndef DFS_TESTS_SUPPORT_NODES_RIG_H
 #define DFS_TESTS_SUPPORT_NODES_RIG_H
@@ -45,18 +46,18 @@ struct nrig_node {
     dfs_time_ns beat_at; /* next heartbeat; 0: none yet */
     bool up;             /* joined and told */
     /* How it behaves */
-    bool dead;         /* neither beats nor reads */
-    bool silent;       /* reads, does not beat (its datagrams are lost) */
-    bool fenced;       /* says so */
-    bool keeps;        /* REFUSED to every removal */
-    bool slow;         /* takes orders, never answers */
-    bool rejoins;      /* joins again when it is told to */
+    bool dead;                     /* neither beats nor reads */
+    bool silent;                   /* reads, does not beat (its datagrams are lost) */
+    bool fenced;                   /* says so */
+    bool keeps;                    /* REFUSED to every removal */
+    bool slow;                     /* takes orders, never answers */
+    bool rejoins;                  /* joins again when it is told to */
     enum dfs_status copy_status;   /* of what it is the source of; OK: it does it */
     enum dfs_status verify_status; /* OK: as it is */
     /* What it was told */
     enum dfs_status status; /* the newest STATUS */
     uint32_t status_count;
-    uint32_t copies;   /* orders */
+    uint32_t copies; /* orders */
     uint32_t verifies;
     uint32_t removals; /* blocks */
     uint32_t removals_of[DFS_REMOVE_LAST + 1];

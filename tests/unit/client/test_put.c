@@ -1,39 +1,7 @@
 /* PUT among puppets: what is asked of whom, and what happens when they fail. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "stories.h"
 
-#include <cmocka.h>
-
-#include "tests/support/client_rig.h"
-
-#include <stdlib.h>
-#include <string.h>
-
-static int open_rig(void **state)
-{
-    struct client_rig *r = malloc(sizeof *r);
-
-    client_rig_init(r);
-    client_rig_boot(r);
-    *state = r;
-    return 0;
-}
-
-static int close_rig(void **state)
-{
-    client_rig_close(*state);
-    free(*state);
-    return 0;
-}
-
-static void assert_ok(const struct client_rig *r, uint64_t id)
-{
-    if (r->results[id].count != 1 || r->results[id].status != DFS_OK)
-        fail_msg("command %u: %u answers, %s: %s", (unsigned)id, r->results[id].count, dfs_status_name(r->results[id].status),
-                 r->results[id].words);
-}
+/* In order --------------------------------------------------------------------------------------------------------------- */
 
 static void a_small_file_takes_four_messages(void **state)
 {
@@ -43,9 +11,9 @@ static void a_small_file_takes_four_messages(void **state)
     assert_ok(r, 1);
     assert_int_equal(r->results[1].number, DFS_MSG_PUT_DONE);
     assert_int_equal(r->results[1].bytes, 4096);
+    assert_int_equal(r->results[1].replicas_durable, 3);
     client_rig_check_stored(r, 3);
     memset(r->asked, 0, sizeof r->asked);
-    r->file.operation.bytes[0] ^= 1; /* another upload */
     client_rig_put(r, 2, "a/two", 4096);
     assert_ok(r, 2);
     assert_int_equal(r->asked[DFS_MSG_PUT_OPEN], 1);
@@ -54,6 +22,19 @@ static void a_small_file_takes_four_messages(void **state)
     assert_int_equal(r->asked[DFS_MSG_PUT_COMMIT], 1);
     assert_int_equal(r->asked[DFS_MSG_HELLO], 0); /* warm */
     assert_int_equal(r->asked[DFS_MSG_PUT_PLACE], 0);
+}
+
+static void nothing_waits_for_the_answer_to_hello(void **state)
+{
+    struct client_rig *r = *state;
+    const struct dfs_client_put put = client_rig_put_of(r, "a/one", 4096);
+    dfs_conn conn;
+
+    r->source_bytes = 4096;
+    fake_command(&r->f, 1, DFS_CLIENT_PUT, &put);
+    conn = fake_connected(&r->f);
+    assert_int_equal(fake_expect(&r->f, conn, DFS_MSG_HELLO).number, DFS_MSG_HELLO); /* before the connection is open */
+    (void)fake_expect(&r->f, conn, DFS_MSG_PUT_OPEN);
 }
 
 static void a_file_of_many_blocks_and_pages(void **state)
@@ -66,9 +47,20 @@ static void a_file_of_many_blocks_and_pages(void **state)
     client_rig_check_stored(r, 3);
     assert_int_equal(r->file.blocks, 91);
     assert_int_equal(r->asked[DFS_MSG_BLOCK_WRITE], 91);
-    assert_int_equal(r->asked[DFS_MSG_PUT_COMMIT], 2); /* 273 receipts */
+    assert_int_equal(r->asked[DFS_MSG_PUT_COMMIT], 2);  /* 273 receipts */
     assert_int_equal(r->pulled_bytes, r->source_bytes); /* nothing was read twice */
-    assert_int_equal(dfs_client_running(r->client), 0);
+}
+
+static void blocks_of_many_frames(void **state)
+{
+    struct client_rig *r = *state;
+
+    r->block_max = 1000000;
+    client_rig_put(r, 1, "a/big", 3333333);
+    assert_ok(r, 1);
+    client_rig_check_stored(r, 3);
+    assert_int_equal(r->file.blocks, 4);
+    assert_int_equal(r->asked[DFS_MSG_BLOCK_DATA], 4 * 13);
 }
 
 static void an_empty_file_has_no_blocks(void **state)
@@ -81,14 +73,743 @@ static void an_empty_file_has_no_blocks(void **state)
     assert_int_equal(r->asked[DFS_MSG_BLOCK_WRITE], 0);
 }
 
+static void no_more_than_parallel_blocks_are_under_way(void **state)
+{
+    struct client_rig *r = *state;
+    uint32_t busy = 0;
+
+    for (uint32_t i = 0; i < r->nodes_count; i++)
+        r->nodes[i].mode = RIG_UNSEEN;
+    client_rig_put(r, 1, "a/big", 3000000);
+    client_rig_put(r, 2, "a/big", 3000000);
+    for (size_t i = 0; i < r->f.conns_count; i++)
+        for (struct fake_message m; r->f.conns[i].role == DFS_ROLE_DATA && (m = fake_sent(&r->f, r->f.conns[i].id)).number != 0;)
+            busy += m.number == DFS_MSG_BLOCK_WRITE;
+    assert_int_equal(busy, 4);
+}
+
+/* Sources ------------------------------------------------------------------------------------------------------------------ */
+
+static void of_unknown_size(struct client_rig *r, uint64_t id, uint64_t bytes)
+{
+    struct dfs_client_put put = client_rig_put_of(r, "a/pipe", DFS_SIZE_UNKNOWN);
+
+    put.rereadable = false;
+    r->source_is_a_pipe = true;
+    r->pull_next = 0;
+    r->source_bytes = bytes;
+    client_rig_do(r, id, DFS_CLIENT_PUT, &put);
+}
+
+static void a_pipe_is_read_in_order_and_once(void **state)
+{
+    static const uint64_t sizes[] = {0, 1, 65536, 99999, 100000, 100001, 1234567};
+    struct client_rig *r = *state;
+
+    for (uint64_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        r->pulled_bytes = 0;
+        of_unknown_size(r, i + 1, sizes[i]);
+        assert_ok(r, i + 1);
+        client_rig_check_stored(r, 3);
+        assert_int_equal(r->file.size_bytes, sizes[i]);
+        assert_int_equal(r->file.blocks, (sizes[i] + 99999) / 100000);
+        assert_int_equal(r->pulled_bytes, sizes[i]);
+        assert_int_equal(r->results[i + 1].bytes, sizes[i]);
+    }
+}
+
+static void a_pipe_of_known_size(void **state)
+{
+    struct client_rig *r = *state;
+    struct dfs_client_put put = client_rig_put_of(r, "a/pipe", 777777);
+
+    put.rereadable = false;
+    r->source_is_a_pipe = true;
+    r->source_bytes = 777777;
+    r->placement_page = 3;
+    client_rig_do(r, 1, DFS_CLIENT_PUT, &put);
+    assert_ok(r, 1);
+    client_rig_check_stored(r, 3);
+}
+
+static void a_block_from_a_pipe_is_sent_again_from_memory(void **state)
+{
+    struct client_rig *r = *state;
+
+    r->nodes[1].refuses = DFS_NO_SPACE;
+    r->nodes_count = 5;
+    of_unknown_size(r, 1, 450000);
+    client_rig_pass(r, 5 * DFS_SECONDS);
+    assert_ok(r, 1);
+    client_rig_check_stored(r, 3);
+    assert_int_equal(r->pulled_bytes, 450000);
+    assert_true(r->nodes[1].writes > 0);
+}
+
+static void a_slow_pipe_is_waited_for(void **state)
+{
+    struct client_rig *r = *state;
+
+    r->source_stalls = true;
+    of_unknown_size(r, 1, 200);
+    client_rig_pass(r, 900 * DFS_SECONDS);
+    assert_running(r, 1);
+    assert_int_not_equal(r->asked[DFS_MSG_PUT_PLACE], 0); /* the lease is kept alive */
+    r->source_stalls = false;
+    client_rig_run(r);
+    assert_ok(r, 1);
+}
+
+static void a_source_that_shrinks_fails_the_put(void **state)
+{
+    struct client_rig *r = *state;
+    const struct dfs_client_put put = client_rig_put_of(r, "a/log", 500000);
+
+    r->source_bytes = 450000;
+    client_rig_do(r, 1, DFS_CLIENT_PUT, &put);
+    assert_status(r, 1, DFS_IO);
+    assert_words(r, 1, "a/log");
+    assert_words(r, 1, "ended before its 500000 bytes");
+    assert_true(r->file.aborted);
+}
+
+static void a_source_that_cannot_be_read_fails_the_put(void **state)
+{
+    struct client_rig *r = *state;
+
+    r->source_status = DFS_IO;
+    client_rig_put(r, 1, "a/one", 1000);
+    assert_status(r, 1, DFS_IO);
+    assert_words(r, 1, "source");
+    assert_true(r->file.aborted);
+}
+
+/* Servers fail ------------------------------------------------------------------------------------------------------------- */
+
+static void a_refusing_server_is_gone_around(void **state)
+{
+    struct client_rig *r = *state;
+
+    r->nodes[2].refuses = DFS_NO_SPACE;
+    client_rig_put(r, 1, "a/one", 800000);
+    client_rig_pass(r, 5 * DFS_SECONDS);
+    assert_ok(r, 1);
+    client_rig_check_stored(r, 3);
+    for (uint32_t i = 0; i < r->file.blocks; i++) {
+        assert_int_equal(r->file.placed[i].generation, i % 4 == 2 ? 2 : 1);
+        for (uint32_t k = 0; i % 4 == 2 && k < 3; k++)
+            assert_int_not_equal(r->file.placed[i].nodes[k], 2);
+    }
+}
+
+static void a_dead_server_is_gone_around(void **state)
+{
+    struct client_rig *r = *state;
+
+    r->nodes[0].mode = RIG_REFUSES;
+    r->ack = DFS_ACK_QUORUM;
+    client_rig_put(r, 1, "a/one", 800000);
+    client_rig_pass(r, 5 * DFS_SECONDS);
+    assert_ok(r, 1);
+    client_rig_check_stored(r, 2);
+}
+
+static void a_silent_server_costs_one_timeout(void **state)
+{
+    struct client_rig *r = *state;
+
+    r->nodes[0].mode = RIG_MUTE;
+    r->ack = DFS_ACK_QUORUM;
+    client_rig_put(r, 1, "a/one", 800000);
+    client_rig_pass(r, 4 * DFS_SECONDS);
+    assert_running(r, 1);
+    client_rig_pass(r, 2 * DFS_SECONDS);
+    assert_ok(r, 1);
+    client_rig_check_stored(r, 2);
+}
+
+static void a_server_that_cannot_be_reached_costs_the_connect_timeout(void **state)
+{
+    struct client_rig *r = *state;
+
+    r->nodes[0].mode = RIG_UNSEEN;
+    r->ack = DFS_ACK_QUORUM;
+    client_rig_put(r, 1, "a/one", 100000);
+    client_rig_pass(r, 3 * DFS_SECONDS);
+    assert_ok(r, 1);
+    client_rig_check_stored(r, 2);
+}
+
+static bool reset_at_second_frame(struct client_rig *r, dfs_conn conn, struct rig_node *node, const struct fake_message *m)
+{
+    (void)conn;
+    if (m->number != DFS_MSG_BLOCK_DATA || r->story > 0 || m->body->block_data.offset == 0)
+        return false;
+    r->story = 1;
+    client_rig_reset(r, DFS_ROLE_DATA, &node->id);
+    return true;
+}
+
+static void a_broken_connection_is_tried_once_more_with_a_higher_attempt(void **state)
+{
+    struct client_rig *r = *state;
+
+    r->on_message = reset_at_second_frame;
+    client_rig_put(r, 1, "a/one", 100000);
+    assert_ok(r, 1);
+    client_rig_check_stored(r, 3);
+    assert_int_equal(r->file.placed[0].generation, 1);
+    assert_int_equal(r->nodes[0].writes, 2);
+    assert_int_equal(r->writes[0].header.attempt, 2);
+}
+
+static void a_missing_hop_fails_all_but_not_quorum(void **state)
+{
+    struct client_rig *r = *state;
+
+    r->nodes[1].no_copy = true;
+    r->nodes_count = 3;
+    r->ack = DFS_ACK_QUORUM;
+    client_rig_put(r, 1, "a/one", 100000);
+    assert_ok(r, 1);
+    client_rig_check_stored(r, 2);
+    r->ack = DFS_ACK_ALL;
+    r->nodes_count = 4;
+    client_rig_put(r, 2, "a/two", 100000);
+    client_rig_pass(r, 5 * DFS_SECONDS);
+    assert_ok(r, 2);
+    client_rig_check_stored(r, 3);
+    assert_int_equal(r->file.placed[0].generation, 2);
+}
+
+static void copies_that_are_not_durable_do_not_count(void **state)
+{
+    struct client_rig *r = *state;
+
+    r->nodes[1].not_durable = true;
+    client_rig_put(r, 1, "a/one", 100000);
+    client_rig_pass(r, 60 * DFS_SECONDS);
+    assert_status(r, 1, DFS_RECEIPT_INVALID);
+    r->durability = DFS_DURABILITY_ASYNC;
+    client_rig_put(r, 2, "a/two", 100000);
+    assert_ok(r, 2);
+}
+
+static void servers_are_forgiven_when_too_few_are_left(void **state)
+{
+    struct client_rig *r = *state;
+
+    r->nodes_count = 3;
+    r->nodes[0].refuses = DFS_UNAVAILABLE;
+    client_rig_put(r, 1, "a/one", 100000);
+    client_rig_pass(r, 3 * DFS_SECONDS);
+    assert_running(r, 1);
+    r->nodes[0].refuses = DFS_OK;
+    client_rig_pass(r, 10 * DFS_SECONDS);
+    assert_ok(r, 1);
+    client_rig_check_stored(r, 3);
+}
+
+static void a_block_that_nobody_takes_fails_the_put_in_words(void **state)
+{
+    struct client_rig *r = *state;
+
+    for (uint32_t i = 0; i < r->nodes_count; i++)
+        r->nodes[i].refuses = DFS_NO_SPACE;
+    client_rig_put(r, 1, "a/one", 100000);
+    client_rig_pass(r, 120 * DFS_SECONDS);
+    assert_status(r, 1, r->results[1].status);
+    assert_true(r->results[1].status == DFS_NO_SPACE || r->results[1].status == DFS_NOT_ENOUGH_NODES);
+    assert_words(r, 1, "a/one");
+    assert_true(r->file.aborted);
+}
+
+/* Metadata ------------------------------------------------------------------------------------------------------------------- */
+
+static bool lose_block_once(struct client_rig *r, dfs_conn conn, struct rig_node *node, const struct fake_message *m)
+{
+    struct dfs_w_number lost[] = {{.value = 1}, {.value = 3}};
+    const struct dfs_m_put_done done = {.status = DFS_BLOCK_LOST, .file = r->file.id, .lost = lost, .lost_count = 2};
+
+    (void)node;
+    if (m->number != DFS_MSG_PUT_COMMIT || r->story++ > 0)
+        return false;
+    fake_receive(&r->f, conn, m->request, DFS_MSG_PUT_DONE, &done, NULL, 0);
+    return true;
+}
+
+static void blocks_lost_before_the_commit_are_placed_again_and_no_others(void **state)
+{
+    struct client_rig *r = *state;
+
+    r->on_message = lose_block_once;
+    client_rig_put(r, 1, "a/one", 600000);
+    assert_ok(r, 1);
+    client_rig_check_stored(r, 3);
+    assert_int_equal(r->asked[DFS_MSG_BLOCK_WRITE], 6 + 2);
+    assert_int_equal(r->asked[DFS_MSG_PUT_COMMIT], 2);
+    assert_int_equal(r->file.placed[1].generation, 2);
+    assert_int_equal(r->file.placed[2].generation, 1);
+    assert_int_equal(r->pulled_bytes, 800000);
+}
+
+static void blocks_lost_from_a_pipe_are_lost(void **state)
+{
+    struct client_rig *r = *state;
+
+    r->on_message = lose_block_once;
+    of_unknown_size(r, 1, 600000);
+    assert_status(r, 1, DFS_BLOCK_LOST);
+    assert_words(r, 1, "put it once more");
+}
+
+static void a_lost_commit_answer_is_asked_for_again(void **state)
+{
+    struct client_rig *r = *state;
+
+    r->lose_commit_answer = true;
+    client_rig_put(r, 1, "a/one", 100000);
+    client_rig_pass(r, DFS_SECONDS);
+    assert_ok(r, 1);
+    assert_int_equal(r->asked[DFS_MSG_PUT_COMMIT], 2);
+    assert_int_equal(r->asked[DFS_MSG_PUT_OPEN], 1);
+}
+
+static bool answer_open_lost(struct client_rig *r, dfs_conn conn, struct rig_node *node, const struct fake_message *m)
+{
+    (void)node;
+    if (m->number != DFS_MSG_PUT_OPEN || r->story++ > 2)
+        return false;
+    fake_closed(&r->f, conn, DFS_UNREACHABLE);
+    return true;
+}
+
+static bool remember_operation(struct client_rig *r, dfs_conn conn, struct rig_node *node, const struct fake_message *m)
+{
+    static struct dfs_id first;
+
+    if (m->number == DFS_MSG_PUT_OPEN) {
+        if (r->story == 0)
+            first = m->body->put_open.operation;
+        assert_true(dfs_id_equal(&first, &m->body->put_open.operation));
+    }
+    return answer_open_lost(r, conn, node, m);
+}
+
+static void a_lost_plan_is_asked_for_with_the_same_operation(void **state)
+{
+    struct client_rig *r = *state;
+
+    r->on_message = remember_operation;
+    client_rig_put(r, 1, "a/one", 100000);
+    client_rig_pass(r, 5 * DFS_SECONDS);
+    assert_ok(r, 1);
+    assert_int_equal(r->asked[DFS_MSG_PUT_OPEN], 4);
+}
+
+static bool refuse_commit(struct client_rig *r, dfs_conn conn, struct rig_node *node, const struct fake_message *m)
+{
+    (void)node;
+    if (m->number != DFS_MSG_PUT_COMMIT)
+        return false;
+    client_rig_status(r, conn, m->request, (enum dfs_status)r->story, "metadata's words");
+    return true;
+}
+
+static void what_metadata_refuses_at_the_commit_is_the_answer(void **state)
+{
+    static const enum dfs_status refusals[] = {DFS_EXISTS,        DFS_PRECONDITION_FAILED, DFS_LEASE_EXPIRED, DFS_UPLOAD_LOST,
+                                               DFS_QUOTA_EXCEEDED, DFS_DENIED,              DFS_RECEIPT_INVALID};
+    struct client_rig *r = *state;
+
+    r->on_message = refuse_commit;
+    for (uint64_t i = 0; i < sizeof refusals / sizeof *refusals; i++) {
+        r->story = refusals[i];
+        client_rig_put(r, i + 1, "a/one", 1000);
+        assert_status(r, i + 1, refusals[i]);
+        assert_words(r, i + 1, "put a/one: metadata's words");
+        assert_true(r->file.aborted);
+    }
+}
+
+static bool refuse_open(struct client_rig *r, dfs_conn conn, struct rig_node *node, const struct fake_message *m)
+{
+    (void)node;
+    if (m->number != DFS_MSG_PUT_OPEN || r->story == 0)
+        return false;
+    r->story--;
+    client_rig_status(r, conn, m->request, DFS_UNAVAILABLE, "warming up");
+    return true;
+}
+
+static void a_metadata_that_warms_up_is_waited_for(void **state)
+{
+    struct client_rig *r = *state;
+
+    r->on_message = refuse_open;
+    r->story = 5;
+    client_rig_put(r, 1, "a/one", 1000);
+    client_rig_pass(r, 10 * DFS_SECONDS);
+    assert_ok(r, 1);
+    assert_int_equal(r->asked[DFS_MSG_PUT_OPEN], 6);
+}
+
+static void a_metadata_that_never_warms_up_is_given_up(void **state)
+{
+    struct client_rig *r = *state;
+
+    r->on_message = refuse_open;
+    r->story = UINT64_MAX;
+    client_rig_put(r, 1, "a/one", 1000);
+    client_rig_pass(r, 19 * DFS_SECONDS);
+    assert_running(r, 1);
+    client_rig_pass(r, 2 * DFS_SECONDS);
+    assert_status(r, 1, DFS_UNAVAILABLE);
+    assert_words(r, 1, "warming up");
+    assert_words(r, 1, "given up");
+    assert_in_range(r->asked[DFS_MSG_PUT_OPEN], 10, 100); /* with back-off */
+}
+
+static void a_metadata_that_is_gone_is_named(void **state)
+{
+    struct client_rig *r = *state;
+
+    r->meta_mode = RIG_REFUSES;
+    client_rig_put(r, 1, "a/one", 1000);
+    client_rig_pass(r, 21 * DFS_SECONDS);
+    assert_status(r, 1, DFS_UNREACHABLE);
+    assert_words(r, 1, "10.0.0.2:7002");
+    r->meta_mode = RIG_UNSEEN;
+    client_rig_put(r, 2, "a/one", 1000);
+    client_rig_pass(r, 21 * DFS_SECONDS);
+    assert_status(r, 2, DFS_TIMEOUT);
+}
+
+static void a_metadata_that_falls_silent_is_called_anew(void **state)
+{
+    struct client_rig *r = *state;
+
+    client_rig_put(r, 1, "a/one", 1000);
+    assert_ok(r, 1);
+    r->meta_mode = RIG_MUTE;
+    client_rig_put(r, 2, "a/one", 1000);
+    client_rig_pass(r, 4 * DFS_SECONDS);
+    assert_running(r, 2);
+    assert_int_equal(r->asked[DFS_MSG_HELLO], 1 + 1); /* metadata and one data server */
+    client_rig_pass(r, 2 * DFS_SECONDS);
+    r->meta_mode = RIG_WELL;
+    client_rig_pass(r, 1 * DFS_SECONDS);
+    assert_ok(r, 2);
+}
+
+static void the_lease_is_kept_alive_while_a_block_takes_long(void **state)
+{
+    struct client_rig *r = *state;
+
+    r->lease_ns = 4 * DFS_SECONDS;
+    r->source_stalls = true;
+    client_rig_put(r, 1, "a/one", 100000);
+    client_rig_pass(r, 20 * DFS_SECONDS);
+    assert_in_range(r->asked[DFS_MSG_PUT_PLACE], 8, 11);
+    r->source_stalls = false;
+    client_rig_run(r);
+    assert_ok(r, 1);
+    assert_int_equal(r->file.placed[0].generation, 1);
+}
+
+static bool lose_upload(struct client_rig *r, dfs_conn conn, struct rig_node *node, const struct fake_message *m)
+{
+    (void)node;
+    if (m->number != DFS_MSG_PUT_PLACE)
+        return false;
+    client_rig_status(r, conn, m->request, DFS_UPLOAD_LOST, "metadata restarted");
+    return true;
+}
+
+static void a_lost_upload_is_noticed_before_the_commit(void **state)
+{
+    struct client_rig *r = *state;
+
+    r->lease_ns = 4 * DFS_SECONDS;
+    r->source_stalls = true;
+    r->on_message = lose_upload;
+    client_rig_put(r, 1, "a/one", 100000);
+    client_rig_pass(r, 3 * DFS_SECONDS);
+    assert_status(r, 1, DFS_UPLOAD_LOST);
+    r->source_stalls = false;
+    client_rig_run(r); /* the late bytes find nobody */
+}
+
+/* Nonsense from peers ---------------------------------------------------------------------------------------------------------- */
+
+static bool spoil_plan(struct client_rig *r, dfs_conn conn, struct rig_node *node, const struct fake_message *m)
+{
+    struct dfs_w_replica replica = {.node = r->nodes[0].id, .incarnation = 1, .addr = r->nodes[0].addr};
+    struct dfs_w_grant grant = {.block = {.file = r->nodes[1].id, .index = 0, .generation = 1},
+                                .length_max_bytes = 1000,
+                                .operation = DFS_GRANT_WRITE,
+                                .replicas = &replica,
+                                .replicas_count = 1};
+    struct dfs_m_put_plan plan = {.epoch = 1,
+                                  .block_size_bytes = 1000,
+                                  .blocks = 1,
+                                  .ack = DFS_ACK_ALL,
+                                  .durability = DFS_DURABILITY_SYNC,
+                                  .copies_wanted = 1,
+                                  .grants = &grant,
+                                  .grants_count = 1};
+
+    (void)node;
+    if (m->number != DFS_MSG_PUT_OPEN)
+        return false;
+    switch (r->story) {
+    case 0: /* blocks of another file */
+        break;
+    case 1: /* more blocks than bytes */
+        plan.blocks = 2000;
+        plan.grants_count = 0;
+        break;
+    case 2: /* none for some bytes */
+        plan.blocks = 0;
+        plan.grants_count = 0;
+        break;
+    case 3: /* no rule */
+        plan.ack = DFS_ACK_DEFAULT;
+        break;
+    case 4: { /* another message */
+        const struct dfs_m_changed changed = {.status = DFS_OK};
+
+        fake_receive(&r->f, conn, m->request, DFS_MSG_CHANGED, &changed, NULL, 0);
+        return true;
+    }
+    default:
+        client_rig_status(r, conn, m->request, DFS_OK, "fine");
+        return true;
+    }
+    fake_receive(&r->f, conn, m->request, DFS_MSG_PUT_PLAN, &plan, NULL, 0);
+    return true;
+}
+
+static void plans_that_make_no_sense_fail_the_put(void **state)
+{
+    struct client_rig *r = *state;
+
+    r->on_message = spoil_plan;
+    for (uint64_t i = 0; i < 6; i++) {
+        r->story = i;
+        client_rig_put(r, i + 1, "a/one", 1000);
+        assert_status(r, i + 1, DFS_BAD_REQUEST);
+    }
+}
+
+static bool spoil_written(struct client_rig *r, dfs_conn conn, struct rig_node *node, const struct fake_message *m)
+{
+    const struct dfs_m_block_written written = {.block = {.file = r->nodes[3].id, .index = 9, .generation = 1}};
+
+    (void)node;
+    if (m->number != DFS_MSG_BLOCK_DATA || r->story++ > 0)
+        return false;
+    if (!fake_conn_of(&r->f, conn)->closed)
+        fake_receive(&r->f, conn, m->request, DFS_MSG_BLOCK_WRITTEN, &written, NULL, 0);
+    return true;
+}
+
+static void a_server_that_answers_nonsense_is_dropped(void **state)
+{
+    struct client_rig *r = *state;
+
+    r->on_message = spoil_written;
+    client_rig_put(r, 1, "a/one", 100000);
+    client_rig_pass(r, 5 * DFS_SECONDS);
+    assert_ok(r, 1);
+    client_rig_check_stored(r, 3);
+    assert_int_equal(r->file.placed[0].generation, 2);
+}
+
+static void frames_that_are_none_close_the_connection_to_metadata(void **state)
+{
+    struct client_rig *r = *state;
+    const struct dfs_client_put put = client_rig_put_of(r, "a/one", 1000);
+    dfs_conn conn;
+
+    r->source_bytes = 1000;
+    fake_command(&r->f, 1, DFS_CLIENT_PUT, &put);
+    conn = fake_connected(&r->f);
+    fake_open(&r->f, conn);
+    fake_bytes(&r->f, conn, "HTTP/1.1 400 Bad Request\r\n", 26, 26);
+    assert_true(fake_conn_of(&r->f, conn)->closed);
+    client_rig_pass(r, DFS_SECONDS);
+    assert_ok(r, 1);
+}
+
+/* People ------------------------------------------------------------------------------------------------------------------------- */
+
+static void a_cancelled_put_is_aborted_at_metadata(void **state)
+{
+    struct client_rig *r = *state;
+    const struct dfs_client_cancel cancel = {.command = 1};
+
+    r->nodes[0].mode = RIG_MUTE;
+    client_rig_put(r, 1, "a/one", 900000);
+    assert_running(r, 1);
+    client_rig_do(r, 2, DFS_CLIENT_CANCEL, &cancel);
+    assert_status(r, 1, DFS_ABORTED);
+    assert_status(r, 2, DFS_OK);
+    assert_true(r->file.aborted);
+    client_rig_do(r, 3, DFS_CLIENT_CANCEL, &cancel);
+    assert_status(r, 3, DFS_NOT_FOUND);
+    client_rig_pass(r, 60 * DFS_SECONDS); /* and nothing is left that moves */
+    assert_int_equal(r->f.deadline, DFS_NEVER);
+}
+
+static void a_put_cancelled_before_its_plan_aborts_the_late_plan(void **state)
+{
+    struct client_rig *r = *state;
+    const struct dfs_client_put put = client_rig_put_of(r, "a/one", 1000);
+    const struct dfs_client_cancel cancel = {.command = 1};
+
+    fake_command(&r->f, 1, DFS_CLIENT_PUT, &put);
+    fake_command(&r->f, 2, DFS_CLIENT_CANCEL, &cancel);
+    assert_status(r, 1, DFS_ABORTED);
+    client_rig_run(r);
+    assert_true(r->file.aborted);
+}
+
+static void close_ends_everything(void **state)
+{
+    struct client_rig *r = *state;
+
+    r->nodes[0].mode = RIG_MUTE;
+    client_rig_put(r, 1, "a/one", 900000);
+    client_rig_put(r, 2, "a/two", 900000);
+    client_rig_do(r, 3, DFS_CLIENT_CLOSE, NULL);
+    assert_status(r, 1, DFS_ABORTED);
+    assert_status(r, 2, DFS_ABORTED);
+    assert_status(r, 3, DFS_OK);
+    for (size_t i = 0; i < r->f.conns_count; i++)
+        assert_true(r->f.conns[i].closed);
+    r->nodes[0].mode = RIG_WELL;
+    client_rig_put(r, 4, "a/three", 1000); /* and it can be used again */
+    assert_ok(r, 4);
+}
+
+static void paths_and_sizes_that_cannot_be_are_refused_at_once(void **state)
+{
+    struct client_rig *r = *state;
+    struct dfs_client_put put = client_rig_put_of(r, "a/one", 1000);
+    char path[DFS_PATH_BYTES_MAX + 2];
+
+    memset(path, 'x', sizeof path - 1);
+    path[sizeof path - 1] = '\0';
+    put.path = path;
+    client_rig_do(r, 1, DFS_CLIENT_PUT, &put);
+    assert_status(r, 1, DFS_BAD_REQUEST);
+    put.path = "caf\xe9";
+    client_rig_do(r, 2, DFS_CLIENT_PUT, &put);
+    assert_status(r, 2, DFS_BAD_REQUEST);
+    put.path = "a";
+    put.block_size_bytes = DFS_BLOCK_BYTES_MAX + 1;
+    client_rig_do(r, 3, DFS_CLIENT_PUT, &put);
+    assert_status(r, 3, DFS_TOO_LARGE);
+    assert_int_equal(r->f.conns_count, 0);
+}
+
+static void progress_goes_up_to_the_whole(void **state)
+{
+    struct client_rig *r = *state;
+    uint64_t done = 1;
+    uint64_t total = 1;
+
+    r->nodes[1].mode = RIG_MUTE;
+    client_rig_put(r, 1, "a/one", 1000000);
+    assert_true(dfs_client_progress(r->client, 1, &done, &total));
+    assert_int_equal(total, 1000000);
+    assert_in_range(done, 1, 999999);
+    assert_false(dfs_client_progress(r->client, 2, &done, &total));
+}
+
+/* Little memory -------------------------------------------------------------------------------------------------------------------- */
+
+static void with_little_memory_blocks_wait_their_turn(void **state)
+{
+    struct client_rig *r = *state;
+
+    r->config.pool_bytes = 1024 * 1024;
+    r->config.frame_bytes = 1024 * 1024;
+    r->config.parallel = 8;
+    boot_anew(r);
+    r->block_max = 1000000;
+    client_rig_put(r, 1, "a/one", 9000000);
+    assert_ok(r, 1);
+    client_rig_check_stored(r, 3);
+    of_unknown_size(r, 2, 700000);
+    assert_ok(r, 2);
+    client_rig_check_stored(r, 3);
+}
+
+/* The process stood still: whoever had answered meanwhile is not to blame. */
+static void a_stall_of_ours_blames_nobody(void **state)
+{
+    struct client_rig *r = *state;
+    const struct dfs_client_put put = client_rig_put_of(r, "a/one", 100000);
+
+    client_rig_put(r, 1, "a/warm", 1000);
+    r->source_bytes = 100000;
+    fake_command(&r->f, 2, DFS_CLIENT_PUT, &put);
+    r->f.mono += 100 * DFS_SECONDS;
+    r->f.wall += 100 * DFS_SECONDS;
+    fake_tick(&r->f);
+    client_rig_run(r);
+    assert_ok(r, 2);
+    assert_int_equal(r->asked[DFS_MSG_PUT_OPEN], 2);
+    assert_int_equal(r->file.placed[0].generation, 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-#define STORY(name) cmocka_unit_test_setup_teardown(name, open_rig, close_rig)
         STORY(a_small_file_takes_four_messages),
+        STORY(nothing_waits_for_the_answer_to_hello),
         STORY(a_file_of_many_blocks_and_pages),
+        STORY(blocks_of_many_frames),
         STORY(an_empty_file_has_no_blocks),
-#undef STORY
+        STORY(no_more_than_parallel_blocks_are_under_way),
+        STORY(a_pipe_is_read_in_order_and_once),
+        STORY(a_pipe_of_known_size),
+        STORY(a_block_from_a_pipe_is_sent_again_from_memory),
+        STORY(a_slow_pipe_is_waited_for),
+        STORY(a_source_that_shrinks_fails_the_put),
+        STORY(a_source_that_cannot_be_read_fails_the_put),
+        STORY(a_refusing_server_is_gone_around),
+        STORY(a_dead_server_is_gone_around),
+        STORY(a_silent_server_costs_one_timeout),
+        STORY(a_server_that_cannot_be_reached_costs_the_connect_timeout),
+        STORY(a_broken_connection_is_tried_once_more_with_a_higher_attempt),
+        STORY(a_missing_hop_fails_all_but_not_quorum),
+        STORY(copies_that_are_not_durable_do_not_count),
+        STORY(servers_are_forgiven_when_too_few_are_left),
+        STORY(a_block_that_nobody_takes_fails_the_put_in_words),
+        STORY(blocks_lost_before_the_commit_are_placed_again_and_no_others),
+        STORY(blocks_lost_from_a_pipe_are_lost),
+        STORY(a_lost_commit_answer_is_asked_for_again),
+        STORY(a_lost_plan_is_asked_for_with_the_same_operation),
+        STORY(what_metadata_refuses_at_the_commit_is_the_answer),
+        STORY(a_metadata_that_warms_up_is_waited_for),
+        STORY(a_metadata_that_never_warms_up_is_given_up),
+        STORY(a_metadata_that_is_gone_is_named),
+        STORY(a_metadata_that_falls_silent_is_called_anew),
+        STORY(the_lease_is_kept_alive_while_a_block_takes_long),
+        STORY(a_lost_upload_is_noticed_before_the_commit),
+        STORY(plans_that_make_no_sense_fail_the_put),
+        STORY(a_server_that_answers_nonsense_is_dropped),
+        STORY(frames_that_are_none_close_the_connection_to_metadata),
+        STORY(a_cancelled_put_is_aborted_at_metadata),
+        STORY(a_put_cancelled_before_its_plan_aborts_the_late_plan),
+        STORY(close_ends_everything),
+        STORY(paths_and_sizes_that_cannot_be_are_refused_at_once),
+        STORY(progress_goes_up_to_the_whole),
+        STORY(with_little_memory_blocks_wait_their_turn),
+        STORY(a_stall_of_ours_blames_nobody),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -66,8 +66,10 @@ static void test_order_of_names_is_order_of_ids(void **state)
 {
     char a_name[DFS_FILE_NAME_BYTES_MAX];
     char b_name[DFS_FILE_NAME_BYTES_MAX];
-    struct dfs_block_id blocks[5] = {{.index = 0, .generation = 1}, {.index = 0, .generation = 2},
-                                     {.index = 1, .generation = 1}, {.index = 0x10, .generation = 1},
+    struct dfs_block_id blocks[5] = {{.index = 0, .generation = 1},
+                                     {.index = 0, .generation = 2},
+                                     {.index = 1, .generation = 1},
+                                     {.index = 0x10, .generation = 1},
                                      {.index = 0, .generation = 1}};
 
     (void)state;
@@ -83,7 +85,8 @@ static void test_order_of_names_is_order_of_ids(void **state)
 
 static void test_length_follows_from_the_size(void **state)
 {
-    static const uint32_t lengths[] = {1, 2, 65535, 65536, 65537, 131071, 131072, 131073, 655360, 9999999, DFS_BLOCK_BYTES_MAX};
+    static const uint32_t lengths[] = {
+        1, 2, 65535, 65536, 65537, 131071, 131072, 131073, 655360, 9999999, DFS_BLOCK_BYTES_MAX};
     uint32_t impossible = 0;
 
     (void)state;
@@ -92,7 +95,8 @@ static void test_length_follows_from_the_size(void **state)
     assert_int_equal(data_length_of_file(0), 0);
     assert_int_equal(data_length_of_file(DATA_FOOTER_BYTES_FIXED + 4), 0);
     assert_int_equal(data_length_of_file(UINT64_MAX), 0);
-    assert_int_equal(data_length_of_file((uint64_t)DFS_BLOCK_BYTES_MAX + data_footer_bytes(DFS_BLOCK_BYTES_MAX) + 1), 0);
+    assert_int_equal(data_length_of_file((uint64_t)DFS_BLOCK_BYTES_MAX + data_footer_bytes(DFS_BLOCK_BYTES_MAX) + 1),
+                     0);
     /* Sizes between the largest of n chunks and the least of n + 1 are nobody's. */
     for (uint64_t size = 0; size < 200000; size++) {
         const uint32_t length = data_length_of_file(size);

@@ -63,7 +63,8 @@ static size_t get(struct story *s, const struct dfs_block_id *block, uint32_t of
 {
     const uint32_t request = rig_read(&s->r, s->conn, block, offset, count);
 
-    return rig_collect(&s->r, s->conn, request, offset / DFS_CHUNK_BYTES * DFS_CHUNK_BYTES, s->got, sizeof s->got, &s->end);
+    return rig_collect(&s->r, s->conn, request, offset / DFS_CHUNK_BYTES * DFS_CHUNK_BYTES, s->got, sizeof s->got,
+                       &s->end);
 }
 
 static void test_small_block_is_one_disk_read(void **state)
@@ -94,9 +95,17 @@ static void test_large_block_comes_in_frames(void **state)
 
 static void test_ranges_begin_at_a_chunk_and_end_where_asked(void **state)
 {
-    static const uint32_t ranges[][2] = {{0, 1},           {5, 10},          {65535, 2},          {65536, 65536},
-                                         {131072, 400000}, {100001, 300000}, {LARGE - 1, 1},      {LARGE - 70000, 70000},
-                                         {900000, LARGE},  {65536, 65537},   {0, DFS_BLOCK_BYTES_MAX}};
+    static const uint32_t ranges[][2] = {{0, 1},
+                                         {5, 10},
+                                         {65535, 2},
+                                         {65536, 65536},
+                                         {131072, 400000},
+                                         {100001, 300000},
+                                         {LARGE - 1, 1},
+                                         {LARGE - 70000, 70000},
+                                         {900000, LARGE},
+                                         {65536, 65537},
+                                         {0, DFS_BLOCK_BYTES_MAX}};
     struct story *s = up();
 
     (void)state;

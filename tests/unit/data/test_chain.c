@@ -146,7 +146,8 @@ static void expect_outcome(struct chain *c, const unsigned *stored, uint32_t sto
     assert_int_equal(rig_metric(&c->r, "writes_running"), 0);
 }
 
-static const unsigned n0[] = {0}, n12[] = {1, 2}, n012[] = {0, 1, 2}, n1[] = {1}, n2[] = {2}, n01[] = {0, 1}, n02[] = {0, 2};
+static const unsigned n0[] = {0}, n12[] = {1, 2}, n012[] = {0, 1, 2}, n1[] = {1}, n2[] = {2}, n01[] = {0, 1},
+                      n02[] = {0, 2};
 
 static void test_frames_are_handed_on_as_they_come(void **state)
 {

@@ -46,11 +46,12 @@ static void down(struct story *s)
     free(s);
 }
 
-/* Source ------------------------------------------------------------------------------------------------------------------- */
+/* Source ------------------------------------------------------------------------------------------------- */
 
 static void order_copy(struct story *s, const struct dfs_w_order *order)
 {
-    const struct dfs_m_copy message = {.operation = s->operation, .order = *order, .target_addr = s->r.addrs[order->target.bytes[0] - 0x10]};
+    const struct dfs_m_copy message = {
+        .operation = s->operation, .order = *order, .target_addr = s->r.addrs[order->target.bytes[0] - 0x10]};
 
     fake_receive(&s->r.f, s->r.control, 500, DFS_MSG_COPY, &message, NULL, 0);
 }
@@ -237,9 +238,10 @@ static void test_source_runs_a_bounded_number(void **state)
     free(s);
 }
 
-/* Target ------------------------------------------------------------------------------------------------------------------- */
+/* Target ------------------------------------------------------------------------------------------------- */
 
-static uint32_t bring(struct story *s, dfs_conn conn, const struct dfs_w_order *order, const uint8_t *bytes, size_t count)
+static uint32_t bring(struct story *s, dfs_conn conn, const struct dfs_w_order *order, const uint8_t *bytes,
+                      size_t count)
 {
     const struct dfs_m_block_copy message = {.order = *order};
     const uint32_t request = ++s->r.request;
@@ -274,8 +276,8 @@ static void test_target_stores_and_gives_its_receipt(void **state)
     (void)state;
     assert_int_equal(brought(s, conn, bring(s, conn, &order, s->bytes, COUNT)), DFS_OK);
     rig_name(&s->block, name);
-    assert_true(dfs_block_file_check(fake_disk_file(&s->r.f, name)->bytes, fake_disk_file(&s->r.f, name)->count, &s->block,
-                                     &length, &crc));
+    assert_true(dfs_block_file_check(fake_disk_file(&s->r.f, name)->bytes, fake_disk_file(&s->r.f, name)->count,
+                                     &s->block, &length, &crc));
     assert_int_equal(crc, s->crc);
     /* Brought again: here it is. */
     assert_int_equal(brought(s, conn, bring(s, conn, &order, s->bytes, COUNT)), DFS_OK);
@@ -340,15 +342,17 @@ static void test_bad_copy_is_replaced_by_a_good_one(void **state)
     client = rig_client(&s->r);
     (void)rig_collect(&s->r, client, rig_read(&s->r, client, &s->block, 0, COUNT), 0, got, COUNT, &end);
     assert_int_equal(end.status, DFS_BLOCK_CORRUPT);
-    assert_int_equal(fake_expect(&s->r.f, s->r.control, DFS_MSG_BLOCK_EVENTS).body->block_events.changes[0].kind, DFS_CHANGE_BAD);
+    assert_int_equal(fake_expect(&s->r.f, s->r.control, DFS_MSG_BLOCK_EVENTS).body->block_events.changes[0].kind,
+                     DFS_CHANGE_BAD);
     assert_int_equal(brought(s, conn, bring(s, conn, &order, s->bytes, COUNT)), DFS_OK);
-    assert_true(dfs_block_file_check(fake_disk_file(&s->r.f, name)->bytes, fake_disk_file(&s->r.f, name)->count, &s->block,
-                                     &length, &crc));
+    assert_true(dfs_block_file_check(fake_disk_file(&s->r.f, name)->bytes, fake_disk_file(&s->r.f, name)->count,
+                                     &s->block, &length, &crc));
     m = fake_expect(&s->r.f, s->r.control, DFS_MSG_BLOCK_EVENTS);
     assert_int_equal(m.body->block_events.changes_count, 2);
     assert_int_equal(m.body->block_events.changes[0].kind, DFS_CHANGE_REMOVED);
     assert_int_equal(m.body->block_events.changes[1].kind, DFS_CHANGE_ADDED);
-    assert_int_equal(rig_collect(&s->r, client, rig_read(&s->r, client, &s->block, 0, COUNT), 0, got, COUNT, &end), COUNT);
+    assert_int_equal(rig_collect(&s->r, client, rig_read(&s->r, client, &s->block, 0, COUNT), 0, got, COUNT, &end),
+                     COUNT);
     assert_int_equal(end.status, DFS_OK);
     assert_int_equal(rig_metric(&s->r, "blocks"), 1);
     free(got);

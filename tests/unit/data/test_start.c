@@ -279,6 +279,80 @@ static void test_vanished_disk_joins_again_as_lost(void **state)
     rig_close(&r);
 }
 
+static void test_marker_misread_once_is_no_loss(void **state)
+{
+    struct data_rig r;
+    struct fake_file *marker;
+
+    (void)state;
+    rig_init(&r);
+    rig_start(&r);
+    marker = fake_disk_file(&r.f, "marker");
+    marker->bytes[8] ^= 1;
+    rig_restart(&r, false);
+    assert_int_equal(r.control, 1); /* no new connection: it looks again */
+    marker->bytes[8] ^= 1;
+    fake_pass(&r.f, 2 * DFS_SECONDS);
+    r.control = fake_connected(&r.f);
+    assert_false(expect_join(&r).store_lost);
+    r.f.conns[r.control - 1].out_at = 0;
+    rig_join(&r);
+    /* Later, too. */
+    marker->bytes[8] ^= 1;
+    rig_keep_alive(&r, 30 * DFS_SECONDS);
+    assert_int_equal(fake_connected(&r.f), r.control);
+    rig_close(&r);
+}
+
+static void test_rotten_marker_is_a_lost_store(void **state)
+{
+    struct data_rig r;
+
+    (void)state;
+    rig_init(&r);
+    rig_start(&r);
+    fake_disk_file(&r.f, "marker")->bytes[8] ^= 1;
+    rig_restart(&r, false);
+    fake_pass(&r.f, 2 * DFS_SECONDS + DFS_MILLISECONDS);
+    r.control = fake_connected(&r.f);
+    assert_true(expect_join(&r).store_lost);
+    /* Its loss being known, the store begins anew. */
+    r.f.conns[r.control - 1].out_at = 0;
+    fake_open(&r.f, r.control);
+    rig_joined(&r, 101);
+    fake_disk_run(&r.f);
+    rig_restart(&r, false);
+    assert_false(expect_join(&r).store_lost);
+    rig_close(&r);
+}
+
+static void test_another_nodes_disk_mounted_later_is_a_loss(void **state)
+{
+    struct data_rig a, b;
+
+    (void)state;
+    rig_init(&b);
+    b.config.node = b.nodes[1];
+    rig_start(&b);
+    rig_init(&a);
+    rig_start(&a);
+    rig_join(&a);
+    memcpy(fake_disk_file(&a.f, "marker")->bytes, fake_disk_file(&b.f, "marker")->bytes,
+           fake_disk_file(&b.f, "marker")->count);
+    rig_keep_alive(&a, 12 * DFS_SECONDS);
+    assert_int_not_equal(fake_connected(&a.f), a.control);
+    a.control = fake_connected(&a.f);
+    assert_true(expect_join(&a).store_lost);
+    a.f.conns[a.control - 1].out_at = 0;
+    fake_open(&a.f, a.control);
+    rig_joined(&a, 101);
+    rig_keep_alive(&a, 12 * DFS_SECONDS);
+    assert_memory_equal(fake_disk_file(&a.f, "marker")->bytes, fake_disk_file(&b.f, "marker")->bytes,
+                        fake_disk_file(&b.f, "marker")->count); /* it is not ours to replace */
+    rig_close(&a);
+    rig_close(&b);
+}
+
 static void test_marker_is_looked_for_now_and_then(void **state)
 {
     struct data_rig r;
@@ -353,6 +427,9 @@ int main(void)
         cmocka_unit_test(test_marker_that_cannot_be_written_is_tried_again),
         cmocka_unit_test(test_stumps_go_after_the_inventory_was_confirmed),
         cmocka_unit_test(test_vanished_disk_joins_again_as_lost),
+        cmocka_unit_test(test_marker_misread_once_is_no_loss),
+        cmocka_unit_test(test_rotten_marker_is_a_lost_store),
+        cmocka_unit_test(test_another_nodes_disk_mounted_later_is_a_loss),
         cmocka_unit_test(test_marker_is_looked_for_now_and_then),
         cmocka_unit_test(test_seen_position_is_kept_and_told),
         cmocka_unit_test(test_room_follows_the_disk),

@@ -46,8 +46,8 @@ static void order_removal(struct data_rig *r, const unsigned *numbers, uint32_t 
     for (uint32_t i = 0; i < count; i++) {
         const struct dfs_block_id block = rig_block(numbers[i]);
 
-        removals[i] = (struct dfs_w_removal){
-            .block = {.file = block.file, .index = block.index, .generation = 1}, .reason = DFS_REMOVE_DELETED};
+        removals[i] = (struct dfs_w_removal){.block = {.file = block.file, .index = block.index, .generation = 1},
+                                             .reason = DFS_REMOVE_DELETED};
     }
     fake_receive(&r->f, r->control, 600, DFS_MSG_REMOVE_BLOCK, &message, NULL, 0);
 }
@@ -168,7 +168,7 @@ static void test_removed_block_is_not_read(void **state)
     rig_close(&r);
 }
 
-/* VERIFY --------------------------------------------------------------------------------------------------------------------- */
+/* VERIFY ------------------------------------------------------------------------------------------------- */
 
 static enum dfs_status verify(struct data_rig *r, unsigned number, uint32_t length, uint32_t crc)
 {
@@ -203,7 +203,8 @@ static void test_verify_reads_the_whole_block(void **state)
     assert_int_equal(fake_traces(&r.f, DFS_TRACE_BLOCK_BAD), 0);
     file_of(&r, 1)->bytes[COUNT - 1] ^= 1;
     assert_int_equal(verify(&r, 1, COUNT, crc), DFS_BLOCK_CORRUPT);
-    assert_int_equal(fake_expect(&r.f, r.control, DFS_MSG_BLOCK_EVENTS).body->block_events.changes[0].kind, DFS_CHANGE_BAD);
+    assert_int_equal(fake_expect(&r.f, r.control, DFS_MSG_BLOCK_EVENTS).body->block_events.changes[0].kind,
+                     DFS_CHANGE_BAD);
     file_of(&r, 1)->bytes[COUNT - 1] ^= 1;
     assert_int_equal(verify(&r, 1, COUNT, crc), DFS_OK); /* looked at again, not remembered */
     assert_int_equal(rig_metric(&r, "memory_bytes"), 0);
@@ -214,8 +215,8 @@ static void test_verifications_are_bounded(void **state)
 {
     struct data_rig r;
     const struct dfs_block_id block = rig_block(0);
-    const struct dfs_m_verify message = {
-        .block = {.file = block.file, .index = 0, .generation = 1}, .length_bytes = COUNT};
+    const struct dfs_m_verify message = {.block = {.file = block.file, .index = 0, .generation = 1},
+                                         .length_bytes = COUNT};
 
     (void)state;
     up(&r, 1, 0);
@@ -227,7 +228,7 @@ static void test_verifications_are_bounded(void **state)
     rig_close(&r);
 }
 
-/* Scrub ------------------------------------------------------------------------------------------------------------------------ */
+/* Scrub -------------------------------------------------------------------------------------------------- */
 
 static void test_scrub_reads_everything_within_its_time(void **state)
 {

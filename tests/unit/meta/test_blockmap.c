@@ -115,7 +115,8 @@ static void losing_a_node_costs_its_copies_only(void **state)
         meta_blockmap_drop(&map, &files[i]);
 }
 
-/* What the README promises: files of four blocks (1 MB, the usual cut), three copies, paths of thirty bytes. */
+/* What the README promises: files of four blocks (1 MB, the usual cut), three copies, paths of thirty
+ * bytes. */
 static void a_block_takes_less_than_250_bytes_with_its_share_of_the_namespace(void **state)
 {
     enum { FILES = 20000, BLOCKS = 4 };
@@ -136,12 +137,12 @@ static void a_block_takes_less_than_250_bytes_with_its_share_of_the_namespace(vo
                 (void)meta_blockmap_put(&map, version->file.blocks[b], (uint16_t)((i + b + k) % 20), 0, 0);
         }
     }
-    const uint64_t bytes = map.bytes + ns.bytes + (ns.files.table.capacity + ns.files.old.capacity) * sizeof(struct dfs_map_slot);
+    const uint64_t bytes =
+        map.bytes + ns.bytes + (ns.files.table.capacity + ns.files.old.capacity) * sizeof(struct dfs_map_slot);
 
     print_message("%llu bytes a block\n", (unsigned long long)(bytes / (FILES * BLOCKS)));
     assert_true(bytes / (FILES * BLOCKS) < 250);
-    dfs_list_each(at, &ns.versions)
-        meta_blockmap_drop(&map, &dfs_container_of(at, struct meta_version, all)->file);
+    dfs_list_each(at, &ns.versions) meta_blockmap_drop(&map, &dfs_container_of(at, struct meta_version, all)->file);
     meta_namespace_close(&ns);
 }
 
@@ -151,7 +152,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(copies_hang_in_their_block_and_their_node, set_up, tear_down),
         cmocka_unit_test_setup_teardown(an_empty_file_has_no_blocks, set_up, tear_down),
         cmocka_unit_test_setup_teardown(losing_a_node_costs_its_copies_only, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_block_takes_less_than_250_bytes_with_its_share_of_the_namespace, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_block_takes_less_than_250_bytes_with_its_share_of_the_namespace, set_up,
+                                        tear_down),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -62,26 +62,30 @@ static void restart(void)
     ann = crig_client(&r, 1, "rw:/");
 }
 
-/* Every version: path, number, serial, where, size, blocks; in the order of serial numbers. And what else a restart must bring back. Freed by the caller. */
+/* Every version: path, number, serial, where, size, blocks; in the order of serial numbers. And what else
+ * a restart must bring back. Freed by the caller. */
 static char *dump(void)
 {
     struct meta_namespace *ns = &r.n.meta->ns;
     const size_t room = 256 + ns->versions_count * 160;
     char *text = dfs_alloc(room);
-    size_t at = (size_t)snprintf(text, room, "sequence %llu files %zu outcomes\n", (unsigned long long)ns->sequence, ns->live.count);
+    size_t at = (size_t)snprintf(text, room, "sequence %llu files %zu outcomes\n", (unsigned long long)ns->sequence,
+                                 ns->live.count);
 
-    dfs_list_each(link, &ns->versions) {
+    dfs_list_each(link, &ns->versions)
+    {
         const struct meta_version *version = dfs_container_of(link, struct meta_version, all);
 
         at += (size_t)snprintf(text + at, room - at, "%llu %.*s %llu %s %llu %u", (unsigned long long)version->serial,
-                               (int)version->path->text_bytes, version->path->text, (unsigned long long)version->version,
-                               version->trash == NULL ? "current" : "trash", (unsigned long long)version->size_bytes,
-                               version->file.blocks_count);
+                               (int)version->path->text_bytes, version->path->text,
+                               (unsigned long long)version->version, version->trash == NULL ? "current" : "trash",
+                               (unsigned long long)version->size_bytes, version->file.blocks_count);
         assert_true((version->trash == NULL) == (version->path->current == version));
         for (uint32_t i = 0; i < version->file.blocks_count; i++) {
             const struct meta_block *block = meta_blockmap_block(&r.n.meta->map, version->file.blocks[i]);
 
-            at += (size_t)snprintf(text + at, room - at, " %u/%u/%x", block->generation, block->length_bytes, block->crc32c);
+            at += (size_t)snprintf(text + at, room - at, " %u/%u/%x", block->generation, block->length_bytes,
+                                   block->crc32c);
         }
         at += (size_t)snprintf(text + at, room - at, "\n");
     }
@@ -268,7 +272,8 @@ static void change(unsigned i)
     (void)snprintf(other, sizeof other, "x/a-path-that-is-as-long-as-many-are/%04u", i * 91 % 1500);
     switch (i % 5) {
     case 0: {
-        const struct dfs_m_move move = {.operation = crig_operation(&r), .path = dfs_text_of(path), .to_path = dfs_text_of(other)};
+        const struct dfs_m_move move = {
+            .operation = crig_operation(&r), .path = dfs_text_of(path), .to_path = dfs_text_of(other)};
 
         crig_send(&r, ann, DFS_MSG_MOVE, &move);
         break;
@@ -330,7 +335,8 @@ static void changes_made_during_a_checkpoint_are_neither_lost_nor_doubled(void *
     }
 }
 
-/* At any operation of the disk the process dies, while a checkpoint is being written: the old one or the new one, never neither. */
+/* At any operation of the disk the process dies, while a checkpoint is being written: the old one or the
+ * new one, never neither. */
 static void a_crash_at_any_point_of_a_checkpoint_leaves_the_state(void **state)
 {
     char *before;
@@ -392,11 +398,13 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_checkpoint_is_written_published_and_read, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_newest_two_are_kept_with_what_follows_them, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_bad_checkpoint_is_passed_over_for_the_one_before, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(without_a_believable_checkpoint_and_its_journal_there_is_no_start, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(without_a_believable_checkpoint_and_its_journal_there_is_no_start, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(it_comes_by_itself_after_so_much_journal, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_checkpoint_that_fails_harms_nobody, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_stop_leaves_a_checkpoint_and_answers_nobody_after, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(changes_made_during_a_checkpoint_are_neither_lost_nor_doubled, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(changes_made_during_a_checkpoint_are_neither_lost_nor_doubled, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(a_crash_at_any_point_of_a_checkpoint_leaves_the_state, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_expired_during_a_checkpoint_stays_away, set_up, tear_down),
     };

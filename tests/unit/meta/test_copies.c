@@ -1,4 +1,5 @@
-/* Copies under way: what happens when an end of one goes, fails, is slow or not needed any more; bad copies; and a storm of all of that. */
+/* Copies under way: what happens when an end of one goes, fails, is slow or not needed any more; bad copies;
+ * and a storm of all of that. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -265,7 +266,8 @@ static void full_nodes_get_nothing_until_there_is_room(void **state)
     start(4, 5);
     r.nodes[2].dead = true;
     nrig_live(&r, 10 * I);
-    /* The puppet does not count what it stores, so the room seems to stay the same: but never more than one at a time is promised. */
+    /* The puppet does not count what it stores, so the room seems to stay the same: but never more than one
+     * at a time is promised. */
     assert_in_range(r.meta->nodes->counters.copies_done, 1, 5);
     r.nodes[3].free_bytes = 50000000;
     nrig_live(&r, 2 * I);
@@ -337,11 +339,15 @@ static void storm_event(uint32_t files)
             const meta_block_no no = meta_block_find(r.meta, &id);
             unsigned good = 0;
 
-            for (meta_copy_no c = no == 0 ? 0 : meta_blockmap_block(&r.meta->map, no)->copies; c != 0; c = meta_blockmap_copy(&r.meta->map, c)->next)
+            meta_copy_no c = no == 0 ? 0 : meta_blockmap_block(&r.meta->map, no)->copies;
+
+            for (; c != 0; c = meta_blockmap_copy(&r.meta->map, c)->next)
                 good += (meta_blockmap_copy(&r.meta->map, c)->flags & META_COPY_BAD) == 0;
             if (good >= 3 && dead == 0) {
-                struct dfs_w_change change = {.kind = DFS_CHANGE_BAD, .block = block, .length_bytes = 100000 + block.index};
-                const struct dfs_m_block_events events = {.first = ++node->change, .changes = &change, .changes_count = 1};
+                struct dfs_w_change change = {
+                    .kind = DFS_CHANGE_BAD, .block = block, .length_bytes = 100000 + block.index};
+                const struct dfs_m_block_events events = {
+                    .first = ++node->change, .changes = &change, .changes_count = 1};
 
                 nrig_send(&r, n, DFS_MSG_BLOCK_EVENTS, &events);
             }

@@ -75,7 +75,8 @@ static void late_and_replayed_ones_change_nothing(void **state)
 static void forged_ones_change_nothing(void **state)
 {
     const struct dfs_addr from = {.port = 6};
-    struct dfs_m_heartbeat beat = {.node = r.nodes[0].id, .incarnation = r.nodes[0].incarnation, .sequence = 1000, .fenced = 1};
+    struct dfs_m_heartbeat beat = {
+        .node = r.nodes[0].id, .incarnation = r.nodes[0].incarnation, .sequence = 1000, .fenced = 1};
     uint8_t bytes[DFS_DATAGRAM_BYTES_MAX];
     size_t count = dfs_datagram_encode(DFS_MSG_HEARTBEAT, &beat, &r.nodes[1].heartbeat_mac, bytes);
     const struct meta_node *node = meta_node_by_id(r.meta, &r.nodes[0].id);

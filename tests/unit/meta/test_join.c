@@ -274,7 +274,8 @@ static void an_inventory_that_does_not_add_up_removes_nothing(void **state)
         new_process(2);
         assert_int_equal(nrig_join(&r, 2), DFS_OK);
         for (uint32_t i = 0; i < 100; i++) {
-            stored[i] = (struct dfs_w_stored){.block = r.nodes[2].blocks[i].block, .length_bytes = r.nodes[2].blocks[i].length_bytes};
+            stored[i] = (struct dfs_w_stored){.block = r.nodes[2].blocks[i].block,
+                                              .length_bytes = r.nodes[2].blocks[i].length_bytes};
             end.digest ^= dfs_block_digest(&stored[i].block, stored[i].length_bytes);
         }
         end.pages += fault == 1;
@@ -306,7 +307,8 @@ static struct dfs_w_change change_of(enum dfs_change kind, const struct nrig_blo
         .kind = (uint8_t)kind, .block = block->block, .length_bytes = block->length_bytes, .crc32c = block->crc32c};
 }
 
-/* The inventory is as of change N: what is numbered above N comes on top of it, in whatever order the two arrive. */
+/* The inventory is as of change N: what is numbered above N comes on top of it, in whatever order the two
+ * arrive. */
 static void changes_before_the_end_of_the_inventory_are_kept(void **state)
 {
     const uint16_t on_01[] = {0, 1};
@@ -320,7 +322,7 @@ static void changes_before_the_end_of_the_inventory_are_kept(void **state)
     (void)nrig_commit(&r, 3, 2, on_01, 2);
     assert_int_equal(nrig_join(&r, 2), DFS_OK);
     block = nrig_block(&r, 0, 0);
-    changes[0] = change_of(DFS_CHANGE_ADDED, &block); /* number 2: in the inventory or not, it says; here: not any more */
+    changes[0] = change_of(DFS_CHANGE_ADDED, &block); /* number 2: the inventory says, and it has not got it */
     block = nrig_block(&r, 0, 1);
     changes[1] = change_of(DFS_CHANGE_ADDED, &block);
     block = nrig_block(&r, 0, 2);
@@ -478,6 +480,8 @@ static void keys_change_and_both_are_accepted(void **state)
     in = fake_expect(&r.f, r.nodes[0].conn, DFS_MSG_KEYS_UPDATE);
     assert_int_equal(in.body->keys_update.grant_keys_count, 2);
     assert_int_equal(in.body->keys_update.grant_keys[1].key_id, 2);
+    assert_int_equal(meta_nodes_key_id(r.meta), 1); /* not signed with before all have heard of it */
+    nrig_live(&r, I);
     assert_int_equal(meta_nodes_key_id(r.meta), 2);
     assert_true(meta_nodes_receipt_check(r.meta, &receipt, &node));
     receipt.length_bytes++;
@@ -486,9 +490,11 @@ static void keys_change_and_both_are_accepted(void **state)
     meta_nodes_rotate_key(r.meta);
     fake_tick(&r.f);
     fake_disk_run(&r.f);
+    nrig_live(&r, I);
     assert_false(meta_nodes_receipt_check(r.meta, &receipt, &node)); /* two are accepted, not three */
 
-    /* A receipt of an older life verifies under that life's key: who counts it must ask whether it is present. */
+    /* A receipt of an older life verifies under that life's key: who counts it must ask whether it is
+     * present. */
     nrig_restart(&r);
     assert_int_equal(meta_nodes_key_id(r.meta), 3);
     receipt.key_id = 3;

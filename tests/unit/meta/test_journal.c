@@ -1,5 +1,6 @@
 /*
- * What survives: batches, torn tails, damage, failing disks, restarts. Empty files are put, so no data server is needed.
+ * What survives: batches, torn tails, damage, failing disks, restarts. Empty files are put, so no data server
+ * is needed.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -29,15 +30,18 @@ static const char *dump(void)
     size_t at = 0;
 
     text[0] = '\0';
-    for (const struct meta_path *path = meta_namespace_seek(ns, "", 0, false); path != NULL; path = meta_namespace_next(path))
-        at += (size_t)snprintf(text + at, sizeof text - at, "%s%.*s=%llu", at == 0 ? "" : " ", (int)path->text_bytes, path->text,
-                               (unsigned long long)path->current->version);
-    dfs_list_each(link, &ns->versions) {
+    for (const struct meta_path *path = meta_namespace_seek(ns, "", 0, false); path != NULL;
+         path = meta_namespace_next(path))
+        at += (size_t)snprintf(text + at, sizeof text - at, "%s%.*s=%llu", at == 0 ? "" : " ", (int)path->text_bytes,
+                               path->text, (unsigned long long)path->current->version);
+    dfs_list_each(link, &ns->versions)
+    {
         const struct meta_version *version = dfs_container_of(link, struct meta_version, all);
 
         if (version->trash != NULL)
-            at += (size_t)snprintf(text + at, sizeof text - at, "%s%.*s~%llu", at == 0 ? "" : " ", (int)version->path->text_bytes,
-                                   version->path->text, (unsigned long long)version->version);
+            at += (size_t)snprintf(text + at, sizeof text - at, "%s%.*s~%llu", at == 0 ? "" : " ",
+                                   (int)version->path->text_bytes, version->path->text,
+                                   (unsigned long long)version->version);
     }
     return text;
 }
@@ -119,7 +123,8 @@ static unsigned batches_of(const uint8_t *bytes, size_t count, size_t *ret_at, u
     unsigned batches = 0;
     struct meta_batch batch;
 
-    for (size_t at = 0; at < count && meta_batch_parse(bytes + at, count - at, META_MAGIC_JOURNAL, &batch) == META_BATCH_GOOD;
+    for (size_t at = 0;
+         at < count && meta_batch_parse(bytes + at, count - at, META_MAGIC_JOURNAL, &batch) == META_BATCH_GOOD;
          at += meta_batch_room(batch.bytes)) {
         assert_true(batches < at_max);
         ret_at[batches++] = at;
@@ -127,9 +132,10 @@ static unsigned batches_of(const uint8_t *bytes, size_t count, size_t *ret_at, u
     return batches;
 }
 
-/* Scan ----------------------------------------------------------------------------------------------------------------------- */
+/* Scan --------------------------------------------------------------------------------------------------- */
 
-static enum meta_scan_verdict scan(struct meta_scan *s, uint64_t number, uint64_t synced, uint64_t epoch, uint64_t own, uint64_t limit)
+static enum meta_scan_verdict scan(struct meta_scan *s, uint64_t number, uint64_t synced, uint64_t epoch, uint64_t own,
+                                   uint64_t limit)
 {
     const struct meta_batch batch = {.number = number, .synced = synced, .epoch = epoch, .own = own};
 
@@ -167,7 +173,8 @@ static void a_later_life_overrules_the_tail_it_has_cut(void **state)
 
     (void)state;
     assert_int_equal(scan(&s, 1, 0, 1, 1, 2), META_SCAN_APPLY);
-    assert_int_equal(scan(&s, 2, 1, 1, 1, 2), META_SCAN_SKIP); /* readable again, but life 2 has gone on without it */
+    /* readable again, but life 2 has gone on without it */
+    assert_int_equal(scan(&s, 2, 1, 1, 1, 2), META_SCAN_SKIP);
     assert_int_equal(scan(&s, 1, 0, 2, 2, UINT64_MAX), META_SCAN_SKIP); /* carried, and known */
     assert_int_equal(scan(&s, 2, 1, 2, 2, UINT64_MAX), META_SCAN_APPLY);
     /* Had nobody told us about the cut, life 2's next batch would give it away. */
@@ -196,7 +203,7 @@ static void a_batch_with_any_bit_wrong_is_bad(void **state)
     }
 }
 
-/* Lives ---------------------------------------------------------------------------------------------------------------------- */
+/* Lives -------------------------------------------------------------------------------------------------- */
 
 static void all_that_was_answered_is_there_after_a_restart(void **state)
 {
@@ -294,7 +301,7 @@ static void a_peer_that_pipelines_too_much_is_not_read(void **state)
     assert_int_equal(answers, 201);
 }
 
-/* Damage --------------------------------------------------------------------------------------------------------------------- */
+/* Damage ------------------------------------------------------------------------------------------------- */
 
 static void a_tail_torn_at_any_byte_is_cut_and_nothing_else(void **state)
 {
@@ -312,7 +319,8 @@ static void a_tail_torn_at_any_byte_is_cut_and_nothing_else(void **state)
     assert_int_equal(batches, 3); /* START, a, b */
     const size_t whole = disk.count[0];
 
-    assert_int_equal(meta_batch_parse(disk.bytes[0] + at[2], whole - at[2], META_MAGIC_JOURNAL, &last), META_BATCH_GOOD);
+    assert_int_equal(meta_batch_parse(disk.bytes[0] + at[2], whole - at[2], META_MAGIC_JOURNAL, &last),
+                     META_BATCH_GOOD);
     const size_t end = at[2] + META_BATCH_HEADER_BYTES + last.bytes;
 
     for (size_t cut = at[2]; cut < whole; cut++) {
@@ -444,7 +452,8 @@ static void a_disk_that_fails_ends_the_service_and_no_promise(void **state)
     }
 }
 
-/* The process dies with the first n operations of the disk done: whatever had been answered is there, whatever had not may be. */
+/* The process dies with the first n operations of the disk done: whatever had been answered is there,
+ * whatever had not may be. */
 static void a_crash_after_any_disk_operation_loses_nothing_answered(void **state)
 {
     (void)state;

@@ -1,4 +1,5 @@
-/* The KeyRing: a balanced tree under any order of joins and leaves, against a naive model; proportion; minimal movement. */
+/* The KeyRing: a balanced tree under any order of joins and leaves, against a naive model; proportion;
+ * minimal movement. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -38,7 +39,7 @@ struct model {
     struct model_position {
         uint64_t hash;
         uint16_t index;
-    } *positions;
+    } * positions;
     size_t count;
 };
 
@@ -133,7 +134,8 @@ static unsigned log2_of(size_t count)
     return log;
 }
 
-/* What ruins a plain binary tree: ten thousand joins in ascending order of position, with leaves in between. */
+/* What ruins a plain binary tree: ten thousand joins in ascending order of position, with leaves in
+ * between. */
 static void ten_thousand_sorted_joins_keep_it_logarithmic(void **state)
 {
     struct dfs_keyring ring;
@@ -175,7 +177,8 @@ static void positions_follow_capacity(void **state)
         uint64_t capacity;
         uint32_t positions;
     } rows[] = {
-        {10 * GB, 64}, {20 * GB, 128}, {5 * GB, 31}, {15 * GB, 95}, {GB, 6}, {1, 4}, {0, 4}, {10000 * GB, 1024}, {UINT64_MAX, 1024},
+        {10 * GB, 64}, {20 * GB, 128}, {5 * GB, 31},       {15 * GB, 95},      {GB, 6},
+        {1, 4},        {0, 4},         {10000 * GB, 1024}, {UINT64_MAX, 1024},
     };
     struct dfs_keyring ring;
 

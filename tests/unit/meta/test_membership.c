@@ -8,7 +8,7 @@
 
 #include "core/meta/membership.h"
 
-#define I 1000u /* an interval */
+#define I 1000u  /* an interval */
 #define H 50000u /* the last heartbeat */
 
 /* An ACTIVE member that was heard at H. */
@@ -32,14 +32,10 @@ static void boundaries_of_time(void **state)
         enum dfs_node_state state;
         dfs_time_ns deadline;
     } rows[] = {
-        {H, DFS_NODE_ACTIVE, H + 1500},
-        {H + 1000, DFS_NODE_ACTIVE, H + 1500},
-        {H + 1499, DFS_NODE_ACTIVE, H + 1500},
-        {H + 1500, DFS_NODE_SUSPECT, H + 2500},
-        {H + 2000, DFS_NODE_SUSPECT, H + 2500},
-        {H + 2499, DFS_NODE_SUSPECT, H + 2500},
-        {H + 2500, DFS_NODE_EVICTED, H + 2500},
-        {H + 9999, DFS_NODE_EVICTED, H + 2500},
+        {H, DFS_NODE_ACTIVE, H + 1500},         {H + 1000, DFS_NODE_ACTIVE, H + 1500},
+        {H + 1499, DFS_NODE_ACTIVE, H + 1500},  {H + 1500, DFS_NODE_SUSPECT, H + 2500},
+        {H + 2000, DFS_NODE_SUSPECT, H + 2500}, {H + 2499, DFS_NODE_SUSPECT, H + 2500},
+        {H + 2500, DFS_NODE_EVICTED, H + 2500}, {H + 9999, DFS_NODE_EVICTED, H + 2500},
     };
     const struct meta_member member = active();
 
@@ -73,27 +69,27 @@ static void facts_and_the_states_that_they_mean(void **state)
         enum dfs_node_state state;
     } rows[] = {
         {"", 0, DFS_NODE_EVICTED},
-        {"tbsl", 0, DFS_NODE_EVICTED},          /* a life that was ended stays so */
-        {"po", 0, DFS_NODE_JOINING},            /* JOINED has not left: nothing is expected */
+        {"tbsl", 0, DFS_NODE_EVICTED}, /* a life that was ended stays so */
+        {"po", 0, DFS_NODE_JOINING},   /* JOINED has not left: nothing is expected */
         {"po", 99 * I, DFS_NODE_JOINING},
         {"pl", 0, DFS_NODE_JOINING},
-        {"ptl", 0, DFS_NODE_JOINING},           /* no heartbeat yet */
-        {"pbl", 0, DFS_NODE_JOINING},           /* no inventory yet */
-        {"ptb", 0, DFS_NODE_JOINING},           /* no connection */
+        {"ptl", 0, DFS_NODE_JOINING}, /* no heartbeat yet */
+        {"pbl", 0, DFS_NODE_JOINING}, /* no inventory yet */
+        {"ptb", 0, DFS_NODE_JOINING}, /* no connection */
         {"ptbl", 0, DFS_NODE_ACTIVE},
-        {"ptbl", 1500, DFS_NODE_JOINING},       /* not the right moment to begin */
+        {"ptbl", 1500, DFS_NODE_JOINING}, /* not the right moment to begin */
         {"pl", 2499, DFS_NODE_JOINING},
-        {"pl", 2500, DFS_NODE_EVICTED},         /* JOINED counts as the first sign of life */
-        {"ptbs", 0, DFS_NODE_SUSPECT},          /* the connection broke */
+        {"pl", 2500, DFS_NODE_EVICTED}, /* JOINED counts as the first sign of life */
+        {"ptbs", 0, DFS_NODE_SUSPECT},  /* the connection broke */
         {"ptbs", 2499, DFS_NODE_SUSPECT},
-        {"ptbslf", 0, DFS_NODE_ACTIVE},         /* fenced: a member, but no target (rights) */
+        {"ptbslf", 0, DFS_NODE_ACTIVE}, /* fenced: a member, but no target (rights) */
         {"ptbld", 0, DFS_NODE_DRAINING},
-        {"ptbsd", 2000, DFS_NODE_DRAINING},     /* stays out of the ring when it misses one */
+        {"ptbsd", 2000, DFS_NODE_DRAINING}, /* stays out of the ring when it misses one */
         {"ptbsd", 2500, DFS_NODE_EVICTED},
         {"ptbslL", 0, DFS_NODE_MAINTENANCE},
         {"ptbsL", 2 * I + 999, DFS_NODE_MAINTENANCE}, /* heartbeats do not matter */
         {"ptbsL", 5 * I - 1, DFS_NODE_MAINTENANCE},
-        {"ptbsL", 5 * I, DFS_NODE_EVICTED},     /* its time is over */
+        {"ptbsL", 5 * I, DFS_NODE_EVICTED}, /* its time is over */
         {"ptbsldL", 0, DFS_NODE_MAINTENANCE},
     };
 
@@ -123,23 +119,27 @@ static void heartbeats_new_again_late_and_stale(void **state)
         uint64_t sequence;
         enum meta_heard heard;
         dfs_time_ns heard_at; /* afterwards */
-    } rows[] = {
-        {7, 11, META_HEARD_NEW, H + 1},
-        {7, 11, META_HEARD_AGAIN, H + 1},      /* repeated at I/4: acknowledged again, counts once */
-        {7, 10, META_HEARD_LATE, H + 1},       /* overtaken on the way */
-        {7, 1, META_HEARD_LATE, H + 1},        /* replayed */
-        {6, 99, META_HEARD_STALE, H + 1},      /* of an older life */
-        {8, 1, META_HEARD_STALE, H + 1},       /* of one that was not given */
-        {7, 500, META_HEARD_NEW, H + 8},       /* after losses */
-        {7, 11, META_HEARD_LATE, H + 8},
-        {7, UINT64_MAX, META_HEARD_NEW, H + 10},
-        {7, 0, META_HEARD_LATE, H + 10},
-    };
+    } rows
+        [] =
+            {
+                {7, 11, META_HEARD_NEW, H + 1},
+                {7, 11, META_HEARD_AGAIN, H + 1}, /* repeated at I/4: acknowledged again, counts once */
+                {7, 10, META_HEARD_LATE, H + 1},  /* overtaken on the way */
+                {7, 1, META_HEARD_LATE, H + 1},   /* replayed */
+                {6, 99, META_HEARD_STALE, H + 1}, /* of an older life */
+                {8, 1, META_HEARD_STALE, H + 1},  /* of one that was not given */
+                {7, 500, META_HEARD_NEW, H + 8},  /* after losses */
+                {7, 11, META_HEARD_LATE, H + 8},
+                {7, UINT64_MAX, META_HEARD_NEW, H + 10},
+                {7, 0, META_HEARD_LATE, H + 10},
+            };
     struct meta_member member = active();
 
     (void)state;
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        assert_int_equal(meta_member_hear(&member, rows[i].incarnation, rows[i].sequence, false, H + i + (i < 6 ? 1 : 2)), rows[i].heard);
+        assert_int_equal(
+            meta_member_hear(&member, rows[i].incarnation, rows[i].sequence, false, H + i + (i < 6 ? 1 : 2)),
+            rows[i].heard);
         assert_int_equal(member.heard_at, rows[i].heard_at);
     }
     member.present = false;
@@ -230,15 +230,23 @@ static void the_brake_needs_a_share_and_a_number(void **state)
         uint32_t gone, before, share_ppb, nodes_min;
         bool pulls;
     } rows[] = {
-        {3, 5, 400000000, 3, true},   {2, 5, 400000000, 3, false},   {2, 5, 400000000, 2, false}, /* 40 % is not more than 40 % */
-        {3, 7, 400000000, 3, true},   {3, 8, 400000000, 3, false},   {0, 0, 400000000, 1, false},
-        {1, 1, 400000000, 1, true},   {4096, 4096, 1000000000, 3, false}, /* a share of 1: never */
-        {1, 4096, 0, 1, true},        {1639, 4096, 400000000, 3, true}, {1638, 4096, 400000000, 3, false},
+        {3, 5, 400000000, 3, true},
+        {2, 5, 400000000, 3, false},
+        {2, 5, 400000000, 2, false}, /* 40 % is not more than 40 % */
+        {3, 7, 400000000, 3, true},
+        {3, 8, 400000000, 3, false},
+        {0, 0, 400000000, 1, false},
+        {1, 1, 400000000, 1, true},
+        {4096, 4096, 1000000000, 3, false}, /* a share of 1: never */
+        {1, 4096, 0, 1, true},
+        {1639, 4096, 400000000, 3, true},
+        {1638, 4096, 400000000, 3, false},
     };
 
     (void)state;
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
-        assert_int_equal(meta_brake_pulls(rows[i].gone, rows[i].before, rows[i].share_ppb, rows[i].nodes_min), rows[i].pulls);
+        assert_int_equal(meta_brake_pulls(rows[i].gone, rows[i].before, rows[i].share_ppb, rows[i].nodes_min),
+                         rows[i].pulls);
 }
 
 int main(void)

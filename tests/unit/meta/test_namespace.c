@@ -69,14 +69,17 @@ static const char *dump(void)
     size_t at = 0;
 
     text[0] = '\0';
-    for (const struct meta_path *path = meta_namespace_seek(&ns, "", 0, false); path != NULL; path = meta_namespace_next(path))
-        at += (size_t)snprintf(text + at, sizeof text - at, "%s%.*s=%llu", at == 0 ? "" : " ", (int)path->text_bytes, path->text,
-                               (unsigned long long)path->current->version);
-    dfs_list_each(link, &ns.trash) {
+    for (const struct meta_path *path = meta_namespace_seek(&ns, "", 0, false); path != NULL;
+         path = meta_namespace_next(path))
+        at += (size_t)snprintf(text + at, sizeof text - at, "%s%.*s=%llu", at == 0 ? "" : " ", (int)path->text_bytes,
+                               path->text, (unsigned long long)path->current->version);
+    dfs_list_each(link, &ns.trash)
+    {
         const struct meta_version *version = dfs_container_of(link, struct meta_trash, by_age)->version;
 
-        at += (size_t)snprintf(text + at, sizeof text - at, "%s%.*s~%llu", at == 0 ? "" : " ", (int)version->path->text_bytes,
-                               version->path->text, (unsigned long long)version->version);
+        at +=
+            (size_t)snprintf(text + at, sizeof text - at, "%s%.*s~%llu", at == 0 ? "" : " ",
+                             (int)version->path->text_bytes, version->path->text, (unsigned long long)version->version);
     }
     return text;
 }
@@ -87,12 +90,32 @@ static void paths_are_utf8_without_traps(void **state)
         const char *path;
         bool ok;
     } cases[] = {
-        {"a", true},          {"a/b", true},        {"a b/c.d", true},    {"...", true},           {"a/.b", true},
+        {"a", true},
+        {"a/b", true},
+        {"a b/c.d", true},
+        {"...", true},
+        {"a/.b", true},
         {"\xc3\xa4/\xe2\x82\xac/\xf0\x9f\x98\x80", true},
-        {"", false},          {"/a", false},        {"a/", false},        {"a//b", false},         {".", false},
-        {"..", false},        {"a/./b", false},     {"a/..", false},      {"../a", false},         {"/", false},
-        {"a\nb", false},      {"a\x7f", false},     {"\xff", false},      {"\xc0\xaf", false},     {"\xe0\x80\xaf", false},
-        {"\xed\xa0\x80", false}, {"\xf4\x90\x80\x80", false}, {"\xc3", false}, {"a\xe2\x82", false}, {"\x80", false},
+        {"", false},
+        {"/a", false},
+        {"a/", false},
+        {"a//b", false},
+        {".", false},
+        {"..", false},
+        {"a/./b", false},
+        {"a/..", false},
+        {"../a", false},
+        {"/", false},
+        {"a\nb", false},
+        {"a\x7f", false},
+        {"\xff", false},
+        {"\xc0\xaf", false},
+        {"\xe0\x80\xaf", false},
+        {"\xed\xa0\x80", false},
+        {"\xf4\x90\x80\x80", false},
+        {"\xc3", false},
+        {"a\xe2\x82", false},
+        {"\x80", false},
     };
     char longest[DFS_PATH_BYTES_MAX + 1];
 
@@ -204,14 +227,15 @@ static void assign(const struct assignment *a)
         trash(version, a->path, a->number);
 }
 
-/* As checkpoints do it: each file as it was at some moment after the beginning, in the order of moments; then the whole history. */
+/* As checkpoints do it: each file as it was at some moment after the beginning, in the order of moments;
+ * then the whole history. */
 static void any_mixture_of_moments_and_the_history_end_alike(void **state)
 {
     static const struct assignment history[] = {
-        {1, "a", true, 1},  {2, "b", true, 2},                        /* before the checkpoint begins */
-        {2, "b", false, 2}, {1, "b", true, 3},                        /* a is moved over b */
-        {3, "a", true, 4},  {3, "a", false, 4}, {2, "b", true, 0},    /* put; removed; ... */
-        {1, "b", false, 3}, {2, "b", true, 5},                        /* b is restored */
+        {1, "a", true, 1},  {2, "b", true, 2},                     /* before the checkpoint begins */
+        {2, "b", false, 2}, {1, "b", true, 3},                     /* a is moved over b */
+        {3, "a", true, 4},  {3, "a", false, 4}, {2, "b", true, 0}, /* put; removed; ... */
+        {1, "b", false, 3}, {2, "b", true, 5},                     /* b is restored */
         {2, "c", true, 6},  {3, "c", true, 7},  {2, "c", false, 6},
     };
     enum { BEGIN = 2, END = sizeof history / sizeof history[0] };

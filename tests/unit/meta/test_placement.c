@@ -31,7 +31,8 @@ static void members(const char *zones)
     allowed = UINT64_MAX;
 }
 
-static uint32_t choose(uint64_t hash, uint32_t count, const uint16_t *holders, uint32_t holders_count, uint16_t *ret_nodes)
+static uint32_t choose(uint64_t hash, uint32_t count, const uint16_t *holders, uint32_t holders_count,
+                       uint16_t *ret_nodes)
 {
     const struct dfs_placement_rule rule = {.eligible = eligible, .holders = holders, .holders_count = holders_count};
 
@@ -58,9 +59,9 @@ static void nodes_are_distinct_and_zones_are_used_first(void **state)
         uint32_t found;
         unsigned distinct_zones;
     } rows[] = {
-        {"aaaaa", 3, 3, 1}, {"abc", 3, 3, 3},       {"abcabc", 3, 3, 3},    {"aabb", 3, 3, 2},    {"aaaaaaab", 2, 2, 2},
-        {"ab", 3, 2, 2},    {"a", 1, 1, 1},         {"", 3, 0, 0},          {"abcdefghi", 9, 9, 9}, {"aaabbbccc", 9, 9, 3},
-        {"abcdef", 0, 0, 0}, {"aaaaaaaaaaaaaaaab", 9, 9, 2},
+        {"aaaaa", 3, 3, 1},     {"abc", 3, 3, 3},       {"abcabc", 3, 3, 3}, {"aabb", 3, 3, 2},
+        {"aaaaaaab", 2, 2, 2},  {"ab", 3, 2, 2},        {"a", 1, 1, 1},      {"", 3, 0, 0},
+        {"abcdefghi", 9, 9, 9}, {"aaabbbccc", 9, 9, 3}, {"abcdef", 0, 0, 0}, {"aaaaaaaaaaaaaaaab", 9, 9, 2},
     };
     struct sequence sequence = {5};
 

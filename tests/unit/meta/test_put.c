@@ -48,7 +48,7 @@ static uint32_t blocks_stored(void)
     return blocks;
 }
 
-/* The way of a file ------------------------------------------------------------------------------------------------------------ */
+/* The way of a file -------------------------------------------------------------------------------------- */
 
 static void a_file_is_cut_placed_stored_committed_and_read(void **state)
 {
@@ -105,7 +105,8 @@ static void a_large_file_comes_in_pages(void **state)
     crig_store_all(&r);
     assert_true(r.upload.receipts_count > DFS_RECEIPT_PAGE_MAX);
     assert_int_equal(crig_commit(&r, ann, NULL), DFS_OK);
-    assert_int_equal(crig_place(&r, ann, 64, 1, 1, NULL, 0), DFS_LEASE_EXPIRED); /* nothing to place any more */
+    /* nothing to place any more */
+    assert_int_equal(crig_place(&r, ann, 64, 1, 1, NULL, 0), DFS_LEASE_EXPIRED);
     nrig_assert_quiet(&r.n);
 }
 
@@ -133,7 +134,7 @@ static void a_stream_of_unknown_size_is_placed_as_it_goes(void **state)
     assert_int_equal(in.body->get_plan.plan_count, 1);
 }
 
-/* Said twice -------------------------------------------------------------------------------------------------------------------- */
+/* Said twice --------------------------------------------------------------------------------------------- */
 
 static void the_same_operation_opens_one_upload(void **state)
 {
@@ -174,7 +175,7 @@ static void the_same_placement_is_granted_again(void **state)
     assert_int_equal(crig_place(&r, ann, 4, 1, 1, NULL, 0), DFS_BAD_REQUEST);
 }
 
-/* What is believed --------------------------------------------------------------------------------------------------------------- */
+/* What is believed --------------------------------------------------------------------------------------- */
 
 static void receipts_are_believed_under_their_nodes_mac_only(void **state)
 {
@@ -277,7 +278,8 @@ static void all_means_all_and_quorum_a_majority(void **state)
     const struct dfs_block_id id = {.file = block.file, .index = block.index, .generation = block.generation};
     const meta_block_no number = meta_block_find(r.n.meta, &id);
 
-    assert_int_equal(meta_blockmap_block(&r.n.meta->map, number)->copies_count, 3); /* the rest was repair's */
+    /* the rest was repair's */
+    assert_int_equal(meta_blockmap_block(&r.n.meta->map, number)->copies_count, 3);
 }
 
 static void undurable_copies_count_only_when_that_was_asked_for(void **state)
@@ -322,7 +324,7 @@ static void nodes_that_disagree_about_the_bytes_prove_nothing(void **state)
     assert_int_equal(blocks_stored(), 3); /* what was placed in vain is gone */
 }
 
-/* Nodes that go --------------------------------------------------------------------------------------------------------------------- */
+/* Nodes that go ------------------------------------------------------------------------------------------ */
 
 static void a_node_evicted_before_the_commit_does_not_count(void **state)
 {
@@ -412,7 +414,7 @@ static void too_few_nodes_are_said_at_once(void **state)
     assert_int_equal(crig_open(&r, ann, &open), DFS_OK);
 }
 
-/* Conditions ------------------------------------------------------------------------------------------------------------------------- */
+/* Conditions --------------------------------------------------------------------------------------------- */
 
 static void preconditions_are_tested_at_the_commit(void **state)
 {
@@ -446,7 +448,7 @@ static void preconditions_are_tested_at_the_commit(void **state)
     assert_int_equal(crig_version(&r, ann, "a"), 3);
 }
 
-/* Ends ------------------------------------------------------------------------------------------------------------------------------- */
+/* Ends --------------------------------------------------------------------------------------------------- */
 
 static void an_upload_without_a_sign_of_life_is_given_up_for_good(void **state)
 {
@@ -592,7 +594,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(undurable_copies_count_only_when_that_was_asked_for, set_up, tear_down),
         cmocka_unit_test_setup_teardown(nodes_that_disagree_about_the_bytes_prove_nothing, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_node_evicted_before_the_commit_does_not_count, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_node_that_came_back_counts_when_its_inventory_has_the_block, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_node_that_came_back_counts_when_its_inventory_has_the_block, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(a_node_that_came_back_empty_does_not, set_up, tear_down),
         cmocka_unit_test_setup_teardown(too_few_nodes_are_said_at_once, set_up, tear_down),
         cmocka_unit_test_setup_teardown(preconditions_are_tested_at_the_commit, set_up, tear_down),

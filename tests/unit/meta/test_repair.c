@@ -1,4 +1,5 @@
-/* Repair as a pure function: who goes first, limits, waiting without searching, and accounts that always come out even. */
+/* Repair as a pure function: who goes first, limits, waiting without searching, and accounts that always come
+ * out even. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -230,7 +231,9 @@ static void limits_hold_for_sources_targets_and_in_total(void **state)
     /* They all get through. */
     for (unsigned rounds = 0; w.repair.under > 0; rounds++) {
         assert_in_range(rounds, 0, 100);
-        finish(w.repair.copyings[rounds % 5]->block != 0 ? w.repair.copyings[rounds % 5] : w.repair.copyings[(rounds + 1) % 5], DFS_OK);
+        finish(w.repair.copyings[rounds % 5]->block != 0 ? w.repair.copyings[rounds % 5]
+                                                         : w.repair.copyings[(rounds + 1) % 5],
+               DFS_OK);
         while (next(&action))
             continue;
     }
@@ -659,16 +662,17 @@ static void a_bad_copy_is_cleared_when_replaced(void **state)
     world_close();
 }
 
-/* S15, S31: what is kept spreads over zones; who goes often loses the copy; who cannot be asked is not part of it. */
+/* S15, S31: what is kept spreads over zones; who goes often loses the copy; who cannot be asked is not part
+ * of it. */
 static void trim_plans(void **state)
 {
     static const struct {
         const char *zones;
         const char *copies;
         uint8_t wanted;
-        const char *away;  /* nodes that take no orders */
-        const char *flaps; /* nodes that went lately */
-        const char *full;  /* nodes with least room */
+        const char *away;    /* nodes that take no orders */
+        const char *flaps;   /* nodes that went lately */
+        const char *full;    /* nodes with least room */
         const char *victims; /* NULL: no plan */
     } rows[] = {
         {"abcd", "012", 3, "", "", "", NULL},

@@ -1,5 +1,5 @@
 /* The cluster's CA: what it issues, what it refuses, and that nothing is issued twice. */
-#include "toy.h"
+#include "tests/unit/net_real/toy.h"
 
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>

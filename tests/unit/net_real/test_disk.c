@@ -1,5 +1,5 @@
 /* The disk verbs over a real directory: statuses, order on a name, batches of directory syncs, what is left behind. */
-#include "toy.h"
+#include "tests/unit/net_real/toy.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -214,7 +214,7 @@ static void more_than_there_is_is_no_space(void **state)
     if (toy.done.capacity_bytes >= op.length)
         skip();
     if (carry_out(&op) == DFS_OK)
-        skip(); /* a file system that cannot reserve */
+        skip();                                                                /* a file system that cannot reserve */
     assert_true(toy.done.status == DFS_NO_SPACE || toy.done.status == DFS_IO); /* IO: larger than any file may be */
     assert_int_equal(verb(DFS_DISK_LIST, NULL, NULL), DFS_OK);
     assert_int_equal(toy.done.count, 0);

@@ -1,5 +1,5 @@
 /* The host itself: clocks and deadlines, commands from here and elsewhere, datagrams, signals, the end. */
-#include "toy.h"
+#include "tests/unit/net_real/toy.h"
 
 #include <pthread.h>
 #include <signal.h>
@@ -29,15 +29,16 @@ static void start_client(struct toy *toy)
 
 static void a_deadline_is_kept(void **state)
 {
-    const dfs_time_ns wanted = dfs_real_mono() + 30 * DFS_MILLISECONDS;
+    dfs_time_ns wanted;
 
     (void)state;
     start_client(&data);
+    wanted = dfs_real_mono() + 30 * DFS_MILLISECONDS;
     data.deadline = wanted;
     dfs_real_command(data.real, 1, 2, NULL); /* a step, so that the deadline is heard of */
     TOY_UNTIL(data.seen[DFS_EV_TICK] == 1, &data, NULL, NULL);
     assert_true(data.mono >= wanted);
-    assert_true(data.mono < wanted + DFS_SECONDS); /* busy machines are late */
+    assert_true(data.mono < wanted + 10 * DFS_SECONDS); /* busy machines are late */
     assert_true(data.wall > UINT64_C(1700000000) * DFS_SECONDS);
     toy_for_ms(&data, NULL, 50);
     assert_int_equal(data.seen[DFS_EV_TICK], 1);
@@ -46,15 +47,17 @@ static void a_deadline_is_kept(void **state)
 
 static void a_later_deadline_is_not_ticked_early(void **state)
 {
+    dfs_time_ns wanted;
+
     (void)state;
     start_client(&data);
     data.deadline = dfs_real_mono() + 20 * DFS_MILLISECONDS;
     dfs_real_command(data.real, 1, 2, NULL);
-    data.deadline = dfs_real_mono() + 120 * DFS_MILLISECONDS; /* moved away: the timer that is set finds nothing due */
+    wanted = dfs_real_mono() + 120 * DFS_MILLISECONDS; /* moved away: the timer that is set finds nothing due */
+    data.deadline = wanted;
     dfs_real_command(data.real, 1, 2, NULL);
-    toy_for_ms(&data, NULL, 60);
-    assert_int_equal(data.seen[DFS_EV_TICK], 0);
     TOY_UNTIL(data.seen[DFS_EV_TICK] == 1, &data, NULL, NULL);
+    assert_true(data.mono >= wanted);
     toy_stop(&data);
 }
 

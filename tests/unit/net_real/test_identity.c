@@ -1,5 +1,5 @@
 /* Who is at the other end: nodes, clients, strangers, wrong roles, wrong clusters, resumed sessions, renewed certificates. */
-#include "toy.h"
+#include "tests/unit/net_real/toy.h"
 
 static struct toy_cluster home;
 static struct toy_cluster other;

@@ -1,5 +1,5 @@
 /* Local sources and sinks: files whole or not at all, pipes in order, functions of the program. */
-#include "toy.h"
+#include "tests/unit/net_real/toy.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>

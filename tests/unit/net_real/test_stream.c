@@ -1,5 +1,5 @@
 /* Streams: frames with bulk in place, back-pressure, limits, orderly and other ends, and the faults that tests set. */
-#include "toy.h"
+#include "tests/unit/net_real/toy.h"
 
 #include "net_real/limits.h"
 
@@ -437,8 +437,7 @@ static void a_filter_drops_one_frame(void **state)
 
 static void a_filter_delays_a_frame_and_those_behind(void **state)
 {
-    struct rule rule = {
-        .passing = DFS_FAULT_FRAME_OUT, .verdict = DFS_FAULT_DELAY, .delay = 100 * DFS_MILLISECONDS};
+    struct rule rule = {.passing = DFS_FAULT_FRAME_OUT, .verdict = DFS_FAULT_DELAY, .delay = 100 * DFS_MILLISECONDS};
     struct toy_conn *conn;
     dfs_time_ns begin;
 
@@ -699,6 +698,87 @@ static void what_is_queued_leaves_when_the_host_ends(void **state)
     assert_int_equal(meta.conns[0].status, DFS_OK);
 }
 
+static uint32_t drawn;
+
+static uint32_t draw(uint32_t below)
+{
+    drawn = drawn * 1664525 + 1013904223;
+    return (drawn >> 8) % below;
+}
+
+static void forget_slot(struct toy_conn *conn)
+{
+    dfs_buf_unref(conn->bulk);
+    memset(conn, 0, sizeof *conn);
+}
+
+/* One random thing that a machine may do to one of its connections. */
+static void do_something(struct toy *toy, struct toy *other, struct dfs_buf *buf)
+{
+    struct toy_conn *conn = &toy->conns[draw(16)];
+
+    if (conn->conn == 0) {
+        if (toy == &data)
+            (void)toy_connect(toy, other, draw(8) == 0 ? DFS_ROLE_AUTH : DFS_ROLE_META, NULL);
+        return;
+    }
+    switch (draw(8)) {
+    case 0:
+        toy->env.net->close(toy->env.ctx, conn->conn);
+        forget_slot(conn);
+        break;
+    case 1:
+        conn->hold = true;
+        break;
+    case 2:
+        conn->hold = false;
+        toy->env.net->resume(toy->env.ctx, conn->conn);
+        break;
+    case 3:
+        toy_send(toy, conn, "bulk", 4, buf, 1 + draw(200000));
+        break;
+    default:
+        toy_send(toy, conn, "small", draw(6), NULL, 0);
+        break;
+    }
+}
+
+static void free_closed(struct toy *toy)
+{
+    for (size_t i = 0; i < TOY_CONNS; i++)
+        if (toy->conns[i].closed)
+            forget_slot(&toy->conns[i]);
+}
+
+/* Whatever two machines do to their connections: no buffer is lost, no event comes for what is gone (the toy asserts). */
+static void streams_come_and_go(void **state)
+{
+    const struct dfs_fault_match everybody = {.addr = toy_loopback(0)};
+    struct dfs_buf *of_data = pattern(200000, 1);
+    struct dfs_buf *of_meta = dfs_buf_new(&meta.pool, 200000);
+
+    (void)state;
+    drawn = 1;
+    memset(of_meta->bytes, 0, 200000);
+    for (unsigned i = 0; i < 4000; i++) {
+        do_something(&data, &meta, of_data);
+        do_something(&meta, &data, of_meta);
+        if (draw(200) == 0)
+            (void)dfs_real_reset(draw(2) == 0 ? data.real : meta.real, &everybody);
+        if (draw(100) == 0)
+            assert_int_equal(dfs_real_cut(meta.real, &everybody, draw(2) == 0, draw(2) == 0), DFS_OK);
+        if (draw(4) == 0) {
+            (void)dfs_real_poll(data.real, 0);
+            (void)dfs_real_poll(meta.real, 0);
+        }
+        free_closed(&data);
+        free_closed(&meta);
+    }
+    assert_true(meta.seen[DFS_EV_RECV] > 0 && data.seen[DFS_EV_CLOSED] > 0);
+    dfs_buf_unref(of_data);
+    dfs_buf_unref(of_meta);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -735,6 +815,7 @@ int main(void)
         TEST(silent_strangers_do_not_keep_others_out),
         TEST(accepting_goes_on_when_descriptors_come_back),
         TEST(what_is_queued_leaves_when_the_host_ends),
+        TEST(streams_come_and_go),
     };
 
     return cmocka_run_group_tests_name("net_real/stream", tests, set_up_group, tear_down_group);

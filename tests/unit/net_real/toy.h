@@ -126,8 +126,8 @@ static inline bool toy_got(struct dfs_sink *sink, size_t count)
     return conn->complete;
 }
 
-static inline void toy_send(struct toy *toy, struct toy_conn *conn, const void *text, size_t text_bytes, struct dfs_buf *bulk,
-                            size_t bulk_bytes)
+static inline void toy_send(struct toy *toy, struct toy_conn *conn, const void *text, size_t text_bytes,
+                            struct dfs_buf *bulk, size_t bulk_bytes)
 {
     static uint8_t head[8 + TOY_TEXT];
     const uint32_t sizes[2] = {(uint32_t)text_bytes, (uint32_t)bulk_bytes};

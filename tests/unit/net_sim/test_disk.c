@@ -335,6 +335,34 @@ static void test_a_write_during_a_sync_is_not_covered_by_it(void **state)
     rig_close(&rig);
 }
 
+/* The same bytes, whole pages and parts of pages, overwritten by a write that is carried out between the submission of
+ * the sync and its end: stable storage has what was there when the sync was submitted. */
+static void test_a_sync_stores_what_was_there_at_its_submission(void **state)
+{
+    static const size_t counts[] = {100, SIM_PAGE_BYTES, 5000};
+
+    (void)state;
+    for (unsigned i = 0; i < 3; i++) {
+        struct rig rig;
+
+        rig_open(&rig, 1, NULL);
+        assert_int_equal(create(&rig, "a", 0), DFS_OK);
+        assert_int_equal(simple(&rig, DFS_DISK_SYNC_DIR, NULL), DFS_OK);
+        assert_int_equal(put(&rig, "a", 1, 0, counts[i]), DFS_OK);
+        submit(&rig, write_op(&rig, "a", 2, 0, counts[i]));
+        submit(&rig, (struct dfs_disk_op){.verb = DFS_DISK_SYNC, .name = "a"});
+        assert_int_equal(answer(&rig), DFS_OK);
+        assert_int_equal(rig.done.verb, DFS_DISK_WRITE);
+        assert_int_equal(answer(&rig), DFS_OK);
+        assert_true(is_durable(&rig, "a", 1, counts[i]));
+        assert_int_equal(get(&rig, "a", 0, counts[i]), DFS_OK);
+        assert_true(toy_is_filled(rig.into->bytes, 2, 0, counts[i]));
+        crash(&rig, SIM_UNSYNCED_LOSE);
+        assert_true(is_durable(&rig, "a", 1, counts[i]));
+        rig_close(&rig);
+    }
+}
+
 static void test_sync_dir_covers_names_done_before_it(void **state)
 {
     struct rig rig;
@@ -899,6 +927,7 @@ int main(void)
         cmocka_unit_test(test_copies_share_memory),
         cmocka_unit_test(test_a_sync_covers_only_writes_that_were_done_before),
         cmocka_unit_test(test_a_write_during_a_sync_is_not_covered_by_it),
+        cmocka_unit_test(test_a_sync_stores_what_was_there_at_its_submission),
         cmocka_unit_test(test_sync_dir_covers_names_done_before_it),
         cmocka_unit_test(test_crash_lose_and_keep),
         cmocka_unit_test(test_a_torn_write_mixes_old_and_new_sectors),

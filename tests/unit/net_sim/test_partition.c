@@ -129,6 +129,21 @@ static sim_partition_id cut_pair(struct net *net, unsigned from, unsigned to, bo
     return sim_partition_cut(net->world, groups, 2, one_way);
 }
 
+static void test_a_cut_drops_what_is_under_way(void **state)
+{
+    struct net net;
+
+    (void)state;
+    net_open(&net);
+    run_for(&net, 10 * DFS_MILLISECONDS + 100 * DFS_MICROSECONDS); /* sent, and 400 us from its target */
+    memset(net.heard, 0, sizeof net.heard);
+    (void)cut_pair(&net, 0, 1, true);
+    run_for(&net, 500 * DFS_MICROSECONDS);
+    assert_int_equal(net.heard[1][0], 0);
+    assert_int_equal(net.heard[0][1], 1);
+    net_close(&net);
+}
+
 static void test_a_connect_never_completes_behind_a_cut_either_way(void **state)
 {
     (void)state;
@@ -234,6 +249,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_groups_two_way_one_way_and_several_at_a_time),
+        cmocka_unit_test(test_a_cut_drops_what_is_under_way),
         cmocka_unit_test(test_a_connect_never_completes_behind_a_cut_either_way),
         cmocka_unit_test(test_a_cut_stream_loses_nothing_and_goes_on_after_the_heal),
         cmocka_unit_test(test_without_acknowledgements_a_window_gets_through_then_the_stream_stalls),

@@ -1,0 +1,210 @@
+#include "apps/cli/cli.h"
+
+#include "core/base/assert.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+/* Options ---------------------------------------------------------------------------------------------------------- */
+
+void cli_options_init(struct cli_options *cli, const char *command, const struct dfs_option *list, size_t count)
+{
+    DFS_ASSERT(count >= CLI_OPTIONS_COMMON);
+    *cli = (struct cli_options){.command = command};
+    (void)snprintf(cli->program, sizeof cli->program, "dfs: %s", command);
+    cli->options = (struct dfs_options){.program = cli->program, .list = list, .count = count};
+}
+
+static void help(const struct cli_options *cli)
+{
+    const struct cli_command *command = cli_find(cli->command);
+
+    if (command != NULL)
+        (void)printf("usage: dfs %s %s\n%s\n\n", command->name, command->usage, command->help);
+    dfs_options_help(cli->options.list, cli->options.count);
+}
+
+int cli_options_next(struct cli_options *cli, int argc, char **argv)
+{
+    const int first = (int)cli->options.count - CLI_OPTIONS_COMMON;
+    int at;
+
+    cli->options.program = cli->program; /* the struct may have been copied */
+    while ((at = dfs_options_next(&cli->options, argc, argv)) >= first) {
+        if (at - first == CLI_OPTION_PROFILE) {
+            cli->profile = cli->options.value;
+        } else if (at - first == CLI_OPTION_JSON) {
+            cli->json = true;
+        } else {
+            help(cli);
+            exit(0);
+        }
+    }
+    return at;
+}
+
+int cli_bad_usage(const struct cli_options *cli, const char *format, ...)
+{
+    va_list arguments;
+
+    (void)fprintf(stderr, "dfs: %s: ", cli->command);
+    va_start(arguments, format);
+    (void)vfprintf(stderr, format, arguments);
+    va_end(arguments);
+    (void)fprintf(stderr, "\n");
+    return dfs_status_exit_code(DFS_BAD_USAGE);
+}
+
+int cli_check_arguments(const struct cli_options *cli, int min, int max, const char *what)
+{
+    const struct cli_command *command = cli_find(cli->command);
+    const char *usage = command != NULL ? command->usage : "";
+
+    if (cli->options.arguments_count < min)
+        return cli_bad_usage(cli, "%s is missing; usage: dfs %s %s", what, cli->command, usage);
+    if (cli->options.arguments_count > max)
+        return cli_bad_usage(cli, "\"%s\" is not expected here; usage: dfs %s %s",
+                             dfs_quote_text(cli->options.arguments[max]).text, cli->command, usage);
+    return -1;
+}
+
+const char *cli_path(const char *typed)
+{
+    while (*typed == '/')
+        typed++;
+    return typed;
+}
+
+/* Printing --------------------------------------------------------------------------------------------------------- */
+
+int cli_fail(const char *what, enum dfs_status status, const char *words)
+{
+    char line[CLI_WORDS_BYTES];
+
+    if (words == NULL || words[0] == '\0')
+        words = dfs_status_words(status);
+    dfs_quote_into(line, sizeof line, words, strlen(words));
+    (void)fprintf(stderr, "dfs: %s: %s: %s\n", what, dfs_status_name(status), line);
+    return dfs_status_exit_code(status);
+}
+
+static void print_json(json_t *take_value, size_t flags)
+{
+    char *text = json_dumps(take_value, flags | JSON_REAL_PRECISION(15));
+
+    (void)printf("%s\n", text != NULL ? text : "null");
+    free(text);
+    json_decref(take_value);
+}
+
+void cli_print_json(json_t *take_value)
+{
+    print_json(take_value, JSON_INDENT(1));
+}
+
+void cli_print_json_line(json_t *take_value)
+{
+    print_json(take_value, JSON_COMPACT);
+}
+
+json_t *cli_json_id(const struct dfs_id *id)
+{
+    char text[DFS_ID_TEXT_BYTES];
+
+    dfs_id_print(id, text);
+    return json_string(text);
+}
+
+json_t *cli_json_text(const struct dfs_text *text)
+{
+    return json_stringn(text->at, text->count);
+}
+
+json_t *cli_json_number(uint64_t value)
+{
+    return json_integer((json_int_t)value);
+}
+
+const char *cli_size(uint64_t bytes, char ret_text[CLI_SIZE_BYTES])
+{
+    static const char *const units[] = {"B", "KB", "MB", "GB", "TB", "PB", "EB"};
+    uint64_t unit = 1;
+    size_t at = 0;
+
+    while (bytes / unit >= 1000 && at + 1 < sizeof units / sizeof units[0]) {
+        unit *= 1000;
+        at++;
+    }
+    if (at == 0)
+        (void)snprintf(ret_text, CLI_SIZE_BYTES, "%llu B", (unsigned long long)bytes);
+    else
+        (void)snprintf(ret_text, CLI_SIZE_BYTES, "%llu.%llu %s", (unsigned long long)(bytes / unit),
+                       (unsigned long long)(bytes % unit / (unit / 10)), units[at]);
+    return ret_text;
+}
+
+const char *cli_time(uint64_t ms, char ret_text[CLI_TIME_BYTES])
+{
+    const time_t seconds = (time_t)(ms / 1000);
+    struct tm tm = {0};
+
+    if (ms == 0 || localtime_r(&seconds, &tm) == NULL || strftime(ret_text, CLI_TIME_BYTES, "%Y-%m-%d %H:%M:%S", &tm) == 0)
+        (void)snprintf(ret_text, CLI_TIME_BYTES, "-");
+    return ret_text;
+}
+
+/* The progress bar ------------------------------------------------------------------------------------------------- */
+
+#define BAR_CELLS 30
+#define REDRAW_NS (100 * DFS_MILLISECONDS)
+
+/* Nothing is shown of what is done sooner than this. */
+#define PATIENCE_NS (500 * DFS_MILLISECONDS)
+
+void cli_progress_begin(struct cli_progress *progress, bool is_wanted)
+{
+    *progress = (struct cli_progress){.is_on = is_wanted && isatty(STDERR_FILENO) == 1, .began = dfs_real_mono()};
+}
+
+void cli_progress_show(struct cli_progress *progress, const char *what, uint64_t done, uint64_t total)
+{
+    const dfs_time_ns now = progress->is_on ? dfs_real_mono() : 0;
+    const dfs_duration_ns took = now - progress->began;
+    char size[CLI_SIZE_BYTES];
+    char rate[CLI_SIZE_BYTES];
+    char bar[BAR_CELLS + 1];
+    uint64_t per_second;
+
+    if (!progress->is_on || took < PATIENCE_NS || now - progress->drawn_at < REDRAW_NS)
+        return;
+    progress->drawn_at = now;
+    progress->drawn = true;
+    per_second = done / (took / DFS_MILLISECONDS) * 1000;
+    (void)fprintf(stderr, "\r\033[K%s  %s", dfs_quote_text(what).text, cli_size(done, size));
+    if (total != DFS_SIZE_UNKNOWN && total > 0) {
+        const size_t cells = (size_t)(done >= total ? BAR_CELLS : done / (total / BAR_CELLS + 1));
+
+        memset(bar, '.', BAR_CELLS);
+        memset(bar, '#', cells);
+        bar[BAR_CELLS] = '\0';
+        (void)fprintf(stderr, " of %s [%s]", cli_size(total, size), bar);
+    }
+    (void)fprintf(stderr, "  %s/s", cli_size(per_second, rate));
+    if (total != DFS_SIZE_UNKNOWN && per_second > 0 && total > done) {
+        const uint64_t left_s = (total - done) / per_second;
+
+        (void)fprintf(stderr, "  %llu:%02llu left", (unsigned long long)(left_s / 60), (unsigned long long)(left_s % 60));
+    }
+    (void)fflush(stderr);
+}
+
+void cli_progress_end(struct cli_progress *progress)
+{
+    if (progress->drawn)
+        (void)fprintf(stderr, "\r\033[K");
+    progress->drawn = false;
+}

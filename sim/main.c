@@ -1,0 +1,504 @@
+/* dfs-sim: the command. Each subcommand reads its options and calls the library. */
+#include "sim/bench.h"
+#include "sim/job.h"
+#include "sim/report.h"
+#include "sim/sweep.h"
+
+#include "core/base/mem.h"
+#include "core/conf/units.h"
+#include "core/conf/words.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* Exit codes that are no verdict (interfaces). */
+#define EXIT_USAGE 2
+#define EXIT_WORLD 7
+
+/* `check` reads with so many seeds: what one draws another may not. */
+#define CHECK_SEEDS 16
+
+static const char *program = "dfs-sim";
+
+__attribute__((format(printf, 1, 2))) static int usage_error(const char *format, ...)
+{
+    va_list arguments;
+
+    (void)fprintf(stderr, "dfs-sim: ");
+    va_start(arguments, format);
+    (void)vfprintf(stderr, format, arguments);
+    va_end(arguments);
+    (void)fprintf(stderr, "\n");
+    return EXIT_USAGE;
+}
+
+static int world_error(const char *words)
+{
+    (void)fprintf(stderr, "dfs-sim: %s\n", words);
+    return EXIT_WORLD;
+}
+
+/* Options ------------------------------------------------------------------------------------------------------------------- */
+
+static bool number_of(const char *text, uint64_t *ret_value)
+{
+    char *end = NULL;
+
+    if (*text < '0' || *text > '9')
+        return false;
+    errno = 0;
+    *ret_value = strtoull(text, &end, 10);
+    /* A seed is a number of JSON in the reports. */
+    return errno == 0 && *end == '\0' && *ret_value <= INT64_MAX;
+}
+
+/* "A..B", "A" or "A.." */
+static bool seeds_of(const char *text, uint64_t *ret_first, uint64_t *ret_last)
+{
+    char first[32];
+    const char *dots = strstr(text, "..");
+
+    if (dots == NULL) {
+        if (!number_of(text, ret_first))
+            return false;
+        *ret_last = *ret_first;
+        return true;
+    }
+    if ((size_t)(dots - text) >= sizeof first)
+        return false;
+    memcpy(first, text, (size_t)(dots - text));
+    first[dots - text] = '\0';
+    if (!number_of(first, ret_first))
+        return false;
+    *ret_last = INT64_MAX;
+    return dots[2] == '\0' || (number_of(dots + 2, ret_last) && *ret_last >= *ret_first);
+}
+
+/* "I/N" */
+static bool shard_of(const char *text, uint64_t *ret_shard, uint64_t *ret_shards)
+{
+    char left[32];
+    const char *slash = strchr(text, '/');
+
+    if (slash == NULL || (size_t)(slash - text) >= sizeof left)
+        return false;
+    memcpy(left, text, (size_t)(slash - text));
+    left[slash - text] = '\0';
+    if (!number_of(left, ret_shard) || !number_of(slash + 1, ret_shards) || *ret_shards == 0 || *ret_shard > *ret_shards)
+        return false;
+    *ret_shard %= *ret_shards; /* job arrays count from 0 or from 1 */
+    return true;
+}
+
+/* Says which option is not known, and which is near. */
+static int unknown_option(char **argv, const struct option *options)
+{
+    const char *given = argv[optind - 1];
+    const char *names[32];
+    size_t count = 0;
+
+    if (optopt != 0) {
+        for (const struct option *option = options; option->name != NULL; option++) {
+            if (option->val == optopt)
+                return usage_error("--%s needs a value", option->name);
+        }
+    }
+    while (options[count].name != NULL) {
+        names[count] = options[count].name;
+        count++;
+    }
+    return usage_error("unknown option \"%s\"%s", dfs_quote_text(given).text,
+                       dfs_words_suggest(given + strspn(given, "-"), names, count).text);
+}
+
+/* run ------------------------------------------------------------------------------------------------------------------------- */
+
+static const char run_help[] =
+    "dfs-sim run SCENARIO [options]         one run of a scenario file (or \"swarm\"), with its report\n"
+    "\n"
+    "  --seed N        what is drawn is drawn from this number (default 1)\n"
+    "  --json          the result as one JSON object\n"
+    "  --trace FILE    every event, one line each\n"
+    "  --html FILE     the run as a page for a browser\n"
+    "  --twice         runs twice and compares the trace hashes\n"
+    "\n"
+    "Exit codes: 0 pass, 1 a checker or an expectation failed, 2 bad scenario or usage, 3 vacuous (a fault or step never took\n"
+    "effect), 4 no progress after the faults, 5 two runs of one seed differed, 6 a machine aborted, 7 a file could not be used.\n";
+
+struct run_options {
+    bool json;
+    bool twice;
+    struct sim_job job;
+};
+
+static const char *hash_of(const json_t *outcome)
+{
+    const char *hash = json_string_value(json_object_get(json_object_get(outcome, "result"), "trace_hash"));
+
+    return hash != NULL ? hash : "";
+}
+
+/* A second run of the same: the verdict of the first becomes nondeterministic if it differs. */
+static bool run_again(const struct sim_job *job, json_t *outcome)
+{
+    const struct sim_job again = {.source = job->source, .seed = job->seed};
+    json_t *second = sim_job_run(&again);
+    json_t *result = json_object_get(outcome, "result");
+    char words[128];
+
+    if (second == NULL)
+        return false;
+    if (strcmp(hash_of(outcome), hash_of(second)) != 0) {
+        (void)snprintf(words, sizeof words, "the second run has the trace hash %s", hash_of(second));
+        (void)json_object_set_new(result, "verdict", json_string(sim_verdict_name(SIM_NONDETERMINISTIC)));
+        (void)json_object_set_new(result, "reason", json_string(words));
+    }
+    json_decref(second);
+    return true;
+}
+
+static int run_job(const struct run_options *options)
+{
+    const struct sim_job *job = &options->job;
+    json_t *outcome = sim_job_run(job);
+    char repeat[4096];
+
+    if (outcome == NULL || (options->twice && json_object_get(outcome, "error") == NULL && !run_again(job, outcome))) {
+        json_decref(outcome);
+        return world_error(strerror(errno));
+    }
+    json_t *result = json_object_get(outcome, "result");
+
+    if (result == NULL) {
+        const int code = (int)json_integer_value(json_object_get(outcome, "exit"));
+
+        (void)fprintf(stderr, "dfs-sim: %s\n", json_string_value(json_object_get(outcome, "error")));
+        json_decref(outcome);
+        return code;
+    }
+    (void)snprintf(repeat, sizeof repeat, "%s run %s --seed %" PRIu64, program, job->source->file, job->seed);
+    if (options->json) {
+        (void)json_dumpf(result, stdout, JSON_INDENT(2));
+        (void)putchar('\n');
+    } else {
+        sim_report_run(stdout, result, repeat);
+    }
+    const int code = sim_verdict_exit_code(sim_result_verdict(result));
+
+    json_decref(outcome);
+    return code;
+}
+
+static int command_run(int argc, char **argv)
+{
+    static const struct option options[] = {
+        {"seed", required_argument, NULL, 's'},  {"json", no_argument, NULL, 'j'},        {"trace", required_argument, NULL, 't'},
+        {"html", required_argument, NULL, 'm'},  {"twice", no_argument, NULL, '2'},       {"help", no_argument, NULL, 'h'},
+        {"record", required_argument, NULL, 'x'}, {"pcap", required_argument, NULL, 'x'}, {"perfetto", required_argument, NULL, 'x'},
+        {"why", no_argument, NULL, 'x'},         {"real", no_argument, NULL, 'x'},        {NULL, 0, NULL, 0},
+    };
+    struct sim_source source = {0};
+    struct run_options run = {.job = {.source = &source, .seed = 1}};
+    struct dfs_why why;
+    int found;
+    int index = 0;
+
+    while ((found = getopt_long(argc, argv, ":", options, &index)) != -1) {
+        switch (found) {
+        case 's':
+            if (!number_of(optarg, &run.job.seed))
+                return usage_error("--seed: \"%s\" is no whole number", dfs_quote_text(optarg).text);
+            break;
+        case 'j':
+            run.json = true;
+            break;
+        case 't':
+            run.job.trace_file = optarg;
+            break;
+        case 'm':
+            run.job.html_file = optarg;
+            break;
+        case '2':
+            run.twice = true;
+            break;
+        case 'h':
+            (void)fputs(run_help, stdout);
+            return 0;
+        case 'x':
+            return usage_error("--%s is not in this build", options[index].name);
+        default:
+            return unknown_option(argv, options);
+        }
+    }
+    if (argc - optind != 1)
+        return usage_error("run needs one SCENARIO; see dfs-sim run --help");
+    if (sim_source_load(&source, argv[optind], &why) != DFS_OK)
+        return world_error(why.text);
+    const int code = run_job(&run);
+
+    sim_source_close(&source);
+    return code;
+}
+
+/* sweep ----------------------------------------------------------------------------------------------------------------------- */
+
+static const char sweep_help[] =
+    "dfs-sim sweep [SCENARIO...] --seeds A..B [options]\n"
+    "\n"
+    "Runs every scenario with every seed from A to B, both included. Without a scenario the swarm is run: each seed draws its own\n"
+    "cluster, workload, network and faults. Prints for every failure the command that repeats it.\n"
+    "\n"
+    "  --seeds A..B       the seeds; \"A..\" goes on until --time is over\n"
+    "  -j, --jobs N       processes at a time (default: one a core)\n"
+    "  --time 60s         begins no new seed after so long\n"
+    "  --first            stops at the first failure\n"
+    "  --shard I/N        takes every N-th seed, beginning with the I-th\n"
+    "  --json             one object a failing seed, one a line, then a summary object\n"
+    "  --junit FILE       the results for continuous integration\n"
+    "  --coverage FILE    the edges of the machines that were taken, one JSON object a line\n"
+    "\n"
+    "Ends with the worst exit code of its seeds, in the order 6 5 1 4 3 (see dfs-sim run --help); a swarm in which fewer than half\n"
+    "of the seeds had an eviction and a completed repair ends with 3.\n";
+
+static uint32_t cores(void)
+{
+    const long count = sysconf(_SC_NPROCESSORS_ONLN);
+
+    return count < 1 ? 1 : count > SIM_WORKERS_MAX ? SIM_WORKERS_MAX : (uint32_t)count;
+}
+
+/* 0, or the exit code of a wrong option; -1: help was printed. */
+static int sweep_options(int argc, char **argv, struct sim_sweep *sweep, bool *ret_seeds_given)
+{
+    static const struct option options[] = {
+        {"seeds", required_argument, NULL, 's'}, {"jobs", required_argument, NULL, 'j'},  {"time", required_argument, NULL, 't'},
+        {"first", no_argument, NULL, 'f'},       {"shard", required_argument, NULL, 'n'}, {"json", no_argument, NULL, 'o'},
+        {"junit", required_argument, NULL, 'u'}, {"coverage", required_argument, NULL, 'c'}, {"help", no_argument, NULL, 'h'},
+        {NULL, 0, NULL, 0},
+    };
+    struct dfs_why why;
+    int64_t time_ns = 0;
+    uint64_t number = 0;
+    int found;
+
+    while ((found = getopt_long(argc, argv, ":j:", options, NULL)) != -1) {
+        switch (found) {
+        case 's':
+            if (!seeds_of(optarg, &sweep->first, &sweep->last))
+                return usage_error("--seeds: \"%s\" is not A..B with A not above B, such as 1..100", dfs_quote_text(optarg).text);
+            *ret_seeds_given = true;
+            break;
+        case 'j':
+            if (!number_of(optarg, &number) || number == 0 || number > SIM_WORKERS_MAX)
+                return usage_error("--jobs: \"%s\" is not a number from 1 to %d", dfs_quote_text(optarg).text, SIM_WORKERS_MAX);
+            sweep->workers = (uint32_t)number;
+            break;
+        case 't':
+            if (dfs_duration_parse(optarg, &time_ns, &why) != DFS_OK || time_ns <= 0)
+                return usage_error("--time: \"%s\" is not a duration such as \"60s\"", dfs_quote_text(optarg).text);
+            sweep->time_ns = (dfs_duration_ns)time_ns;
+            break;
+        case 'f':
+            sweep->stop_at_first = true;
+            break;
+        case 'n':
+            if (!shard_of(optarg, &sweep->shard, &sweep->shards))
+                return usage_error("--shard: \"%s\" is not I/N with I not above N, such as 1/8", dfs_quote_text(optarg).text);
+            break;
+        case 'o':
+            sweep->json = true;
+            break;
+        case 'u':
+            sweep->junit_file = optarg;
+            break;
+        case 'c':
+            sweep->coverage_file = optarg;
+            break;
+        case 'h':
+            (void)fputs(sweep_help, stdout);
+            return -1;
+        default:
+            return unknown_option(argv, options);
+        }
+    }
+    return 0;
+}
+
+static int command_sweep(int argc, char **argv)
+{
+    struct sim_sweep sweep = {.program = program, .shards = 1, .workers = cores()};
+    bool seeds_given = false;
+    struct dfs_why why;
+    int code = sweep_options(argc, argv, &sweep, &seeds_given);
+
+    if (code != 0)
+        return code < 0 ? 0 : code;
+    if (!seeds_given)
+        return usage_error("sweep needs --seeds A..B");
+    if (sweep.last == INT64_MAX && sweep.time_ns == 0)
+        return usage_error("--seeds without an end needs --time");
+    const size_t given = (size_t)(argc - optind);
+    struct sim_source *sources = dfs_alloc_zero_array(given + 1, sizeof *sources);
+
+    for (size_t i = 0; i < given && code == 0; i++) {
+        if (sim_source_load(&sources[i], argv[optind + (int)i], &why) != DFS_OK)
+            code = world_error(why.text);
+    }
+    if (given == 0)
+        sources[0].file = "swarm";
+    sweep.sources = sources;
+    sweep.sources_count = given > 0 ? given : 1;
+    if (code == 0)
+        code = sim_sweep_run(&sweep);
+    for (size_t i = 0; i < given; i++)
+        sim_source_close(&sources[i]);
+    dfs_free(sources);
+    return code;
+}
+
+/* check, schema, bench ---------------------------------------------------------------------------------------------------------- */
+
+static int check_file(const char *file)
+{
+    struct sim_source source;
+    struct dfs_why why;
+    struct dfs_conf_error error;
+    enum dfs_status status = sim_source_load(&source, file, &why);
+
+    if (status != DFS_OK)
+        return world_error(why.text);
+    for (uint64_t seed = 1; seed <= CHECK_SEEDS && status == DFS_OK; seed++) {
+        struct sim_scenario scenario;
+
+        status = sim_source_read(&source, seed, &scenario, &error);
+        if (status == DFS_OK && seed == CHECK_SEEDS)
+            (void)printf("%s: %s: %zu entries of workload, %zu faults, %zu expectations\n", file, scenario.name,
+                         scenario.works_count, scenario.faults_count, scenario.expects_count);
+        sim_scenario_close(&scenario);
+    }
+    sim_source_close(&source);
+    if (status == DFS_OK)
+        return 0;
+    (void)fprintf(stderr, "%s\n", error.text);
+    return EXIT_USAGE;
+}
+
+static bool wants_help(int argc, char **argv)
+{
+    return argc > 1 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0);
+}
+
+static int command_check(int argc, char **argv)
+{
+    int worst = 0;
+
+    if (wants_help(argc, argv)) {
+        (void)fputs("dfs-sim check SCENARIO...    reads and validates, runs nothing\n", stdout);
+        return 0;
+    }
+    if (argc < 2)
+        return usage_error("check needs at least one SCENARIO");
+    for (int i = 1; i < argc; i++) {
+        const int code = argv[i][0] == '-' ? usage_error("unknown option \"%s\"; check has none", dfs_quote_text(argv[i]).text)
+                                           : check_file(argv[i]);
+
+        worst = worst == EXIT_USAGE ? worst : code != 0 ? code : worst;
+    }
+    return worst;
+}
+
+static int command_schema(int argc, char **argv)
+{
+    json_t *schema;
+
+    if (wants_help(argc, argv)) {
+        (void)fputs("dfs-sim schema    the scenario language as JSON Schema, on standard output\n", stdout);
+        return 0;
+    }
+    if (argc > 1)
+        return usage_error("schema takes no argument");
+    schema = sim_scenario_schema();
+    (void)json_dumpf(schema, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(15));
+    (void)putchar('\n');
+    json_decref(schema);
+    return fflush(stdout) == 0 ? 0 : world_error(strerror(errno));
+}
+
+static int command_bench(int argc, char **argv)
+{
+    bool json = false;
+
+    if (wants_help(argc, argv)) {
+        (void)fputs("dfs-sim bench [--json]    the speed of the simulator, beside a bare event loop\n", stdout);
+        return 0;
+    }
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "--json") != 0)
+            return usage_error("unknown option \"%s\"; bench has --json", dfs_quote_text(argv[i]).text);
+        json = true;
+    }
+    return sim_bench(json);
+}
+
+static int command_later(int argc, char **argv)
+{
+    (void)argc;
+    return usage_error("\"%s\" is not in this build", argv[0]);
+}
+
+/* ------------------------------------------------------------------------------------------------------------------------------ */
+
+static const struct {
+    const char *name;
+    int (*run)(int argc, char **argv);
+    const char *help; /* NULL: not listed */
+} commands[] = {
+    {"run", command_run, "run SCENARIO [--seed N] [--json] [--trace FILE] [--html FILE] [--twice]"},
+    {"sweep", command_sweep, "sweep [SCENARIO...] --seeds A..B [-j N] [--time 60s] [--first] [--shard I/N] [--json] [--junit FILE]"},
+    {"check", command_check, "check SCENARIO..."},
+    {"schema", command_schema, "schema"},
+    {"bench", command_bench, "bench [--json]"},
+    {"shrink", command_later, NULL},
+    {"diverge", command_later, NULL},
+    {"explore", command_later, NULL},
+};
+
+#define COMMANDS (sizeof commands / sizeof commands[0])
+
+static int help(void)
+{
+    (void)printf("dfs-sim %s: a distributed file system in a simulated world, the same way every time\n\n", DFS_VERSION);
+    for (size_t i = 0; i < COMMANDS; i++) {
+        if (commands[i].help != NULL)
+            (void)printf("  dfs-sim %s\n", commands[i].help);
+    }
+    (void)printf("\nEach command has --help. Scenario files are in sim/scenarios; their language is in `dfs-sim schema`.\n");
+    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    const char *names[COMMANDS];
+
+    json_object_seed(1); /* or the order of keys would depend on the process */
+    opterr = 0;
+    program = argv[0];
+    if (argc < 2)
+        return usage_error("needs a command; see dfs-sim --help");
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)
+        return help();
+    if (strcmp(argv[1], "--version") == 0)
+        return printf("dfs-sim %s\n", DFS_VERSION) > 0 ? 0 : EXIT_WORLD;
+    for (size_t i = 0; i < COMMANDS; i++) {
+        names[i] = commands[i].name;
+        if (strcmp(argv[1], commands[i].name) == 0)
+            return commands[i].run(argc - 1, argv + 1);
+    }
+    return usage_error("\"%s\" is no command%s", dfs_quote_text(argv[1]).text, dfs_words_suggest(argv[1], names, COMMANDS).text);
+}

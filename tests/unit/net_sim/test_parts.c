@@ -1,0 +1,140 @@
+/* The parts that stand on their own: queue, pool, page store, clock. */
+#include "tests/unit/net_sim/toy.h"
+
+#include "net_sim/clock_sim.h"
+#include "net_sim/pool.h"
+#include "net_sim/queue.h"
+#include "net_sim/store.h"
+
+#define ITEMS 5000
+
+static void test_the_queue_is_ordered_by_time_then_by_pushing(void **state)
+{
+    static struct sim_item items[ITEMS];
+    static dfs_time_ns times[ITEMS];
+    struct sim_queue queue;
+    dfs_time_ns last_at = 0;
+    uint64_t last_order = 0;
+    size_t out = 0;
+
+    (void)state;
+    sim_queue_init(&queue);
+    assert_int_equal(sim_queue_next(&queue), DFS_NEVER);
+    /* Pushed in two halves with pops between them; few different times, so that ties are common. */
+    for (size_t i = 0; i < ITEMS; i++) {
+        times[i] = (i < ITEMS / 2 ? 0 : 200) + sim_below(sim_prf(1, 2, i), 300);
+        sim_queue_push(&queue, &items[i], times[i]);
+        if (i == ITEMS / 2)
+            for (; out < 100; out++)
+                assert_true(times[sim_queue_pop(&queue) - items] < 300);
+    }
+    for (; out < ITEMS; out++) {
+        const dfs_time_ns at = sim_queue_next(&queue);
+        const struct sim_item *item = sim_queue_pop(&queue);
+
+        assert_int_equal(times[item - items], at);
+        assert_true(at > last_at || (at == last_at && item->order > last_order) || last_order == 0);
+        last_at = at;
+        last_order = item->order;
+    }
+    assert_int_equal(queue.count, 0);
+    sim_queue_close(&queue);
+}
+
+static void test_the_pool_hands_out_distinct_pieces_of_any_size(void **state)
+{
+    static const size_t sizes[] = {0, 1, 64, 65, 1000, 1024, 1025, 5000, 1048576 + 65536};
+    struct sim_pool pool;
+
+    (void)state;
+    sim_pool_init(&pool);
+    for (unsigned round = 0; round < 3; round++) {
+        uint8_t *pieces[9][20];
+        uint8_t classes[9][20];
+
+        for (unsigned s = 0; s < 9; s++) {
+            for (unsigned i = 0; i < 20; i++) {
+                pieces[s][i] = sim_pool_take(&pool, sizes[s] < 8 ? 8 : sizes[s], &classes[s][i]);
+                assert_int_equal((uintptr_t)pieces[s][i] % 8, 0);
+                memset(pieces[s][i], (int)(s * 20 + i), sizes[s] < 8 ? 8 : sizes[s]);
+            }
+        }
+        for (unsigned s = 0; s < 9; s++) {
+            for (unsigned i = 0; i < 20; i++) {
+                assert_int_equal(pieces[s][i][0], s * 20 + i);
+                assert_int_equal(pieces[s][i][sizes[s] < 8 ? 7 : sizes[s] - 1], s * 20 + i);
+                sim_pool_give(&pool, pieces[s][i], classes[s][i]);
+            }
+        }
+    }
+    sim_pool_close(&pool);
+}
+
+static void test_equal_pages_are_kept_once(void **state)
+{
+    struct sim_store store;
+    struct sim_page *pages[3000];
+    uint8_t bytes[SIM_PAGE_BYTES];
+    struct sim_page *shorter;
+
+    (void)state;
+    sim_store_init(&store);
+    for (unsigned i = 0; i < 3000; i++) {
+        toy_fill(bytes, i / 3, 0, sizeof bytes);
+        pages[i] = sim_page_intern(&store, bytes, sizeof bytes);
+    }
+    assert_int_equal(store.pages, 1000);
+    for (unsigned i = 0; i < 3000; i += 3) {
+        assert_ptr_equal(pages[i], pages[i + 1]);
+        assert_int_equal(pages[i]->references, 3);
+        assert_true(toy_is_filled(pages[i]->bytes, i / 3, 0, sizeof bytes));
+    }
+    toy_fill(bytes, 0, 0, sizeof bytes);
+    shorter = sim_page_intern(&store, bytes, 100);
+    assert_ptr_not_equal(shorter, pages[0]);
+    assert_int_equal(store.pages, 1001);
+    for (unsigned i = 0; i < 3000; i++)
+        sim_page_unref(&store, pages[i]);
+    assert_int_equal(store.pages, 1);
+    assert_ptr_equal(sim_page_intern(&store, bytes, 100), shorter);
+    sim_page_unref(&store, shorter);
+    sim_page_unref(&store, shorter);
+    assert_int_equal(store.bytes, 0);
+    sim_store_close(&store);
+}
+
+static void test_clocks_convert_both_ways(void **state)
+{
+    static const int64_t drifts[] = {0, 1, -1, 37, -100, 5000, -SIM_DRIFT_PPM_MAX, SIM_DRIFT_PPM_MAX};
+
+    (void)state;
+    for (unsigned d = 0; d < sizeof drifts / sizeof drifts[0]; d++) {
+        struct sim_clock clock;
+
+        sim_clock_init(&clock, 1000, 5 * DFS_SECONDS, 100 * DFS_SECONDS);
+        sim_clock_set(&clock, 7 * DFS_SECONDS, 0, drifts[d]);
+        assert_int_equal(sim_clock_world(&clock, DFS_NEVER), DFS_NEVER);
+        assert_int_equal(sim_clock_world(&clock, 0), 7 * DFS_SECONDS);
+        for (uint64_t i = 0; i < 1000; i++) {
+            const dfs_time_ns at = 7 * DFS_SECONDS + sim_below(sim_prf(3, d, i), 1000000 * DFS_SECONDS);
+            const dfs_time_ns mono = sim_clock_mono(&clock, at);
+            const dfs_time_ns back = sim_clock_world(&clock, mono);
+
+            assert_true(back <= at);                           /* the first such time */
+            assert_true(sim_clock_mono(&clock, back) >= mono); /* and not before it */
+            assert_true(back == 7 * DFS_SECONDS || sim_clock_mono(&clock, back - 1) < mono);
+        }
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_the_queue_is_ordered_by_time_then_by_pushing),
+        cmocka_unit_test(test_the_pool_hands_out_distinct_pieces_of_any_size),
+        cmocka_unit_test(test_equal_pages_are_kept_once),
+        cmocka_unit_test(test_clocks_convert_both_ways),
+    };
+
+    return cmocka_run_group_tests_name("net_sim/parts", tests, NULL, NULL);
+}
