@@ -207,7 +207,8 @@ static void help(void)
                  "       dfs-auth key rotate\n"
                  "Accounts and signing keys of the authorization server, whether or not it runs.\n\n");
     dfs_options_help(option_list, OPTION_COUNT);
-    (void)printf("\nA scope is MODE:PREFIX ..., MODE of the letters r (read), w (write) and a (administer); default \"rw:/\".\n");
+    (void)printf(
+        "\nA scope is MODE:PREFIX ..., MODE of the letters r (read), w (write) and a (administer); default \"rw:/\".\n");
 }
 
 /* -1: go on. */
@@ -236,7 +237,8 @@ static int check_order(struct order *order, const struct dfs_options *options)
     if (options->arguments_count < wanted)
         return bad_usage("user %s: the user's name is missing", order->verb);
     if (options->arguments_count > wanted)
-        return bad_usage("%s %s: \"%s\" is not expected here", order->noun, order->verb, dfs_quote_text(arguments[wanted]).text);
+        return bad_usage("%s %s: \"%s\" is not expected here", order->noun, order->verb,
+                         dfs_quote_text(arguments[wanted]).text);
     order->user = wanted == 3 ? arguments[2] : NULL;
     if (order->scope != NULL && strcmp(order->verb, "add") != 0)
         return bad_usage("%s %s: --scope belongs to user add", order->noun, order->verb);
@@ -311,9 +313,9 @@ static int print_reply(const struct order *order, const char *text)
             (void)printf("%s\n", list != NULL ? list : "[]");
             free(list);
         } else {
-            json_array_foreach(users, i, user)
-                (void)printf("%-24s %s\n", json_string_value(json_object_get(user, "user")),
-                             json_string_value(json_object_get(user, "scope")));
+            json_array_foreach(users, i, user)(void)
+                printf("%-24s %s\n", json_string_value(json_object_get(user, "user")),
+                       json_string_value(json_object_get(user, "scope")));
         }
     } else {
         const char *words = json_string_value(json_object_get(reply, "error"));
@@ -365,7 +367,8 @@ static int accounts_main(int argc, char **argv)
     if (dfs_config_read(order.config, DFS_ROLE_AUTH, config, &error) != DFS_OK) {
         (void)fprintf(stderr, "%s\n", error.text);
         rc = dfs_status_exit_code(DFS_BAD_CONFIG);
-    } else if (wants_password && dfs_password_read(order.password_file, "new password: ", true, password, &why) != DFS_OK) {
+    } else if (wants_password &&
+               dfs_password_read(order.password_file, "new password: ", true, password, &why) != DFS_OK) {
         rc = bad_usage("%s", why.text);
     } else {
         line = order_line(&order, wants_password ? password : NULL);
@@ -387,8 +390,9 @@ int main(int argc, char **argv)
     static const struct dfs_daemon_role role = {
         .role = DFS_ROLE_AUTH,
         .program = PROGRAM,
-        .about = "The authorization server: accounts, logins and tokens.\n"
-                 "Its accounts and keys: dfs-auth user add|remove|passwd|list, dfs-auth key rotate; see dfs-auth user --help.\n",
+        .about =
+            "The authorization server: accounts, logins and tokens.\n"
+            "Its accounts and keys: dfs-auth user add|remove|passwd|list, dfs-auth key rotate; see dfs-auth user --help.\n",
         .metric_prefix = "dfs_auth_",
         .stop_command = DFS_AUTH_STOP,
         .reload_command = DFS_AUTH_RELOAD,

@@ -4,89 +4,60 @@
 
 #include <string.h>
 
-static uint64_t word_at(uint64_t key, uint64_t index)
-{
-    return sim_mix(key + index * UINT64_C(0x9e3779b97f4a7c15), key ^ index);
-}
+/* A line of bytes costs one multiplication of 128 bits; its words are told apart by cheaper ones. */
+#define LINE_WORDS 8
+#define LINE_BYTES ((size_t)LINE_WORDS * 8)
 
-static void word_put(uint8_t *bytes, uint64_t word)
-{
-    for (size_t i = 0; i < 8; i++)
-        bytes[i] = (uint8_t)(word >> 8 * i);
-}
+static const uint64_t factors[LINE_WORDS] = {
+    UINT64_C(0x9e3779b97f4a7c15), UINT64_C(0xbf58476d1ce4e5b9), UINT64_C(0x94d049bb133111eb),
+    UINT64_C(0xd6e8feb86659fd93), UINT64_C(0xa0761d6478bd642f), UINT64_C(0xe7037ed1a0b428db),
+    UINT64_C(0x8ebc6af09c88c6e3), UINT64_C(0x589965cc75374cc3),
+};
 
-static uint64_t word_get(const uint8_t *bytes)
+static void line_make(uint64_t key, uint64_t line, uint8_t bytes[LINE_BYTES])
 {
-    uint64_t word = 0;
+    const uint64_t root = sim_mix(key + line * UINT64_C(0x9e3779b97f4a7c15), key ^ line) | 1;
 
-    for (size_t i = 0; i < 8; i++)
-        word |= (uint64_t)bytes[i] << 8 * i;
-    return word;
+    for (size_t w = 0; w < LINE_WORDS; w++) {
+        const uint64_t product = root * factors[w];
+        const uint64_t word = product ^ product >> 32;
+
+        for (size_t i = 0; i < 8; i++)
+            bytes[8 * w + i] = (uint8_t)(word >> 8 * i);
+    }
 }
 
 void sim_content_fill(uint64_t key, uint64_t offset, uint8_t *bytes, size_t count)
 {
+    uint8_t whole[LINE_BYTES];
     size_t at = 0;
 
     while (at < count) {
-        const uint64_t index = (offset + at) / 8;
-        const size_t skip = (offset + at) % 8;
-        const size_t part = 8 - skip < count - at ? 8 - skip : count - at;
+        const uint64_t line = (offset + at) / LINE_BYTES;
+        const size_t skip = (size_t)((offset + at) % LINE_BYTES);
+        const size_t part = LINE_BYTES - skip < count - at ? LINE_BYTES - skip : count - at;
 
-        if (part == 8) {
-            word_put(bytes + at, word_at(key, index));
+        if (part == LINE_BYTES) {
+            line_make(key, line, bytes + at);
         } else {
-            uint8_t whole[8];
-
-            word_put(whole, word_at(key, index));
+            line_make(key, line, whole);
             memcpy(bytes + at, whole + skip, part);
         }
         at += part;
     }
 }
 
-/* Odd, so that no change of a word is lost by the multiplication. */
-static uint64_t place_factor(uint64_t index)
+bool sim_content_is(uint64_t key, uint64_t offset, const uint8_t *bytes, size_t count)
 {
-    return sim_mix(index, UINT64_C(0x5851f42d4c957f2d)) | 1;
-}
+    uint8_t expected[4096];
 
-uint64_t sim_content_fingerprint(uint64_t offset, const uint8_t *bytes, size_t count)
-{
-    uint64_t sum = 0;
-    size_t at = 0;
+    for (size_t at = 0; at < count;) {
+        const size_t part = count - at < sizeof expected ? count - at : sizeof expected;
 
-    while (at < count) {
-        const uint64_t index = (offset + at) / 8;
-        const size_t skip = (offset + at) % 8;
-        const size_t part = 8 - skip < count - at ? 8 - skip : count - at;
-        uint64_t word;
-
-        if (part == 8) {
-            word = word_get(bytes + at);
-        } else {
-            uint8_t whole[8] = {0};
-
-            memcpy(whole + skip, bytes + at, part);
-            word = word_get(whole);
-        }
-        sum += word * place_factor(index);
+        sim_content_fill(key, offset + at, expected, part);
+        if (memcmp(expected, bytes + at, part) != 0)
+            return false;
         at += part;
     }
-    return sum;
-}
-
-uint64_t sim_content_expected(uint64_t key, uint64_t first, uint64_t count)
-{
-    uint8_t bytes[4096];
-    uint64_t sum = 0;
-
-    for (uint64_t at = 0; at < count;) {
-        const size_t part = count - at < sizeof bytes ? (size_t)(count - at) : sizeof bytes;
-
-        sim_content_fill(key, first + at, bytes, part);
-        sum += sim_content_fingerprint(first + at, bytes, part);
-        at += part;
-    }
-    return sum;
+    return true;
 }

@@ -6,8 +6,19 @@
 
 #include <string.h>
 
+/* The versions that stand, or stood, at one path. */
+struct place {
+    char path[DFS_PATH_BYTES_MAX + 1]; /* the key: unused bytes are 0 */
+    struct dfs_list versions;          /* of_path */
+};
+
 struct sim_copies {
     struct sim_run *run;
+    struct dfs_map places_by_path;
+    struct place **places; /* owned */
+    size_t places_count;
+    size_t places_room;
+    struct dfs_list live; /* versions, in the order in which they became visible */
     struct dfs_map blocks_by_id;
     struct dfs_map versions_by_file;
     struct sim_block **blocks; /* owned */
@@ -56,6 +67,9 @@ static struct sim_version *version_of(struct sim_copies *copies, const struct df
         return version;
     version = dfs_alloc_zero(sizeof *version);
     version->file = *file;
+    version->path = "";
+    dfs_list_init(&version->of_path);
+    dfs_list_init(&version->of_live);
     dfs_map_insert(&copies->versions_by_file, version);
     push(&copies->versions, &copies->versions_count, &copies->versions_room, version);
     return version;
@@ -96,23 +110,58 @@ static void on_commit(struct sim_run *run, void *state, const struct sim_seen *s
     }
 }
 
-static void path_set(struct sim_version *version, const char *path)
+static struct place *place_find(const struct sim_copies *copies, const char *path)
 {
-    const size_t count = strlen(path);
+    char key[DFS_PATH_BYTES_MAX + 1] = {0};
 
-    DFS_ASSERT(count < sizeof version->path);
-    memcpy(version->path, path, count + 1);
+    DFS_ASSERT(strlen(path) < sizeof key);
+    memcpy(key, path, strlen(path));
+    return dfs_map_find(&copies->places_by_path, key);
+}
+
+static void path_set(struct sim_copies *copies, struct sim_version *version, const char *path)
+{
+    struct place *place = place_find(copies, path);
+
+    if (place == NULL) {
+        place = dfs_alloc_zero(sizeof *place);
+        memcpy(place->path, path, strlen(path));
+        dfs_list_init(&place->versions);
+        dfs_map_insert(&copies->places_by_path, place);
+        push(&copies->places, &copies->places_count, &copies->places_room, place);
+    }
+    version->path = place->path;
+    dfs_list_remove(&version->of_path);
+    dfs_list_push(&place->versions, &version->of_path);
+}
+
+static void removed_set(struct sim_version *version)
+{
+    version->removed = true;
+    dfs_list_remove(&version->of_live);
+}
+
+static void committed_set(struct sim_copies *copies, struct sim_version *version)
+{
+    version->committed = true;
+    version->removed = false;
+    if (!dfs_list_linked(&version->of_live))
+        dfs_list_push(&copies->live, &version->of_live);
 }
 
 /* All versions of the path that are older than `number` are replaced. */
 static void replace(struct sim_copies *copies, const char *path, uint64_t number, const struct sim_version *by)
 {
-    for (size_t i = 0; i < copies->versions_count; i++) {
-        struct sim_version *version = copies->versions[i];
+    struct place *place = place_find(copies, path);
 
-        if (version != by && version->committed && !version->removed && version->number < number &&
-            strcmp(version->path, path) == 0)
-            version->removed = true;
+    if (place == NULL)
+        return;
+    dfs_list_each(at, &place->versions)
+    {
+        struct sim_version *version = dfs_container_of(at, struct sim_version, of_path);
+
+        if (version != by && version->committed && !version->removed && version->number < number)
+            removed_set(version);
     }
 }
 
@@ -124,19 +173,18 @@ static void on_trace(struct sim_run *run, void *state, struct sim_host *host, co
     switch ((int)trace->kind) {
     case DFS_TRACE_COMMITTED:
         version = version_of(copies, &trace->block.file);
-        version->committed = true;
-        version->removed = false;
+        committed_set(copies, version);
         version->uncertain = false;
         version->number = trace->b;
         version->size_bytes = trace->a;
         version->committed_at = sim_run_time(run);
-        path_set(version, trace->text);
+        path_set(copies, version, trace->text);
         return;
     case DFS_TRACE_REMOVED:
-        version_of(copies, &trace->block.file)->removed = true;
+        removed_set(version_of(copies, &trace->block.file));
         return;
     case DFS_TRACE_MOVED:
-        path_set(version_of(copies, &trace->block.file), trace->text2);
+        path_set(copies, version_of(copies, &trace->block.file), trace->text2);
         return;
     case DFS_TRACE_PUBLISHED: {
         struct sim_block *block = block_of(copies, &trace->block);
@@ -160,6 +208,24 @@ static void on_trace(struct sim_run *run, void *state, struct sim_host *host, co
     }
 }
 
+/* What stood at the path stands at the other one now; mostly the trace has said so. */
+static void moved(struct sim_copies *copies, const struct sim_operation *operation)
+{
+    struct place *place = place_find(copies, operation->path->name);
+
+    if (place == NULL)
+        return;
+    dfs_list_each(at, &place->versions)
+    {
+        struct sim_version *version = dfs_container_of(at, struct sim_version, of_path);
+
+        if (!sim_version_is_live(version) || version->number >= operation->version)
+            continue;
+        replace(copies, operation->to_path->name, operation->version, version);
+        path_set(copies, version, operation->to_path->name);
+    }
+}
+
 /* An acknowledged change is certain even if metadata died before it could say so here. */
 static void on_answered(struct sim_run *run, void *state, const struct sim_operation *operation,
                         const struct dfs_client_result *result)
@@ -175,10 +241,10 @@ static void on_answered(struct sim_run *run, void *state, const struct sim_opera
     case SIM_OP_ABORT_PUT:
         version = version_of(copies, &operation->file);
         if (!version->committed) {
-            version->committed = true;
+            committed_set(copies, version);
             version->number = operation->version;
             version->committed_at = operation->answered_at;
-            path_set(version, operation->path->name);
+            path_set(copies, version, operation->path->name);
         }
         replace(copies, operation->path->name, operation->version, version);
         return;
@@ -186,14 +252,7 @@ static void on_answered(struct sim_run *run, void *state, const struct sim_opera
         replace(copies, operation->path->name, operation->version, NULL);
         return;
     case SIM_OP_MOVE:
-        for (size_t i = 0; i < copies->versions_count; i++) {
-            version = copies->versions[i];
-            if (sim_version_is_live(version) && version->number < operation->version &&
-                strcmp(version->path, operation->path->name) == 0) {
-                replace(copies, operation->to_path->name, operation->version, version);
-                path_set(version, operation->to_path->name);
-            }
-        }
+        moved(copies, operation);
         return;
     case SIM_OP_GET:
     case SIM_OP_RANGE_GET:
@@ -207,14 +266,13 @@ static void on_answered(struct sim_run *run, void *state, const struct sim_opera
 }
 
 /* Metadata has died: changes that were under way may have happened without a word. */
-static void doubt(struct sim_copies *copies, const struct sim_path *path)
+static void doubt(const struct sim_copies *copies, const struct sim_path *path)
 {
-    if (path == NULL)
+    struct place *place = path != NULL ? place_find(copies, path->name) : NULL;
+
+    if (place == NULL)
         return;
-    for (size_t i = 0; i < copies->versions_count; i++) {
-        if (strcmp(copies->versions[i]->path, path->name) == 0)
-            copies->versions[i]->uncertain = true;
-    }
+    dfs_list_each(at, &place->versions) dfs_container_of(at, struct sim_version, of_path)->uncertain = true;
 }
 
 static void on_host(struct sim_run *run, void *state, struct sim_host *host, enum sim_host_change change)
@@ -256,6 +314,8 @@ struct sim_copies *sim_copies_new(struct sim_run *run)
     struct sim_copies *copies = dfs_alloc_zero(sizeof *copies);
 
     copies->run = run;
+    dfs_list_init(&copies->live);
+    dfs_map_init(&copies->places_by_path, offsetof(struct place, path), sizeof(((struct place *)NULL)->path), 0);
     dfs_map_init(&copies->blocks_by_id, offsetof(struct sim_block, id), sizeof(struct dfs_block_id), 0);
     dfs_map_init(&copies->versions_by_file, offsetof(struct sim_version, file), sizeof(struct dfs_id), 0);
     *(struct sim_copies **)sim_listeners_add_owned(run, "copies", &hooks, sizeof copies) = copies;
@@ -274,6 +334,10 @@ void sim_copies_free(struct sim_copies *copies)
         dfs_free(copies->versions[i]->blocks);
         dfs_free(copies->versions[i]);
     }
+    for (size_t i = 0; i < copies->places_count; i++)
+        dfs_free(copies->places[i]);
+    dfs_free(copies->places);
+    dfs_map_close(&copies->places_by_path);
     dfs_free(copies->blocks);
     dfs_free(copies->versions);
     dfs_free(copies->bytes);
@@ -293,6 +357,11 @@ const struct sim_version *sim_copies_version(const struct sim_copies *copies, si
 {
     DFS_ASSERT(index < copies->versions_count);
     return copies->versions[index];
+}
+
+const struct sim_version *sim_copies_version_of(const struct sim_copies *copies, const struct dfs_id *file)
+{
+    return dfs_map_find(&copies->versions_by_file, file);
 }
 
 bool sim_version_is_live(const struct sim_version *version)
@@ -338,8 +407,12 @@ uint32_t sim_copies_active(struct sim_run *run, struct sim_host_set *ret_set)
 
 bool sim_copies_knows(const struct sim_run *run, const char *path)
 {
-    for (size_t i = 0; i < run->copies->versions_count; i++) {
-        if (sim_version_is_live(run->copies->versions[i]) && strcmp(run->copies->versions[i]->path, path) == 0)
+    const struct place *place = place_find(run->copies, path);
+
+    if (place == NULL)
+        return false;
+    for (const struct dfs_list *at = place->versions.next; at != &place->versions; at = at->next) {
+        if (sim_version_is_live(dfs_container_of_const(at, struct sim_version, of_path)))
             return true;
     }
     return false;
@@ -429,8 +502,9 @@ void sim_copies_look(struct sim_run *run, const char *path, struct sim_copies_co
     ret_count->active = sim_copies_active(run, &active);
     const uint32_t wanted = replication < ret_count->active ? replication : ret_count->active;
 
-    for (size_t i = 0; i < copies->versions_count; i++) {
-        const struct sim_version *version = copies->versions[i];
+    dfs_list_each(at, &copies->live)
+    {
+        const struct sim_version *version = dfs_container_of(at, struct sim_version, of_live);
 
         if (!sim_version_is_live(version) || (path != NULL && strcmp(version->path, path) != 0))
             continue;

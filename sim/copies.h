@@ -7,6 +7,7 @@
 #ifndef DFS_SIM_COPIES_H
 #define DFS_SIM_COPIES_H
 
+#include "core/base/list.h"
 #include "sim/run.h"
 
 struct sim_block {
@@ -22,7 +23,9 @@ struct sim_block {
 /* A version of a path. */
 struct sim_version {
     struct dfs_id file; /* first: the key of its map */
-    char path[DFS_PATH_BYTES_MAX + 1];
+    const char *path;   /* where it stands, or stood; "" while nothing was heard of that */
+    struct dfs_list of_path;
+    struct dfs_list of_live; /* while it is committed and not removed */
     uint64_t size_bytes;
     uint64_t number; /* of the version; 0: not known yet */
     bool committed;  /* visible once */
@@ -39,6 +42,9 @@ void sim_copies_free(struct sim_copies *copies);
 /* Versions in the order in which they were first heard of. */
 size_t sim_copies_versions(const struct sim_copies *copies);
 const struct sim_version *sim_copies_version(const struct sim_copies *copies, size_t index);
+
+/* NULL when it was never heard of. */
+const struct sim_version *sim_copies_version_of(const struct sim_copies *copies, const struct dfs_id *file);
 
 /* Is it there for certain: committed, not removed, not uncertain? */
 bool sim_version_is_live(const struct sim_version *version);

@@ -54,7 +54,8 @@ enum dfs_status sim_source_read(const struct sim_source *source, uint64_t seed, 
         sim_swarm_draw(seed, ret_scenario);
         return DFS_OK;
     }
-    const enum dfs_status status = sim_scenario_read(ret_scenario, source->file, source->bytes, source->count, seed, ret_error);
+    const enum dfs_status status =
+        sim_scenario_read(ret_scenario, source->file, source->bytes, source->count, seed, ret_error);
 
     if (status == DFS_OK && ret_scenario->name[0] == '\0')
         name_after(source->file, ret_scenario->name);
@@ -100,7 +101,8 @@ static json_t *cannot_write(const char *file)
     return failure(7, why.text);
 }
 
-static json_t *run_scenario(const struct sim_job *job, const struct sim_scenario *scenario, struct attachments *attachments)
+static json_t *run_scenario(const struct sim_job *job, const struct sim_scenario *scenario,
+                            struct attachments *attachments)
 {
     const struct sim_run_options options = {
         .seed = job->seed, .coverage = job->coverage, .attach = attach, .attach_arg = attachments};
@@ -223,18 +225,21 @@ static json_t *aborted(const struct sim_child *child, int status)
     char reason[PANIC_BYTES + 64];
     struct sim_scenario scenario;
     struct dfs_conf_error error;
-    const char *name = sim_source_read(child->job->source, child->job->seed, &scenario, &error) == DFS_OK ? scenario.name : "?";
+    const char *name =
+        sim_source_read(child->job->source, child->job->seed, &scenario, &error) == DFS_OK ? scenario.name : "?";
 
     if (child->panic[0] != '\0')
         (void)snprintf(reason, sizeof reason, "%s", child->panic);
     else if (WIFSIGNALED(status))
-        (void)snprintf(reason, sizeof reason, "a machine was ended by signal %d (%s)", WTERMSIG(status), strsignal(WTERMSIG(status)));
+        (void)snprintf(reason, sizeof reason, "a machine was ended by signal %d (%s)", WTERMSIG(status),
+                       strsignal(WTERMSIG(status)));
     else
         (void)snprintf(reason, sizeof reason, "the run ended with exit code %d and no result", WEXITSTATUS(status));
-    json_t *result = json_pack("{s:s, s:I, s:s, s:s, s:n, s:i, s:i, s:i, s:[], s:[], s:{}, s:[], s:{s:i, s:i, s:n}, s:{}}", "scenario", name,
-                               "seed", (json_int_t)child->job->seed, "verdict", sim_verdict_name(SIM_ABORTED), "reason", reason,
-                               "trace_hash", "virtual_ms", 0, "events", 0, "messages", 0, "violations", "expectations", "operations",
-                               "evictions", "repairs", "copies", 0, "bytes", 0, "last_at_ms", "stats");
+    json_t *result =
+        json_pack("{s:s, s:I, s:s, s:s, s:n, s:i, s:i, s:i, s:[], s:[], s:{}, s:[], s:{s:i, s:i, s:n}, s:{}}",
+                  "scenario", name, "seed", (json_int_t)child->job->seed, "verdict", sim_verdict_name(SIM_ABORTED),
+                  "reason", reason, "trace_hash", "virtual_ms", 0, "events", 0, "messages", 0, "violations",
+                  "expectations", "operations", "evictions", "repairs", "copies", 0, "bytes", 0, "last_at_ms", "stats");
 
     sim_scenario_close(&scenario);
     return json_pack("{s:o, s:n}", "result", result, "coverage");

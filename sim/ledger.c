@@ -22,7 +22,7 @@ const char *sim_operation_name(enum sim_operation_kind kind)
 void sim_ledger_init(struct sim_ledger *ledger)
 {
     memset(ledger, 0, sizeof *ledger);
-    dfs_map_init(&ledger->by_file, offsetof(struct sim_operation, file), sizeof(struct dfs_id), 0);
+    dfs_map_init(&ledger->by_file, offsetof(struct sim_made, file), sizeof(struct dfs_id), 0);
     dfs_map_init(&ledger->by_path, offsetof(struct sim_path, name), sizeof(((struct sim_path *)NULL)->name), 0);
 }
 
@@ -34,6 +34,9 @@ void sim_ledger_close(struct sim_ledger *ledger)
     }
     for (size_t i = 0; i < ledger->paths_count; i++)
         dfs_free(ledger->paths[i]);
+    for (size_t i = 0; i < ledger->made_count; i++)
+        dfs_free(ledger->made[i]);
+    dfs_free(ledger->made);
     dfs_free(ledger->operations);
     dfs_free(ledger->paths);
     dfs_free(ledger->open_puts);
@@ -119,7 +122,6 @@ void sim_ledger_put(struct sim_ledger *ledger, struct sim_operation *operation, 
     DFS_ASSERT(is_put(operation));
     operation->key = key;
     operation->size_bytes = size_bytes;
-    operation->fingerprint = sim_content_expected(key, 0, size_bytes);
     grow(&ledger->open_puts, ledger->open_puts_count, &ledger->open_puts_room);
     ledger->open_puts[ledger->open_puts_count++] = operation;
 }
@@ -140,12 +142,8 @@ void sim_ledger_got(struct sim_operation *operation, uint64_t offset, const uint
         operation->got_bytes = end;
 }
 
-/* Of a range the sink's bytes stand at `first` of the file. */
-static void got_finish(struct sim_operation *operation)
+static void got_drop(struct sim_operation *operation)
 {
-    const uint64_t at = operation->kind == SIM_OP_RANGE_GET ? operation->first : 0;
-
-    operation->got_fingerprint = sim_content_fingerprint(at, operation->got, operation->got_bytes);
     dfs_free(operation->got);
     operation->got = NULL;
     operation->got_room = 0;
@@ -184,20 +182,60 @@ static void open_put_forget(struct sim_ledger *ledger, const struct sim_operatio
     }
 }
 
-/* The PUT that made this file: by its id, or else the open one with these bytes, which then has been found out to have happened. */
-static struct sim_operation *put_of(struct sim_ledger *ledger, const struct dfs_id *file, uint64_t fingerprint,
-                                    uint64_t size_bytes)
+/* What a GET of this PUT's file should bring: of a range, what of it lies in the file. */
+static uint64_t expected_bytes(const struct sim_operation *get, const struct sim_operation *put)
 {
-    struct sim_operation *put = dfs_map_find(&ledger->by_file, file);
+    if (get->kind == SIM_OP_GET)
+        return put->size_bytes;
+    const uint64_t end = get->last >= put->size_bytes ? put->size_bytes : get->last + 1;
 
-    if (put != NULL)
-        return put;
+    return get->first < end ? end - get->first : 0;
+}
+
+/* Of a range the sink's first byte stands at `first` of the file. */
+static bool is_content_of(const struct sim_operation *get, const struct sim_operation *put)
+{
+    return get->got_bytes == expected_bytes(get, put) &&
+           sim_content_is(put->key, get->kind == SIM_OP_GET ? 0 : get->first, get->got, get->got_bytes);
+}
+
+static void made_note(struct sim_ledger *ledger, const struct dfs_id *file, struct sim_operation *put)
+{
+    struct sim_made *made = dfs_map_find(&ledger->by_file, file);
+
+    if (made != NULL) {
+        made->put = put;
+        return;
+    }
+    made = dfs_alloc_zero(sizeof *made);
+    made->file = *file;
+    made->put = put;
+    dfs_map_insert(&ledger->by_file, made);
+    grow(&ledger->made, ledger->made_count, &ledger->made_room);
+    ledger->made[ledger->made_count++] = made;
+}
+
+/*
+ * The PUT that made the file: by its id, or else one with these bytes that is open, which then has been found out to have happened; or one that was begun again
+ * after its first try had been lost, and yet had got through.
+ */
+static struct sim_operation *put_of(struct sim_ledger *ledger, const struct sim_operation *get)
+{
+    const struct sim_made *made = dfs_map_find(&ledger->by_file, &get->file);
+
+    if (made != NULL)
+        return made->put;
     for (size_t i = 0; i < ledger->open_puts_count; i++) {
-        put = ledger->open_puts[i];
-        if (put->fingerprint == fingerprint && put->size_bytes == size_bytes && dfs_id_is_zero(&put->file)) {
-            put->file = *file;
-            dfs_map_insert(&ledger->by_file, put);
-            open_put_forget(ledger, put);
+        if (is_content_of(get, ledger->open_puts[i])) {
+            made_note(ledger, &get->file, ledger->open_puts[i]);
+            return ledger->open_puts[i];
+        }
+    }
+    for (size_t i = ledger->operations_count; i-- > 0;) {
+        struct sim_operation *put = ledger->operations[i];
+
+        if (is_put(put) && is_content_of(get, put)) {
+            made_note(ledger, &get->file, put);
             return put;
         }
     }
@@ -229,27 +267,16 @@ static bool violated(struct sim_ledger_violation *ret, const char *checker, cons
 
 static bool answer_get(struct sim_ledger *ledger, struct sim_operation *get, struct sim_ledger_violation *ret)
 {
-    const bool whole = get->kind == SIM_OP_GET;
-
     if (!get->got_all)
         return violated(ret, "acked_data", get, "answered OK without all of its bytes", get->got_bytes, 0);
     if (get->version < get->floor_version)
         return violated(ret, "reads_never_go_back", get, "an older version than is certain", get->version,
                         get->floor_version);
-    const struct sim_operation *put =
-        put_of(ledger, &get->file, get->got_fingerprint, whole ? get->got_bytes : UINT64_MAX);
+    const struct sim_operation *put = put_of(ledger, get);
 
-    if (put == NULL) {
-        if (!whole)
-            return true; /* part of a file that nobody has read whole yet, by a PUT that was never answered */
+    if (put == NULL)
         return violated(ret, "acked_data", get, "bytes that nobody has put", get->got_bytes, get->version);
-    }
-    const uint64_t first = whole ? 0 : get->first;
-    const uint64_t end = whole || get->last >= put->size_bytes ? put->size_bytes : get->last + 1;
-    const uint64_t count = first < end ? end - first : 0;
-    const uint64_t expected = whole ? put->fingerprint : sim_content_expected(put->key, first, count);
-
-    if (get->got_bytes != count || get->got_fingerprint != expected)
+    if (!is_content_of(get, put))
         return violated(ret, "acked_data", get, "other bytes than were put", get->got_bytes, put->number);
     path_certain(get->path, get->version, true);
     return true;
@@ -283,8 +310,7 @@ static void answer_change(struct sim_ledger *ledger, struct sim_operation *opera
     case SIM_OP_PUT:
     case SIM_OP_ABORT_PUT:
         open_put_forget(ledger, operation);
-        if (dfs_map_find(&ledger->by_file, &operation->file) == NULL)
-            dfs_map_insert(&ledger->by_file, operation);
+        made_note(ledger, &operation->file, operation);
         path_certain(operation->path, operation->version, true);
         ledger->put_acknowledged++;
         break;
@@ -321,14 +347,11 @@ void sim_ledger_lose(struct sim_ledger *ledger, struct sim_operation *operation)
     }
     if (!operation->audit)
         ledger->failed[operation->kind]++;
-    dfs_free(operation->got);
-    operation->got = NULL;
-    operation->got_room = 0;
+    got_drop(operation);
 }
 
-bool sim_ledger_answer(struct sim_ledger *ledger, struct sim_operation *operation, dfs_time_ns now,
-                       enum dfs_status status, uint64_t version, const struct dfs_id *file,
-                       struct sim_ledger_violation *ret_violation)
+static bool answer(struct sim_ledger *ledger, struct sim_operation *operation, dfs_time_ns now, enum dfs_status status,
+                   uint64_t version, const struct dfs_id *file, struct sim_ledger_violation *ret_violation)
 {
     const bool reads =
         operation->kind == SIM_OP_GET || operation->kind == SIM_OP_RANGE_GET || operation->kind == SIM_OP_STAT;
@@ -339,7 +362,6 @@ bool sim_ledger_answer(struct sim_ledger *ledger, struct sim_operation *operatio
     operation->version = version;
     if (file != NULL && dfs_id_is_zero(&operation->file))
         operation->file = *file;
-    got_finish(operation);
     if (!operation->audit && status == DFS_OK)
         ledger->ok[operation->kind]++;
     else if (!operation->audit)
@@ -364,4 +386,14 @@ bool sim_ledger_answer(struct sim_ledger *ledger, struct sim_operation *operatio
         return true;
     }
     return answer_get(ledger, operation, ret_violation);
+}
+
+bool sim_ledger_answer(struct sim_ledger *ledger, struct sim_operation *operation, dfs_time_ns now,
+                       enum dfs_status status, uint64_t version, const struct dfs_id *file,
+                       struct sim_ledger_violation *ret_violation)
+{
+    const bool kept = answer(ledger, operation, now, status, version, file, ret_violation);
+
+    got_drop(operation);
+    return kept;
 }

@@ -26,8 +26,9 @@
 #define SIM_OPERATION_MAP(X) \
     X(PUT, "put") \
     X(GET, "get") \
-    X(RANGE_GET, "range_get") X(STAT, "stat") X(LIST, "list") X(MOVE, "move") X(REMOVE, "remove") \
-        X(RESTORE, "restore") X(LOGIN, "login") X(ABORT_PUT, "abort_put")
+    X(RANGE_GET, "range_get") \
+    X(STAT, "stat") X(LIST, "list") X(MOVE, "move") X(REMOVE, "remove") X(RESTORE, "restore") X(LOGIN, "login") \
+        X(ABORT_PUT, "abort_put")
 
 enum sim_operation_kind {
 #define X(name, text) SIM_OP_##name,
@@ -57,10 +58,9 @@ struct sim_operation {
     struct sim_path *path;
     struct sim_path *to_path; /* MOVE */
     enum sim_token token;
-    uint64_t key;         /* PUT: of the content */
-    uint64_t fingerprint; /* PUT: of the whole content, set by sim_ledger_put */
-    uint64_t size_bytes;  /* PUT */
-    uint64_t first;       /* RANGE_GET, inclusive */
+    uint64_t key;        /* PUT: of the content */
+    uint64_t size_bytes; /* PUT */
+    uint64_t first;      /* RANGE_GET, inclusive */
     uint64_t last;
     uint64_t abort_after_bytes; /* ABORT_PUT */
     bool aborting;
@@ -77,10 +77,9 @@ struct sim_operation {
     uint8_t *got; /* GET: what was pushed to the sink so far; freed with the answer */
     uint64_t got_room;
     uint64_t got_bytes; /* up to the last that was pushed */
-    uint64_t got_fingerprint;
-    bool got_all; /* the sink was finished with commit */
-    bool lost;    /* its client went down with it: it will never be answered */
-    bool audit;   /* asked by the simulator at the end, not by the scenario */
+    bool got_all;       /* the sink was finished with commit */
+    bool lost;          /* its client went down with it: it will never be answered */
+    bool audit;         /* asked by the simulator at the end, not by the scenario */
 
     /* of the path at the time of asking: see sim_path */
     uint64_t floor_version;
@@ -104,11 +103,20 @@ struct sim_ledger_violation {
     char text[DFS_PATH_BYTES_MAX + 256];
 };
 
+/* A file that is known to come from a PUT. One PUT may make several: what was lost was begun again. */
+struct sim_made {
+    struct dfs_id file; /* first: the key */
+    struct sim_operation *put;
+};
+
 struct sim_ledger {
     struct sim_operation **operations; /* by number - 1; owned */
     size_t operations_count;
     size_t operations_room;
-    struct dfs_map by_file;           /* PUTs whose file id is known */
+    struct dfs_map by_file; /* whose bytes a file has: struct sim_made */
+    struct sim_made **made; /* owned */
+    size_t made_count;
+    size_t made_room;
     struct sim_operation **open_puts; /* running, or open for ever: their file id is not known yet */
     size_t open_puts_count;
     size_t open_puts_room;

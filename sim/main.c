@@ -90,7 +90,8 @@ static bool shard_of(const char *text, uint64_t *ret_shard, uint64_t *ret_shards
         return false;
     memcpy(left, text, (size_t)(slash - text));
     left[slash - text] = '\0';
-    if (!number_of(left, ret_shard) || !number_of(slash + 1, ret_shards) || *ret_shards == 0 || *ret_shard > *ret_shards)
+    if (!number_of(left, ret_shard) || !number_of(slash + 1, ret_shards) || *ret_shards == 0 ||
+        *ret_shard > *ret_shards)
         return false;
     *ret_shard %= *ret_shards; /* job arrays count from 0 or from 1 */
     return true;
@@ -198,10 +199,12 @@ static int run_job(const struct run_options *options)
 static int command_run(int argc, char **argv)
 {
     static const struct option options[] = {
-        {"seed", required_argument, NULL, 's'},  {"json", no_argument, NULL, 'j'},        {"trace", required_argument, NULL, 't'},
-        {"html", required_argument, NULL, 'm'},  {"twice", no_argument, NULL, '2'},       {"help", no_argument, NULL, 'h'},
-        {"record", required_argument, NULL, 'x'}, {"pcap", required_argument, NULL, 'x'}, {"perfetto", required_argument, NULL, 'x'},
-        {"why", no_argument, NULL, 'x'},         {"real", no_argument, NULL, 'x'},        {NULL, 0, NULL, 0},
+        {"seed", required_argument, NULL, 's'},     {"json", no_argument, NULL, 'j'},
+        {"trace", required_argument, NULL, 't'},    {"html", required_argument, NULL, 'm'},
+        {"twice", no_argument, NULL, '2'},          {"help", no_argument, NULL, 'h'},
+        {"record", required_argument, NULL, 'x'},   {"pcap", required_argument, NULL, 'x'},
+        {"perfetto", required_argument, NULL, 'x'}, {"why", no_argument, NULL, 'x'},
+        {"real", no_argument, NULL, 'x'},           {NULL, 0, NULL, 0},
     };
     struct sim_source source = {0};
     struct run_options run = {.job = {.source = &source, .seed = 1}};
@@ -277,10 +280,11 @@ static uint32_t cores(void)
 static int sweep_options(int argc, char **argv, struct sim_sweep *sweep, bool *ret_seeds_given)
 {
     static const struct option options[] = {
-        {"seeds", required_argument, NULL, 's'}, {"jobs", required_argument, NULL, 'j'},  {"time", required_argument, NULL, 't'},
-        {"first", no_argument, NULL, 'f'},       {"shard", required_argument, NULL, 'n'}, {"json", no_argument, NULL, 'o'},
-        {"junit", required_argument, NULL, 'u'}, {"coverage", required_argument, NULL, 'c'}, {"help", no_argument, NULL, 'h'},
-        {NULL, 0, NULL, 0},
+        {"seeds", required_argument, NULL, 's'}, {"jobs", required_argument, NULL, 'j'},
+        {"time", required_argument, NULL, 't'},  {"first", no_argument, NULL, 'f'},
+        {"shard", required_argument, NULL, 'n'}, {"json", no_argument, NULL, 'o'},
+        {"junit", required_argument, NULL, 'u'}, {"coverage", required_argument, NULL, 'c'},
+        {"help", no_argument, NULL, 'h'},        {NULL, 0, NULL, 0},
     };
     struct dfs_why why;
     int64_t time_ns = 0;
@@ -291,12 +295,14 @@ static int sweep_options(int argc, char **argv, struct sim_sweep *sweep, bool *r
         switch (found) {
         case 's':
             if (!seeds_of(optarg, &sweep->first, &sweep->last))
-                return usage_error("--seeds: \"%s\" is not A..B with A not above B, such as 1..100", dfs_quote_text(optarg).text);
+                return usage_error("--seeds: \"%s\" is not A..B with A not above B, such as 1..100",
+                                   dfs_quote_text(optarg).text);
             *ret_seeds_given = true;
             break;
         case 'j':
             if (!number_of(optarg, &number) || number == 0 || number > SIM_WORKERS_MAX)
-                return usage_error("--jobs: \"%s\" is not a number from 1 to %d", dfs_quote_text(optarg).text, SIM_WORKERS_MAX);
+                return usage_error("--jobs: \"%s\" is not a number from 1 to %d", dfs_quote_text(optarg).text,
+                                   SIM_WORKERS_MAX);
             sweep->workers = (uint32_t)number;
             break;
         case 't':
@@ -309,7 +315,8 @@ static int sweep_options(int argc, char **argv, struct sim_sweep *sweep, bool *r
             break;
         case 'n':
             if (!shard_of(optarg, &sweep->shard, &sweep->shards))
-                return usage_error("--shard: \"%s\" is not I/N with I not above N, such as 1/8", dfs_quote_text(optarg).text);
+                return usage_error("--shard: \"%s\" is not I/N with I not above N, such as 1/8",
+                                   dfs_quote_text(optarg).text);
             break;
         case 'o':
             sweep->json = true;
@@ -405,8 +412,9 @@ static int command_check(int argc, char **argv)
     if (argc < 2)
         return usage_error("check needs at least one SCENARIO");
     for (int i = 1; i < argc; i++) {
-        const int code = argv[i][0] == '-' ? usage_error("unknown option \"%s\"; check has none", dfs_quote_text(argv[i]).text)
-                                           : check_file(argv[i]);
+        const int code = argv[i][0] == '-'
+                             ? usage_error("unknown option \"%s\"; check has none", dfs_quote_text(argv[i]).text)
+                             : check_file(argv[i]);
 
         worst = worst == EXIT_USAGE ? worst : code != 0 ? code : worst;
     }
@@ -460,7 +468,8 @@ static const struct {
     const char *help; /* NULL: not listed */
 } commands[] = {
     {"run", command_run, "run SCENARIO [--seed N] [--json] [--trace FILE] [--html FILE] [--twice]"},
-    {"sweep", command_sweep, "sweep [SCENARIO...] --seeds A..B [-j N] [--time 60s] [--first] [--shard I/N] [--json] [--junit FILE]"},
+    {"sweep", command_sweep,
+     "sweep [SCENARIO...] --seeds A..B [-j N] [--time 60s] [--first] [--shard I/N] [--json] [--junit FILE]"},
     {"check", command_check, "check SCENARIO..."},
     {"schema", command_schema, "schema"},
     {"bench", command_bench, "bench [--json]"},
@@ -473,12 +482,14 @@ static const struct {
 
 static int help(void)
 {
-    (void)printf("dfs-sim %s: a distributed file system in a simulated world, the same way every time\n\n", DFS_VERSION);
+    (void)printf("dfs-sim %s: a distributed file system in a simulated world, the same way every time\n\n",
+                 DFS_VERSION);
     for (size_t i = 0; i < COMMANDS; i++) {
         if (commands[i].help != NULL)
             (void)printf("  dfs-sim %s\n", commands[i].help);
     }
-    (void)printf("\nEach command has --help. Scenario files are in sim/scenarios; their language is in `dfs-sim schema`.\n");
+    (void)printf(
+        "\nEach command has --help. Scenario files are in sim/scenarios; their language is in `dfs-sim schema`.\n");
     return 0;
 }
 
@@ -500,5 +511,6 @@ int main(int argc, char **argv)
         if (strcmp(argv[1], commands[i].name) == 0)
             return commands[i].run(argc - 1, argv + 1);
     }
-    return usage_error("\"%s\" is no command%s", dfs_quote_text(argv[1]).text, dfs_words_suggest(argv[1], names, COMMANDS).text);
+    return usage_error("\"%s\" is no command%s", dfs_quote_text(argv[1]).text,
+                       dfs_words_suggest(argv[1], names, COMMANDS).text);
 }

@@ -221,7 +221,8 @@ static void on_host(struct sim_run *run, void *state, struct sim_host *host, enu
 
 static bool looks_at_messages(enum sim_fault_kind kind)
 {
-    return kind == SIM_FAULT_DROP || kind == SIM_FAULT_DUPLICATE || kind == SIM_FAULT_DELAY;
+    return kind == SIM_FAULT_DROP || kind == SIM_FAULT_DUPLICATE || kind == SIM_FAULT_DELAY ||
+           kind == SIM_FAULT_CORRUPT;
 }
 
 static bool needs_captures(enum sim_fault_kind kind)

@@ -492,6 +492,7 @@ void sim_blow_begin(struct sim_blow *blow)
     case SIM_FAULT_DROP:
     case SIM_FAULT_DUPLICATE:
     case SIM_FAULT_DELAY:
+    case SIM_FAULT_CORRUPT:
         sim_blow_filter(blow);
         return;
     case SIM_FAULT_RESET:
@@ -556,6 +557,7 @@ void sim_blow_end(struct sim_blow *blow)
     case SIM_FAULT_DROP:
     case SIM_FAULT_DUPLICATE:
     case SIM_FAULT_DELAY:
+    case SIM_FAULT_CORRUPT:
         dfs_list_remove(&blow->rule);
         return;
     case SIM_FAULT_CLOCK:

@@ -49,12 +49,26 @@ static bool hits(struct sim_blow *blow)
     return true;
 }
 
-static void hit(struct sim_blow *blow, struct sim_host *host, struct sim_verdict *verdict)
+/* One bit of the sender's buffer, after its checksum was made: what bad memory does (the transport would not let it happen on the way). The buffer is the
+ * client's own, so the receiver sees it and so does a second sending from the same buffer. */
+static void corrupt(const struct sim_blow *blow, const struct sim_message *message)
+{
+    uint8_t *bytes = (uint8_t *)(uintptr_t)message->bulk;
+    const uint64_t bit = sim_nemesis_draw(blow->wound->nemesis, "corrupt", blow->wound->index, blow->at + blow->hits,
+                                          8 * (uint64_t)message->bulk_bytes);
+
+    bytes[bit / 8] ^= (uint8_t)(1u << bit % 8);
+}
+
+static void hit(struct sim_blow *blow, const struct sim_message *message, struct sim_verdict *verdict)
 {
     const struct sim_fault *fault = blow->fault;
+    struct sim_host *host = message->from;
 
     blow->hits++;
-    if (fault->kind == SIM_FAULT_DROP)
+    if (fault->kind == SIM_FAULT_CORRUPT)
+        corrupt(blow, message);
+    else if (fault->kind == SIM_FAULT_DROP)
         verdict->drop = true;
     else if (fault->kind == SIM_FAULT_DELAY)
         verdict->delay += (dfs_duration_ns)fault->by_ns;
@@ -103,6 +117,7 @@ static void look(struct sim_nemesis *nemesis, const struct sim_message *message,
     if (dfs_list_empty(&nemesis->rules))
         return;
     const uint32_t from = sim_run_host_number(nemesis->run, message->from);
+    const uint32_t first_client = 2 + nemesis->run->cluster->options.data;
     const uint32_t to = message->to != NULL ? sim_run_host_number(nemesis->run, message->to) : UINT32_MAX;
 
     dfs_list_each(at, &nemesis->rules)
@@ -111,8 +126,10 @@ static void look(struct sim_nemesis *nemesis, const struct sim_message *message,
 
         if (blow->fault->kind == SIM_FAULT_DUPLICATE && message->conn != 0)
             continue; /* streams repeat nothing */
+        if (blow->fault->kind == SIM_FAULT_CORRUPT && (message->bulk_bytes == 0 || from < first_client))
+            continue; /* a data server that sends bytes which do not verify is a fault of ours, not of the world */
         if (matches(blow, number, from, to) && hits(blow))
-            hit(blow, message->from, verdict);
+            hit(blow, message, verdict);
     }
 }
 

@@ -90,8 +90,8 @@ static void print_violations(FILE *out, const json_t *violations)
 
         (void)fprintf(out, "  violation    %s, ", text(violation, "checker"));
         print_at(out, json_object_get(violation, "at_ms"));
-        (void)fprintf(out, "%s%s: %s\n", json_is_string(json_object_get(violation, "host")) ? ", " : "", text(violation, "host"),
-                      text(violation, "message"));
+        (void)fprintf(out, "%s%s: %s\n", json_is_string(json_object_get(violation, "host")) ? ", " : "",
+                      text(violation, "host"), text(violation, "message"));
     }
     if (count > SHOWN_MAX)
         (void)fprintf(out, "               and %zu more (--json has them)\n", count - SHOWN_MAX);
@@ -129,10 +129,11 @@ void sim_report_run(FILE *out, const json_t *result, const char *repeat)
     char messages[SIM_GROUPED_BYTES];
     char bytes[SIM_GROUPED_BYTES];
 
-    (void)fprintf(out, "%s, seed %lld: %s\n", text(result, "scenario"), (long long)integer(result, "seed"), text(result, "verdict"));
-    (void)fprintf(out, "  simulated    %.3f s, %s events, %s messages; trace hash %s\n", (double)integer(result, "virtual_ms") / 1e3,
-                  sim_grouped((uint64_t)integer(result, "events"), events), sim_grouped((uint64_t)integer(result, "messages"), messages),
-                  text(result, "trace_hash"));
+    (void)fprintf(out, "%s, seed %lld: %s\n", text(result, "scenario"), (long long)integer(result, "seed"),
+                  text(result, "verdict"));
+    (void)fprintf(out, "  simulated    %.3f s, %s events, %s messages; trace hash %s\n",
+                  (double)integer(result, "virtual_ms") / 1e3, sim_grouped((uint64_t)integer(result, "events"), events),
+                  sim_grouped((uint64_t)integer(result, "messages"), messages), text(result, "trace_hash"));
     print_operations(out, json_object_get(result, "operations"));
     print_evictions(out, json_object_get(result, "evictions"));
     (void)fprintf(out, "  repairs      %lld copies, %s bytes", (long long)integer(repairs, "copies"),
@@ -141,8 +142,8 @@ void sim_report_run(FILE *out, const json_t *result, const char *repeat)
         (void)fprintf(out, ", the last at %.3f s", (double)integer(repairs, "last_at_ms") / 1e3);
     (void)fprintf(out, "\n");
     if (json_is_integer(settled))
-        (void)fprintf(out, "  at rest      at %.3f s; %lld files read back\n", (double)json_integer_value(settled) / 1e3,
-                      (long long)integer(stats, "files_read_back"));
+        (void)fprintf(out, "  at rest      at %.3f s; %lld files read back\n",
+                      (double)json_integer_value(settled) / 1e3, (long long)integer(stats, "files_read_back"));
     print_expectations(out, json_object_get(result, "expectations"));
     print_violations(out, json_object_get(result, "violations"));
     print_reason(out, text(result, "reason"));
@@ -152,7 +153,8 @@ void sim_report_run(FILE *out, const json_t *result, const char *repeat)
 
 void sim_report_failure(FILE *out, const json_t *result, const char *repeat)
 {
-    (void)fprintf(out, "%s, seed %lld: %s\n", text(result, "scenario"), (long long)integer(result, "seed"), text(result, "verdict"));
+    (void)fprintf(out, "%s, seed %lld: %s\n", text(result, "scenario"), (long long)integer(result, "seed"),
+                  text(result, "verdict"));
     print_violations(out, json_object_get(result, "violations"));
     print_reason(out, text(result, "reason"));
     (void)fprintf(out, "  repeat with  %s\n", repeat);

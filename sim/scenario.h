@@ -132,6 +132,7 @@ struct sim_work {
     X(FORGE, "forge", true) \
     X(REPLAY, "replay", true) \
     X(ROTATE_KEYS, "rotate_keys", true) \
+    X(CORRUPT, "corrupt", false) \
     X(RANDOM, "random", false)
 
 enum sim_fault_kind {

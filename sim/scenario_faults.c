@@ -408,6 +408,8 @@ static const struct dfs_conf_key rows[] = {
          .help = "Messages are lost; a stream is cut in front of one."),
     KIND(DUPLICATE, "duplicate", DFS_KEY_OBJECT, .offset = 0, .table = &message_table, .help = "Datagrams come twice."),
     KIND(DELAY, "delay", DFS_KEY_OBJECT, .offset = 0, .table = &message_table, .help = "Messages come later."),
+    KIND(CORRUPT, "corrupt", DFS_KEY_OBJECT, .offset = 0, .table = &message_table,
+         .help = "A client's memory goes bad: one bit of a BLOCK_DATA is another than its checksum was made of."),
     KIND(RESET, "reset", DFS_KEY_CUSTOM,
          BY_HAND(reset_read, "{\"anyOf\":[{\"type\":\"array\",\"minItems\":2,\"maxItems\":2},{\"type\":\"object\"}]}"),
          .help = "Streams between two hosts end at once."),
@@ -511,7 +513,8 @@ static enum dfs_status check_disk_words(struct dfs_key_reader *reader, const str
         {"by", 1u << SIM_FAULT_DELAY, "\"delay\""},
         {"probability",
          1u << SIM_FAULT_DISK_ERROR | 1u << SIM_FAULT_SYNC_ERROR | 1u << SIM_FAULT_DISK_STALE |
-             1u << SIM_FAULT_DISK_MISDIRECT | 1u << SIM_FAULT_DROP | 1u << SIM_FAULT_DUPLICATE | 1u << SIM_FAULT_DELAY,
+             1u << SIM_FAULT_DISK_MISDIRECT | 1u << SIM_FAULT_DROP | 1u << SIM_FAULT_DUPLICATE | 1u << SIM_FAULT_DELAY |
+             1u << SIM_FAULT_CORRUPT,
          "faults of messages and of disk operations"},
     };
     const struct dfs_json_node *value = dfs_json_get(reader->doc, object, sim_fault_name(fault->kind));
@@ -605,6 +608,12 @@ static enum dfs_status check_kind(struct dfs_key_reader *reader, const struct df
         else if (fault->hosts.count == 0)
             sim_host_refs_add(&fault->hosts, SIM_HOST_META, 0);
     }
+    if (kind == SIM_FAULT_CORRUPT && fault->message == 0)
+        fault->message = DFS_MSG_BLOCK_DATA;
+    if (kind == SIM_FAULT_CORRUPT && fault->message != DFS_MSG_BLOCK_DATA)
+        return dfs_key_refuse(reader, object,
+                              "\"corrupt\" of %s cannot be injected: what is not block data travels as it was encoded",
+                              dfs_message_name(fault->message));
     if (kind == SIM_FAULT_DUPLICATE && fault->message != 0 && fault->message != DFS_MSG_HEARTBEAT &&
         fault->message != DFS_MSG_HEARTBEAT_ACK)
         return dfs_key_refuse(

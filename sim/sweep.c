@@ -127,7 +127,8 @@ static void junit_case(struct state *state, const struct worker *worker, const j
         return;
     }
     repeat_command(state, &worker->job, repeat, sizeof repeat);
-    (void)fprintf(state->junit, ">\n    <failure message=\"%s\">", json_string_value(json_object_get(result, "verdict")));
+    (void)fprintf(state->junit, ">\n    <failure message=\"%s\">",
+                  json_string_value(json_object_get(result, "verdict")));
     for (size_t i = 0; i < json_array_size(violations); i++) {
         const json_t *violation = json_array_get(violations, i);
 
@@ -303,12 +304,13 @@ static void summarise(const struct state *state)
     char events[SIM_GROUPED_BYTES];
 
     if (state->sweep->json) {
-        json_t *summary = json_pack(
-            "{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "seeds", (json_int_t)totals->seeds, "failed",
-            (json_int_t)totals->failed, "events", (json_int_t)totals->events, "virtual_ms", (json_int_t)totals->virtual_ms,
-            "wall_ms", (json_int_t)(wall_s * 1e3), "puts_acknowledged", (json_int_t)totals->puts_acknowledged, "evictions",
-            (json_int_t)totals->evictions, "repairs", (json_int_t)totals->repairs, "crashes", (json_int_t)totals->crashes,
-            "seeds_repaired", (json_int_t)totals->seeds_repaired);
+        json_t *summary =
+            json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "seeds", (json_int_t)totals->seeds,
+                      "failed", (json_int_t)totals->failed, "events", (json_int_t)totals->events, "virtual_ms",
+                      (json_int_t)totals->virtual_ms, "wall_ms", (json_int_t)(wall_s * 1e3), "puts_acknowledged",
+                      (json_int_t)totals->puts_acknowledged, "evictions", (json_int_t)totals->evictions, "repairs",
+                      (json_int_t)totals->repairs, "crashes", (json_int_t)totals->crashes, "seeds_repaired",
+                      (json_int_t)totals->seeds_repaired);
 
         (void)json_dumpf(summary, stdout, JSON_COMPACT);
         (void)putchar('\n');
@@ -316,10 +318,11 @@ static void summarise(const struct state *state)
         return;
     }
     (void)printf("%" PRIu64 " seeds, %" PRIu64 " failed: %s events in %.1f s (%.0f s simulated); %" PRIu64
-                 " PUTs acknowledged, %" PRIu64 " crashes, %" PRIu64 " evictions, %" PRIu64 " copies by repair; %" PRIu64
-                 " seeds had an eviction and a repair\n",
-                 totals->seeds, totals->failed, sim_grouped(totals->events, events), wall_s, (double)totals->virtual_ms / 1e3,
-                 totals->puts_acknowledged, totals->crashes, totals->evictions, totals->repairs, totals->seeds_repaired);
+                 " PUTs acknowledged, %" PRIu64 " crashes, %" PRIu64 " evictions, %" PRIu64
+                 " copies by repair; %" PRIu64 " seeds had an eviction and a repair\n",
+                 totals->seeds, totals->failed, sim_grouped(totals->events, events), wall_s,
+                 (double)totals->virtual_ms / 1e3, totals->puts_acknowledged, totals->crashes, totals->evictions,
+                 totals->repairs, totals->seeds_repaired);
 }
 
 static bool open_outputs(struct state *state)
@@ -367,10 +370,12 @@ static int close_outputs(struct state *state)
 
 int sim_sweep_run(const struct sim_sweep *sweep)
 {
-    struct state state = {.sweep = sweep, .seed = sweep->first, .began = real_now(), .terminal = isatty(STDERR_FILENO) == 1};
+    struct state state = {
+        .sweep = sweep, .seed = sweep->first, .began = real_now(), .terminal = isatty(STDERR_FILENO) == 1};
     int code;
 
-    DFS_ASSERT(sweep->sources_count > 0 && sweep->workers > 0 && sweep->workers <= SIM_WORKERS_MAX && sweep->shards > 0);
+    DFS_ASSERT(sweep->sources_count > 0 && sweep->workers > 0 && sweep->workers <= SIM_WORKERS_MAX &&
+               sweep->shards > 0);
     if (sweep->shard > sweep->last - sweep->first)
         state.exhausted = true;
     else
@@ -392,8 +397,9 @@ int sim_sweep_run(const struct sim_sweep *sweep)
         return code;
     code = exit_code(&state.totals);
     if (code == 0 && is_swarm(sweep) && state.totals.seeds_repaired * 2 < state.totals.seeds) {
-        (void)fprintf(stderr, "dfs-sim: vacuous: only %" PRIu64 " of %" PRIu64 " seeds had an eviction and a completed repair\n",
-                      state.totals.seeds_repaired, state.totals.seeds);
+        (void)fprintf(
+            stderr, "dfs-sim: vacuous: only %" PRIu64 " of %" PRIu64 " seeds had an eviction and a completed repair\n",
+            state.totals.seeds_repaired, state.totals.seeds);
         return sim_verdict_exit_code(SIM_VACUOUS);
     }
     return code;

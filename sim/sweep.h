@@ -15,7 +15,7 @@ struct sim_sweep {
     const char *program; /* as it was called, for the command that repeats */
     uint64_t first;      /* seeds, both included */
     uint64_t last;
-    uint64_t shard;      /* every shards-th seed, from this one on */
+    uint64_t shard; /* every shards-th seed, from this one on */
     uint64_t shards;
     uint32_t workers;
     dfs_duration_ns time_ns; /* no new seed after so much real time; 0: no limit */

@@ -152,7 +152,8 @@ const char *cli_time(uint64_t ms, char ret_text[CLI_TIME_BYTES])
     const time_t seconds = (time_t)(ms / 1000);
     struct tm tm = {0};
 
-    if (ms == 0 || localtime_r(&seconds, &tm) == NULL || strftime(ret_text, CLI_TIME_BYTES, "%Y-%m-%d %H:%M:%S", &tm) == 0)
+    if (ms == 0 || localtime_r(&seconds, &tm) == NULL ||
+        strftime(ret_text, CLI_TIME_BYTES, "%Y-%m-%d %H:%M:%S", &tm) == 0)
         (void)snprintf(ret_text, CLI_TIME_BYTES, "-");
     return ret_text;
 }
@@ -197,7 +198,8 @@ void cli_progress_show(struct cli_progress *progress, const char *what, uint64_t
     if (total != DFS_SIZE_UNKNOWN && per_second > 0 && total > done) {
         const uint64_t left_s = (total - done) / per_second;
 
-        (void)fprintf(stderr, "  %llu:%02llu left", (unsigned long long)(left_s / 60), (unsigned long long)(left_s % 60));
+        (void)fprintf(stderr, "  %llu:%02llu left", (unsigned long long)(left_s / 60),
+                      (unsigned long long)(left_s % 60));
     }
     (void)fflush(stderr);
 }

@@ -50,7 +50,10 @@ const struct cli_command *cli_find(const char *name);
 enum { CLI_OPTION_PROFILE, CLI_OPTION_JSON, CLI_OPTION_HELP, CLI_OPTIONS_COMMON };
 #define CLI_OPTIONS \
     {"profile", 0, "FILE", "where the cluster is; default DFS_PROFILE, then ~/.config/dfs/profile.json"}, \
-        {"json", 0, NULL, "facts as JSON on standard output"}, {"help", 'h', NULL, "this text"}
+        {"json", 0, NULL, "facts as JSON on standard output"}, \
+    { \
+        "help", 'h', NULL, "this text" \
+    }
 
 struct cli_options {
     struct dfs_options options;
@@ -107,7 +110,8 @@ struct cli_job {
 int cli_session_open(struct cli_session *session, const struct cli_options *cli, bool wants_token, const char *what);
 void cli_session_close(struct cli_session *session);
 
-void cli_session_start(struct cli_session *session, struct cli_job *job, enum dfs_client_command code, const void *argument);
+void cli_session_start(struct cli_session *session, struct cli_job *job, enum dfs_client_command code,
+                       const void *argument);
 
 /* Moves everything on, for `wait_ms` at most; Ctrl-C cancels all jobs, a second one ends the process. */
 void cli_session_poll(struct cli_session *session, int wait_ms);

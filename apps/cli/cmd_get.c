@@ -121,9 +121,10 @@ static void file_done(const struct transfer_job *job, uint64_t ms, void *ctx)
     if (strcmp(job->file->local, "-") == 0)
         return; /* standard output is the file's */
     if (get->json)
-        cli_print_json_line(json_pack("{s:s, s:s, s:o, s:o, s:o, s:o}", "path", job->file->path, "local", job->file->local, "file",
-                                      cli_json_id(&job->id), "version", cli_json_number(job->version), "size",
-                                      cli_json_number(job->bytes), "ms", cli_json_number(ms)));
+        cli_print_json_line(json_pack("{s:s, s:s, s:o, s:o, s:o, s:o}", "path", job->file->path, "local",
+                                      job->file->local, "file", cli_json_id(&job->id), "version",
+                                      cli_json_number(job->version), "size", cli_json_number(job->bytes), "ms",
+                                      cli_json_number(ms)));
     else
         (void)printf("%s  version %llu, %s, %llu ms\n", job->file->local, (unsigned long long)job->version,
                      cli_size(job->bytes, size), (unsigned long long)ms);
@@ -145,8 +146,9 @@ static int collect(const struct cli_options *cli, struct transfer *transfer)
     const bool is_below = !is_output && is_directory(local);
 
     if (paths > 1 && !is_below)
-        return cli_bad_usage(cli, is_output ? "only one path goes to standard output; \"%s\" is not it"
-                                            : "several paths need a directory, and \"%s\" is none",
+        return cli_bad_usage(cli,
+                             is_output ? "only one path goes to standard output; \"%s\" is not it"
+                                       : "several paths need a directory, and \"%s\" is none",
                              dfs_quote_text(is_output ? cli->options.arguments[1] : local).text);
     for (int i = 0; i < paths; i++) {
         const char *path = cli_path(cli->options.arguments[i]);

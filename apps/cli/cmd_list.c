@@ -36,18 +36,19 @@ static void print_entry(const struct ls *ls, const struct dfs_w_entry *entry)
     char when[CLI_TIME_BYTES];
 
     if (ls->json != NULL)
-        (void)json_array_append_new(ls->json, json_pack("{s:o, s:o, s:o, s:o, s:o}", "path", cli_json_text(&entry->path), "size",
-                                                        cli_json_number(entry->size_bytes), "version",
-                                                        cli_json_number(entry->version), "modified_ms",
-                                                        cli_json_number(entry->modified_ms), "blocks",
-                                                        cli_json_number(entry->blocks)));
+        (void)json_array_append_new(
+            ls->json,
+            json_pack("{s:o, s:o, s:o, s:o, s:o}", "path", cli_json_text(&entry->path), "size",
+                      cli_json_number(entry->size_bytes), "version", cli_json_number(entry->version), "modified_ms",
+                      cli_json_number(entry->modified_ms), "blocks", cli_json_number(entry->blocks)));
     else if (!ls->is_long)
         (void)printf("%.*s\n", (int)entry->path.count, entry->path.at);
     else if (is_directory)
         (void)printf("%10s  %-19s  %8s  %6s  %.*s\n", "-", "-", "-", "-", (int)entry->path.count, entry->path.at);
     else
-        (void)printf("%10s  %-19s  %8llu  %6u  %.*s\n", cli_size(entry->size_bytes, size), cli_time(entry->modified_ms, when),
-                     (unsigned long long)entry->version, entry->blocks, (int)entry->path.count, entry->path.at);
+        (void)printf("%10s  %-19s  %8llu  %6u  %.*s\n", cli_size(entry->size_bytes, size),
+                     cli_time(entry->modified_ms, when), (unsigned long long)entry->version, entry->blocks,
+                     (int)entry->path.count, entry->path.at);
 }
 
 static void take_page(void *ctx, const struct dfs_client_result *result)
@@ -134,8 +135,8 @@ static json_t *block_json(const struct dfs_w_stat_block *block)
     json_t *replicas = json_array();
 
     for (uint32_t i = 0; i < block->replicas_count; i++)
-        (void)json_array_append_new(replicas, json_pack("{s:o, s:s}", "node", cli_json_id(&block->replicas[i].node), "state",
-                                                        dfs_node_state_name(block->replicas[i].state)));
+        (void)json_array_append_new(replicas, json_pack("{s:o, s:s}", "node", cli_json_id(&block->replicas[i].node),
+                                                        "state", dfs_node_state_name(block->replicas[i].state)));
     return json_pack("{s:o, s:o, s:o, s:o, s:o}", "index", cli_json_number(block->index), "generation",
                      cli_json_number(block->generation), "length", cli_json_number(block->length_bytes), "crc32c",
                      cli_json_number(block->crc32c), "replicas", replicas);
@@ -150,10 +151,11 @@ static void take_stat(void *ctx, const struct dfs_client_result *result)
     if (result->status != DFS_OK || result->number != DFS_MSG_STAT_DONE)
         return;
     if (of->json == NULL)
-        of->json = json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:[], s:o, s:s}", "path", of->path, "file", cli_json_id(&stat->file),
-                             "version", cli_json_number(stat->version), "size", cli_json_number(stat->size_bytes), "created_ms",
-                             cli_json_number(stat->created_ms), "block_size", cli_json_number(stat->block_size_bytes), "blocks",
-                             "copies_wanted", cli_json_number(stat->copies_wanted), "ack", ack_name(stat->ack));
+        of->json = json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:[], s:o, s:s}", "path", of->path, "file",
+                             cli_json_id(&stat->file), "version", cli_json_number(stat->version), "size",
+                             cli_json_number(stat->size_bytes), "created_ms", cli_json_number(stat->created_ms),
+                             "block_size", cli_json_number(stat->block_size_bytes), "blocks", "copies_wanted",
+                             cli_json_number(stat->copies_wanted), "ack", ack_name(stat->ack));
     blocks = json_object_get(of->json, "blocks");
     of->blocks_total = stat->blocks_total;
     for (uint32_t i = 0; i < stat->blocks_count; i++)
@@ -200,8 +202,8 @@ static void print_stat(const struct cli_session *session, json_t *stat)
         (void)printf("  block %llu.%llu  %llu bytes  crc32c %08llx ", (unsigned long long)number_of(block, "index"),
                      (unsigned long long)number_of(block, "generation"), (unsigned long long)number_of(block, "length"),
                      (unsigned long long)number_of(block, "crc32c"));
-        json_array_foreach(json_object_get(block, "replicas"), j, replica)
-            (void)printf(" %s(%s)", node_name(session, text_of(replica, "node")), text_of(replica, "state"));
+        json_array_foreach(json_object_get(block, "replicas"), j, replica)(void)
+            printf(" %s(%s)", node_name(session, text_of(replica, "node")), text_of(replica, "state"));
         (void)printf("\n");
     }
 }
@@ -270,11 +272,10 @@ static void take_versions(void *ctx, const struct dfs_client_result *result)
     for (uint32_t i = 0; i < page->versions_count; i++) {
         const struct dfs_w_version *version = &page->versions[i];
 
-        (void)json_array_append_new(list, json_pack("{s:o, s:o, s:o, s:o, s:o}", "version", cli_json_number(version->version),
-                                                    "file", cli_json_id(&version->file), "size",
-                                                    cli_json_number(version->size_bytes), "created_ms",
-                                                    cli_json_number(version->created_ms), "removed_ms",
-                                                    cli_json_number(version->removed_ms)));
+        (void)json_array_append_new(
+            list, json_pack("{s:o, s:o, s:o, s:o, s:o}", "version", cli_json_number(version->version), "file",
+                            cli_json_id(&version->file), "size", cli_json_number(version->size_bytes), "created_ms",
+                            cli_json_number(version->created_ms), "removed_ms", cli_json_number(version->removed_ms)));
     }
 }
 
@@ -314,7 +315,8 @@ int cli_versions(int argc, char **argv)
 
             (void)printf("%8llu  %10s  %s  %s%s\n", (unsigned long long)number_of(version, "version"),
                          cli_size(number_of(version, "size"), size), cli_time(number_of(version, "created_ms"), made),
-                         removed_ms != 0 ? "replaced or removed " : "current", removed_ms != 0 ? cli_time(removed_ms, removed) : "");
+                         removed_ms != 0 ? "replaced or removed " : "current",
+                         removed_ms != 0 ? cli_time(removed_ms, removed) : "");
         }
     json_decref(list);
     cli_session_close(&session);
@@ -345,12 +347,12 @@ static void take_nodes(void *ctx, const struct dfs_client_result *result)
         dfs_address_print(&node->addr, address);
         (void)json_array_append_new(
             nodes->json,
-            json_pack("{s:o, s:s, s:s, s:o, s:o, s:s, s:o, s:o, s:o, s:o, s:b}", "node", cli_json_id(&node->node), "name",
-                      name != NULL ? name : address, "state", dfs_node_state_name(node->state), "incarnation",
-                      cli_json_number(node->incarnation), "zone", cli_json_text(&node->zone), "address", address, "capacity_bytes",
-                      cli_json_number(node->capacity_bytes), "used_bytes", cli_json_number(node->used_bytes), "blocks",
-                      cli_json_number(node->blocks), "last_heartbeat_ms", cli_json_number(node->last_heartbeat_ms), "fenced",
-                      (int)node->fenced));
+            json_pack("{s:o, s:s, s:s, s:o, s:o, s:s, s:o, s:o, s:o, s:o, s:b}", "node", cli_json_id(&node->node),
+                      "name", name != NULL ? name : address, "state", dfs_node_state_name(node->state), "incarnation",
+                      cli_json_number(node->incarnation), "zone", cli_json_text(&node->zone), "address", address,
+                      "capacity_bytes", cli_json_number(node->capacity_bytes), "used_bytes",
+                      cli_json_number(node->used_bytes), "blocks", cli_json_number(node->blocks), "last_heartbeat_ms",
+                      cli_json_number(node->last_heartbeat_ms), "fenced", (int)node->fenced));
         nodes->after = node->node;
     }
     nodes->more = page->more != 0 && page->nodes_count > 0;
@@ -361,18 +363,20 @@ static void print_nodes(json_t *list)
     json_t *node;
     size_t i;
 
-    (void)printf("%-22s  %-11s  %4s  %-10s  %10s  %10s  %8s  %10s  %s\n", "NAME", "STATE", "INC", "ZONE", "USED", "CAPACITY",
-                 "BLOCKS", "HEARTBEAT", "ADDRESS");
+    (void)printf("%-22s  %-11s  %4s  %-10s  %10s  %10s  %8s  %10s  %s\n", "NAME", "STATE", "INC", "ZONE", "USED",
+                 "CAPACITY", "BLOCKS", "HEARTBEAT", "ADDRESS");
     json_array_foreach(list, i, node)
     {
         char used[CLI_SIZE_BYTES];
         char capacity[CLI_SIZE_BYTES];
         char heartbeat[CLI_SIZE_BYTES];
 
-        (void)snprintf(heartbeat, sizeof heartbeat, "%llu ms", (unsigned long long)number_of(node, "last_heartbeat_ms"));
-        (void)printf("%-22s  %-11s  %4llu  %-10s  %10s  %10s  %8llu  %10s  %s%s\n", text_of(node, "name"), text_of(node, "state"),
-                     (unsigned long long)number_of(node, "incarnation"), text_of(node, "zone"),
-                     cli_size(number_of(node, "used_bytes"), used), cli_size(number_of(node, "capacity_bytes"), capacity),
+        (void)snprintf(heartbeat, sizeof heartbeat, "%llu ms",
+                       (unsigned long long)number_of(node, "last_heartbeat_ms"));
+        (void)printf("%-22s  %-11s  %4llu  %-10s  %10s  %10s  %8llu  %10s  %s%s\n", text_of(node, "name"),
+                     text_of(node, "state"), (unsigned long long)number_of(node, "incarnation"), text_of(node, "zone"),
+                     cli_size(number_of(node, "used_bytes"), used),
+                     cli_size(number_of(node, "capacity_bytes"), capacity),
                      (unsigned long long)number_of(node, "blocks"), heartbeat, text_of(node, "address"),
                      json_is_true(json_object_get(node, "fenced")) ? " fenced" : "");
     }

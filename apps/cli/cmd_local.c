@@ -157,8 +157,8 @@ static int wait_active(const struct local_options *local)
             break;
         }
         if (dfs_real_mono() > until || session.interrupts > 0) {
-            (void)fprintf(stderr, "dfs: local: %zu of %zu data servers are active after %d s; see the logs in %s\n", states.active,
-                          cluster->count - 2, UP_MS / 1000, cluster->directory);
+            (void)fprintf(stderr, "dfs: local: %zu of %zu data servers are active after %d s; see the logs in %s\n",
+                          states.active, cluster->count - 2, UP_MS / 1000, cluster->directory);
             rc = dfs_status_exit_code(DFS_TIMEOUT);
             break;
         }
@@ -200,7 +200,8 @@ static int print_up(const struct local_options *local)
     if (local->cli.json) {
         char *profile = local_path(cluster, "profile", ".json");
 
-        cli_print_json(json_pack("{s:s, s:s, s:i}", "dir", cluster->directory, "profile", profile, "data", (int)cluster->count - 2));
+        cli_print_json(json_pack("{s:s, s:s, s:i}", "dir", cluster->directory, "profile", profile, "data",
+                                 (int)cluster->count - 2));
         dfs_free(profile);
         return 0;
     }
@@ -225,7 +226,8 @@ static int up(struct local_options *local)
     if (is_new) {
         status = local_make(cluster, local->data != 0 ? (unsigned)local->data : DATA_DEFAULT, &why);
     } else if (status == DFS_OK && local->data != 0 && (size_t)local->data != cluster->count - 2) {
-        return cli_bad_usage(&local->cli, "the cluster in %s has %zu data servers; for another number use another --dir",
+        return cli_bad_usage(&local->cli,
+                             "the cluster in %s has %zu data servers; for another number use another --dir",
                              cluster->directory, cluster->count - 2);
     }
     if (status != DFS_OK)
@@ -276,7 +278,8 @@ static int load(struct local_cluster *cluster)
     const enum dfs_status status = local_load(cluster, &why);
 
     if (status == DFS_NOT_FOUND)
-        (void)snprintf(why.text, sizeof why.text, "there is no cluster in %.300s; make one with: dfs local up", cluster->directory);
+        (void)snprintf(why.text, sizeof why.text, "there is no cluster in %.300s; make one with: dfs local up",
+                       cluster->directory);
     return status == DFS_OK ? 0 : fail(status, &why);
 }
 
@@ -304,7 +307,8 @@ static int down(struct local_options *local)
         dfs_free(pid_file);
     }
     if (killed > 0)
-        (void)fprintf(stderr, "dfs: local: %zu of them did not stop within %d s and were killed\n", killed, DOWN_MS / 1000);
+        (void)fprintf(stderr, "dfs: local: %zu of them did not stop within %d s and were killed\n", killed,
+                      DOWN_MS / 1000);
     if (local->cli.json)
         cli_print_json(json_pack("{s:s, s:i}", "dir", cluster->directory, "killed", (int)killed));
     else
@@ -342,8 +346,8 @@ static int status_of(struct local_options *local)
         else
             rc = 1; /* done and false: not all of it runs */
         (void)json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:i, s:b, s:s, s:s}", "name", daemon->name, "role",
-                                                    dfs_role_name(daemon->role), "node", id, "pid", (int)pid, "running", pid != 0,
-                                                    "address", address, "http", http));
+                                                    dfs_role_name(daemon->role), "node", id, "pid", (int)pid, "running",
+                                                    pid != 0, "address", address, "http", http));
         if (!local->cli.json)
             (void)printf("%-6s  %-8s  %-21s  %-21s  %s\n", daemon->name, process, address, http, id);
     }

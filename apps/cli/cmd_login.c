@@ -14,7 +14,8 @@
 enum { LOGIN_PASSWORD_FILE, LOGIN_AUTH, LOGIN_METADATA, LOGIN_CA, LOGIN_OPTIONS };
 
 static const struct dfs_option login_list[] = {
-    [LOGIN_PASSWORD_FILE] = {"password-file", 0, "FILE", "the password is the file's first line; otherwise it is asked for"},
+    [LOGIN_PASSWORD_FILE] = {"password-file", 0, "FILE",
+                             "the password is the file's first line; otherwise it is asked for"},
     [LOGIN_AUTH] = {"auth", 0, "HOST:PORT", "writes the authorization server into the profile"},
     [LOGIN_METADATA] = {"metadata", 0, "HOST:PORT", "writes the metadata server into the profile"},
     [LOGIN_CA] = {"ca", 0, "FILE", "writes the cluster's CA into the profile"},
@@ -34,12 +35,15 @@ static int prepare_profile(const char *file, const char *const given[LOGIN_OPTIO
     const bool is_new = status == DFS_NOT_FOUND;
 
     dfs_profile_close(&profile);
-    if (status != DFS_OK && !(is_new && given[LOGIN_AUTH] != NULL && given[LOGIN_METADATA] != NULL && given[LOGIN_CA] != NULL)) {
+    if (status != DFS_OK &&
+        !(is_new && given[LOGIN_AUTH] != NULL && given[LOGIN_METADATA] != NULL && given[LOGIN_CA] != NULL)) {
         json_decref(keys);
         if (is_new)
-            (void)fprintf(stderr, "dfs: login: %s is not there; say where the cluster is: --auth HOST:PORT --metadata HOST:PORT "
-                                  "--ca FILE\n",
-                          file);
+            (void)fprintf(
+                stderr,
+                "dfs: login: %s is not there; say where the cluster is: --auth HOST:PORT --metadata HOST:PORT "
+                "--ca FILE\n",
+                file);
         else
             (void)fprintf(stderr, "dfs: %s\n", error.text);
         return dfs_status_exit_code(DFS_BAD_CONFIG);
@@ -106,12 +110,13 @@ int cli_login(int argc, char **argv)
         rc = cli_session_login(&session, user, password, what);
     dfs_wipe(password, sizeof password);
     if (rc == 0 && cli.json)
-        cli_print_json(json_pack("{s:s, s:I}", "user", user, "expires_ms",
-                                 (json_int_t)(session.profile.token_expires_s * 1000)));
+        cli_print_json(
+            json_pack("{s:s, s:I}", "user", user, "expires_ms", (json_int_t)(session.profile.token_expires_s * 1000)));
     else if (rc == 0) {
         char until[CLI_TIME_BYTES];
 
-        (void)printf("logged in as %s until %s\n", user, cli_time((uint64_t)session.profile.token_expires_s * 1000, until));
+        (void)printf("logged in as %s until %s\n", user,
+                     cli_time((uint64_t)session.profile.token_expires_s * 1000, until));
     }
     cli_session_close(&session);
     return rc;
@@ -156,7 +161,8 @@ int cli_logout(int argc, char **argv)
     if (rc >= 0)
         return rc;
     /* The password's file goes from the profile too: the next command would log in again by itself. */
-    status = dfs_profile_change(profile.file, json_pack("{s:n, s:n, s:n}", "token", "token_expires_s", "password_file"), &why);
+    status = dfs_profile_change(profile.file, json_pack("{s:n, s:n, s:n}", "token", "token_expires_s", "password_file"),
+                                &why);
     rc = status == DFS_OK ? 0 : cli_fail("logout", status, why.text);
     if (rc == 0)
         (void)printf("logged out%s%s; a token that was copied elsewhere stays good until it runs out\n",
@@ -213,7 +219,8 @@ static bool certificate_fingerprint(const struct dfs_profile *profile, char ret_
     char *text = NULL;
     bool good;
 
-    if (pem.text == NULL && (pem.path == NULL || dfs_file_read(pem.path, DFS_TLS_FILE_BYTES_MAX, &text, NULL, NULL) != DFS_OK))
+    if (pem.text == NULL &&
+        (pem.path == NULL || dfs_file_read(pem.path, DFS_TLS_FILE_BYTES_MAX, &text, NULL, NULL) != DFS_OK))
         return false;
     good = dfs_cert_fingerprint(pem.text != NULL ? pem.text : text, bytes) == DFS_OK;
     for (size_t i = 0; good && i < sizeof bytes; i++)
@@ -246,13 +253,15 @@ int cli_whoami(int argc, char **argv)
         (void)certificate_fingerprint(&profile, hex);
         rc = 0;
         if (cli.json)
-            cli_print_json(json_pack("{s:s, s:s, s:I, s:b, s:s, s:s, s:s}", "user", user, "scope", scope != NULL ? scope : "",
-                                     "expires_ms", (json_int_t)(profile.token_expires_s * 1000), "expired", expired,
+            cli_print_json(json_pack("{s:s, s:s, s:I, s:b, s:s, s:s, s:s}", "user", user, "scope",
+                                     scope != NULL ? scope : "", "expires_ms",
+                                     (json_int_t)(profile.token_expires_s * 1000), "expired", expired,
                                      "certificate_sha256", hex, "profile", profile.file, "metadata", profile.metadata));
         else
             (void)printf("%s, scope \"%s\", token %s %s\ncertificate %s\nprofile %s, metadata %s\n", user,
                          scope != NULL ? scope : "", expired ? "ran out at" : "until",
-                         cli_time((uint64_t)profile.token_expires_s * 1000, until), hex, profile.file, profile.metadata);
+                         cli_time((uint64_t)profile.token_expires_s * 1000, until), hex, profile.file,
+                         profile.metadata);
     }
     json_decref(claims);
     dfs_profile_close(&profile);

@@ -74,7 +74,8 @@ static int take_option(struct put *put, const struct cli_options *cli, int at)
         return -1;
     case PUT_IF_VERSION:
         if (dfs_count_parse(value, &number, &why) != DFS_OK || number < 1)
-            return cli_bad_usage(cli, "--if-version: \"%s\" is no version; see dfs versions PATH", dfs_quote_text(value).text);
+            return cli_bad_usage(cli, "--if-version: \"%s\" is no version; see dfs versions PATH",
+                                 dfs_quote_text(value).text);
         put->put.precondition = DFS_IF_VERSION;
         put->put.if_version = (uint64_t)number;
         return -1;
@@ -239,12 +240,12 @@ static void file_done(const struct transfer_job *job, uint64_t ms, void *ctx)
     if (put->json)
         cli_print_json_line(json_pack("{s:s, s:o, s:o, s:o, s:o, s:i, s:o}", "path", job->file->path, "file",
                                       cli_json_id(&job->id), "version", cli_json_number(job->version), "size",
-                                      cli_json_number(job->bytes), "blocks", cli_json_number(job->blocks), "replicas_durable",
-                                      (int)job->copies, "ms", cli_json_number(ms)));
+                                      cli_json_number(job->bytes), "blocks", cli_json_number(job->blocks),
+                                      "replicas_durable", (int)job->copies, "ms", cli_json_number(ms)));
     else
         (void)printf("%s  version %llu, %s in %u block%s, %u durable cop%s, %llu ms\n", job->file->path,
-                     (unsigned long long)job->version, cli_size(job->bytes, size), job->blocks, job->blocks == 1 ? "" : "s",
-                     job->copies, job->copies == 1 ? "y" : "ies", (unsigned long long)ms);
+                     (unsigned long long)job->version, cli_size(job->bytes, size), job->blocks,
+                     job->blocks == 1 ? "" : "s", job->copies, job->copies == 1 ? "y" : "ies", (unsigned long long)ms);
 }
 
 int cli_put(int argc, char **argv)
@@ -267,7 +268,8 @@ int cli_put(int argc, char **argv)
     if (at == DFS_OPTIONS_BAD)
         return dfs_status_exit_code(DFS_BAD_USAGE);
     put.json = cli.json;
-    rc = cli_check_arguments(&cli, 2, INT32_MAX, cli.options.arguments_count == 0 ? "a local file" : "the path in the cluster");
+    rc = cli_check_arguments(&cli, 2, INT32_MAX,
+                             cli.options.arguments_count == 0 ? "a local file" : "the path in the cluster");
     if (rc >= 0)
         return rc;
     collected = collect(&put, &cli, &transfer);

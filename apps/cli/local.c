@@ -62,8 +62,8 @@ static struct dfs_id new_id(void)
     return id;
 }
 
-static enum dfs_status write_text(const struct local_cluster *cluster, const char *name, const char *suffix, const char *text,
-                                  struct dfs_why *ret_why)
+static enum dfs_status write_text(const struct local_cluster *cluster, const char *name, const char *suffix,
+                                  const char *text, struct dfs_why *ret_why)
 {
     char *path = local_path(cluster, name, suffix);
     const enum dfs_status status = dfs_file_write(path, text, strlen(text), 0600, ret_why);
@@ -73,8 +73,8 @@ static enum dfs_status write_text(const struct local_cluster *cluster, const cha
 }
 
 /* Takes the value. */
-static enum dfs_status write_json(const struct local_cluster *cluster, const char *name, const char *suffix, json_t *take_value,
-                                  struct dfs_why *ret_why)
+static enum dfs_status write_json(const struct local_cluster *cluster, const char *name, const char *suffix,
+                                  json_t *take_value, struct dfs_why *ret_why)
 {
     struct dfs_conf_text text = {0};
     char *dumped = json_dumps(take_value, JSON_INDENT(2));
@@ -159,12 +159,13 @@ static enum dfs_status save(const struct local_cluster *cluster, struct dfs_why 
         const struct local_daemon *daemon = &cluster->daemons[i];
 
         (void)json_array_append_new(daemons, json_pack("{s:s, s:s, s:o, s:i, s:i}", "name", daemon->name, "role",
-                                                       dfs_role_name(daemon->role), "node", id_json(&daemon->node), "port",
-                                                       (int)daemon->port, "http", (int)daemon->http));
+                                                       dfs_role_name(daemon->role), "node", id_json(&daemon->node),
+                                                       "port", (int)daemon->port, "http", (int)daemon->http));
     }
-    return write_json(cluster, "cluster", ".json",
-                      json_pack("{s:i, s:o, s:o}", "dfs_local", 1, "cluster", id_json(&cluster->cluster), "daemons", daemons),
-                      ret_why);
+    return write_json(
+        cluster, "cluster", ".json",
+        json_pack("{s:i, s:o, s:o}", "dfs_local", 1, "cluster", id_json(&cluster->cluster), "daemons", daemons),
+        ret_why);
 }
 
 static bool load_daemon(json_t *from, struct local_daemon *daemon)
@@ -173,7 +174,8 @@ static bool load_daemon(json_t *from, struct local_daemon *daemon)
     const char *role = json_string_value(json_object_get(from, "role"));
     const char *node = json_string_value(json_object_get(from, "node"));
 
-    if (name == NULL || strlen(name) >= sizeof daemon->name || role == NULL || node == NULL || !dfs_id_parse(node, &daemon->node))
+    if (name == NULL || strlen(name) >= sizeof daemon->name || role == NULL || node == NULL ||
+        !dfs_id_parse(node, &daemon->node))
         return false;
     (void)snprintf(daemon->name, sizeof daemon->name, "%s", name);
     daemon->role = DFS_ROLE_AUTH;
@@ -259,7 +261,8 @@ static enum dfs_status make_admin(const struct local_cluster *cluster, struct df
     char *config = local_path(cluster, "auth", ".json");
     char *password = local_path(cluster, ADMIN, ".password");
     char words[][20] = {"user", "add", ADMIN, "--scope", ADMIN_SCOPE, "--config", "--password-file"};
-    char *argv[] = {program, words[0], words[1], words[2], words[3], words[4], words[5], config, words[6], password, NULL};
+    char *argv[] = {program,  words[0], words[1], words[2], words[3], words[4],
+                    words[5], config,   words[6], password, NULL};
     int code = -1;
     const pid_t pid = fork();
 
@@ -344,9 +347,9 @@ static enum dfs_status make_daemon(const struct local_cluster *cluster, const st
     if (status != DFS_OK)
         return status;
     config = json_pack("{s:o, s:o, s:o, s:o, s:s, s:o, s:o, s:s}", "cluster", id_json(&cluster->cluster), "node",
-                       id_json(&daemon->node), "listen", address_json(daemon->port), "http", address_json(daemon->http), "ca",
-                       "ca.pem", "certificate", file_json(daemon->name, ".pem"), "key", file_json(daemon->name, ".key"),
-                       "data_dir", daemon->name);
+                       id_json(&daemon->node), "listen", address_json(daemon->port), "http", address_json(daemon->http),
+                       "ca", "ca.pem", "certificate", file_json(daemon->name, ".pem"), "key",
+                       file_json(daemon->name, ".key"), "data_dir", daemon->name);
     if (daemon->role == DFS_ROLE_AUTH)
         (void)json_object_set_new(config, "control", json_string("auth.control"));
     if (daemon->role == DFS_ROLE_META) {
@@ -378,8 +381,9 @@ static enum dfs_status make_profile(const struct local_cluster *cluster, struct 
         return status;
     }
     return write_json(cluster, "profile", ".json",
-                      json_pack("{s:o, s:o, s:s, s:s, s:s, s:s, s:s, s:o}", "auth", address_json(cluster->daemons[0].port),
-                                "metadata", address_json(cluster->daemons[1].port), "ca", "ca.pem", "certificate", "client.pem",
+                      json_pack("{s:o, s:o, s:s, s:s, s:s, s:s, s:s, s:o}", "auth",
+                                address_json(cluster->daemons[0].port), "metadata",
+                                address_json(cluster->daemons[1].port), "ca", "ca.pem", "certificate", "client.pem",
                                 "key", "client.key", "user", ADMIN, "password_file", ADMIN ".password", "names", names),
                       ret_why);
 }
@@ -441,8 +445,8 @@ enum dfs_status local_make(struct local_cluster *cluster, unsigned data, struct 
 
 /* --config --------------------------------------------------------------------------------------------------------- */
 
-static enum dfs_status set_everywhere(const struct local_cluster *cluster, unsigned roles, const char *key, json_t *value,
-                                      struct dfs_why *ret_why)
+static enum dfs_status set_everywhere(const struct local_cluster *cluster, unsigned roles, const char *key,
+                                      json_t *value, struct dfs_why *ret_why)
 {
     enum dfs_status status = DFS_OK;
 
@@ -488,7 +492,8 @@ enum dfs_status local_configure(const struct local_cluster *cluster, const char 
         return DFS_BAD_USAGE;
     row = dfs_keytable_find(&dfs_settings_table, key);
     all = dfs_settings_export(&settings);
-    status = set_everywhere(cluster, row->roles != 0 ? row->roles : DFS_FOR_ALL, key, json_object_get(all, key), ret_why);
+    status =
+        set_everywhere(cluster, row->roles != 0 ? row->roles : DFS_FOR_ALL, key, json_object_get(all, key), ret_why);
     json_decref(all);
     return status;
 }

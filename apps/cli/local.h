@@ -49,7 +49,8 @@ enum dfs_status local_load(struct local_cluster *cluster, struct dfs_why *ret_wh
 enum dfs_status local_make(struct local_cluster *cluster, unsigned data, struct dfs_why *ret_why) DFS_MUST_CHECK;
 
 /* KEY=VALUE into the configurations of those whose key it is. BAD_USAGE: no such key, or the value is out of range. */
-enum dfs_status local_configure(const struct local_cluster *cluster, const char *pair, struct dfs_why *ret_why) DFS_MUST_CHECK;
+enum dfs_status local_configure(const struct local_cluster *cluster, const char *pair,
+                                struct dfs_why *ret_why) DFS_MUST_CHECK;
 
 /* The process of a daemon; 0: it does not run. */
 pid_t local_pid(const struct local_cluster *cluster, const struct local_daemon *daemon);

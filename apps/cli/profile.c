@@ -23,9 +23,8 @@ static enum dfs_status read_names(struct dfs_key_reader *reader, const struct df
     if (!json_is_object(node->value))
         return dfs_key_refuse(reader, node, "must be an object from node ids to names, not %s",
                               dfs_json_described(node->value).text);
-    json_object_foreach(node->value, key, value)
-        if (!json_is_string(value))
-            return dfs_key_refuse(reader, node, "the name of %s must be a text", dfs_quote_text(key).text);
+    json_object_foreach(node->value, key, value) if (!json_is_string(value)) return dfs_key_refuse(
+        reader, node, "the name of %s must be a text", dfs_quote_text(key).text);
     *names = json_incref(node->value);
     return DFS_OK;
 }
@@ -35,20 +34,40 @@ static enum dfs_status read_names(struct dfs_key_reader *reader, const struct df
 
 static const struct dfs_conf_key rows[] = {
     {.name = "$schema", .type = DFS_KEY_IGNORED, .help = "For editors."},
-    {.name = "auth", .type = DFS_KEY_CUSTOM, AT(auth), .read = dfs_config_read_address, .help = "The authorization server."},
-    {.name = "metadata", .type = DFS_KEY_CUSTOM, AT(metadata), .read = dfs_config_read_address, .help = "The metadata server."},
+    {.name = "auth",
+     .type = DFS_KEY_CUSTOM,
+     AT(auth),
+     .read = dfs_config_read_address,
+     .help = "The authorization server."},
+    {.name = "metadata",
+     .type = DFS_KEY_CUSTOM,
+     AT(metadata),
+     .read = dfs_config_read_address,
+     .help = "The metadata server."},
     {.name = "ca", .type = DFS_KEY_TEXT, TEXT_AT(ca), .help = "The cluster's CA: a file, or the PEM text."},
-    {.name = "certificate", .type = DFS_KEY_TEXT, TEXT_AT(certificate), .help = "The client's certificate, self-signed or not."},
+    {.name = "certificate",
+     .type = DFS_KEY_TEXT,
+     TEXT_AT(certificate),
+     .help = "The client's certificate, self-signed or not."},
     {.name = "key", .type = DFS_KEY_TEXT, TEXT_AT(key), .help = "Its private key."},
     {.name = "user", .type = DFS_KEY_TEXT, TEXT_AT(user), .help = "Whose token it is."},
-    {.name = "password_file", .type = DFS_KEY_TEXT, TEXT_AT(password_file), .help = "Log in again with this when needed."},
+    {.name = "password_file",
+     .type = DFS_KEY_TEXT,
+     TEXT_AT(password_file),
+     .help = "Log in again with this when needed."},
     {.name = "token", .type = DFS_KEY_TEXT, TEXT_AT(token), .help = "Written by dfs login."},
-    {.name = "token_expires_s", .type = DFS_KEY_COUNT, AT(token_expires_s), .default_text = "0", .help = "Seconds since 1970."},
+    {.name = "token_expires_s",
+     .type = DFS_KEY_COUNT,
+     AT(token_expires_s),
+     .default_text = "0",
+     .help = "Seconds since 1970."},
     {.name = "names", .type = DFS_KEY_CUSTOM, AT(names), .read = read_names, .help = "Names of nodes, for people."},
 };
 
-static const struct dfs_keytable table = {
-    .name = "profile", .rows = rows, .count = sizeof rows / sizeof rows[0], .help = "Where the cluster is and who we are there."};
+static const struct dfs_keytable table = {.name = "profile",
+                                          .rows = rows,
+                                          .count = sizeof rows / sizeof rows[0],
+                                          .help = "Where the cluster is and who we are there."};
 
 char *dfs_profile_path(const char *option)
 {
@@ -106,8 +125,9 @@ enum dfs_status dfs_profile_read(const char *file, struct dfs_profile *profile, 
     if (status != DFS_OK) {
         ret_error->status = DFS_BAD_CONFIG;
         (void)snprintf(ret_error->text, sizeof ret_error->text, "%s%s", why.text,
-                       status == DFS_NOT_FOUND ? "; name a profile with --profile, make one with dfs login, or try dfs local up"
-                                               : "");
+                       status == DFS_NOT_FOUND
+                           ? "; name a profile with --profile, make one with dfs login, or try dfs local up"
+                           : "");
         return status == DFS_NOT_FOUND ? DFS_NOT_FOUND : DFS_BAD_CONFIG;
     }
     status = dfs_json_doc_new(file, bytes, count, &doc, ret_error);

@@ -38,7 +38,8 @@ struct dfs_profile {
 char *dfs_profile_path(const char *option);
 
 /* BAD_CONFIG: ret_error->text is the whole line to print. NOT_FOUND: there is no such file; the same. */
-enum dfs_status dfs_profile_read(const char *file, struct dfs_profile *ret_profile, struct dfs_conf_error *ret_error) DFS_MUST_CHECK;
+enum dfs_status dfs_profile_read(const char *file, struct dfs_profile *ret_profile,
+                                 struct dfs_conf_error *ret_error) DFS_MUST_CHECK;
 void dfs_profile_close(struct dfs_profile *profile); /* wipes the token; harmless on a zeroed one */
 
 /* Sets (a NULL or null value: removes) keys of the file, leaving all others as they are; makes the file and its directory. Takes

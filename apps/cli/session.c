@@ -25,7 +25,8 @@ static void on_answer(void *ctx, uint64_t command, const void *answer)
     struct cli_session *session = ctx;
     const struct dfs_client_result *result = answer;
 
-    dfs_list_each (at, &session->jobs) {
+    dfs_list_each(at, &session->jobs)
+    {
         struct cli_job *job = dfs_container_of(at, struct cli_job, link);
 
         if (job->id != command)
@@ -49,7 +50,8 @@ static void on_signal(void *ctx, int number)
         _Exit(dfs_status_exit_code(DFS_ABORTED));
 }
 
-static enum dfs_status resolve(const struct dfs_profile *profile, const char *key, const char *text, struct dfs_addr *ret_addr)
+static enum dfs_status resolve(const struct dfs_profile *profile, const char *key, const char *text,
+                               struct dfs_addr *ret_addr)
 {
     struct dfs_why why;
     enum dfs_status status;
@@ -171,7 +173,8 @@ void cli_session_close(struct cli_session *session)
     session->real = NULL;
 }
 
-void cli_session_start(struct cli_session *session, struct cli_job *job, enum dfs_client_command code, const void *argument)
+void cli_session_start(struct cli_session *session, struct cli_job *job, enum dfs_client_command code,
+                       const void *argument)
 {
     job->id = session->next++;
     job->done = false;
@@ -185,9 +188,8 @@ static void cancel_all(struct cli_session *session)
     size_t count = 0;
 
     session->cancelled = true;
-    dfs_list_each (at, &session->jobs)
-        if (count < sizeof ids / sizeof ids[0])
-            ids[count++] = dfs_container_of(at, struct cli_job, link)->id;
+    dfs_list_each(at, &session->jobs) if (count < sizeof ids / sizeof ids[0]) ids[count++] =
+        dfs_container_of(at, struct cli_job, link)->id;
     for (size_t i = 0; i < count; i++) {
         const struct dfs_client_cancel cancel = {.command = ids[i]};
 
@@ -254,7 +256,8 @@ int cli_session_login(struct cli_session *session, const char *user, const char 
 
     if (rc != 0)
         return rc;
-    keys = json_pack("{s:s, s:s, s:I}", "user", user, "token", token.text, "token_expires_s", (json_int_t)token.expires_s);
+    keys =
+        json_pack("{s:s, s:s, s:I}", "user", user, "token", token.text, "token_expires_s", (json_int_t)token.expires_s);
     if (dfs_profile_change(session->profile.file, keys, &why) != DFS_OK) {
         rc = cli_fail(what, DFS_IO, why.text);
     } else {

@@ -110,8 +110,8 @@ static int reap(struct cli_session *session, struct running *running, transfer_d
     return worst;
 }
 
-int transfer_run(struct cli_session *session, const struct transfer *transfer, transfer_start start, transfer_done done, void *ctx,
-                 bool is_shown)
+int transfer_run(struct cli_session *session, const struct transfer *transfer, transfer_start start, transfer_done done,
+                 void *ctx, bool is_shown)
 {
     struct running *running = dfs_alloc_zero(sizeof *running);
     struct cli_progress progress;

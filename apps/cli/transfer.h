@@ -49,7 +49,7 @@ typedef bool (*transfer_start)(struct cli_session *session, struct transfer_job 
 typedef void (*transfer_done)(const struct transfer_job *job, uint64_t ms, void *ctx);
 
 /* All files; the worst exit code. `total` of bytes for the bar: DFS_SIZE_UNKNOWN when nobody knows. */
-int transfer_run(struct cli_session *session, const struct transfer *transfer, transfer_start start, transfer_done done, void *ctx,
-                 bool is_shown);
+int transfer_run(struct cli_session *session, const struct transfer *transfer, transfer_start start, transfer_done done,
+                 void *ctx, bool is_shown);
 
 #endif

@@ -17,7 +17,8 @@ enum dfs_status dfs_address_check(const char *text, struct dfs_why *ret_why) DFS
  * Looks the name up (it may block: at start only) and takes the first answer, IPv4 before IPv6 where there are both.
  * BAD_CONFIG: not the form HOST:PORT. UNREACHABLE: the name has no address now. ret_why says which.
  */
-enum dfs_status dfs_address_resolve(const char *text, struct dfs_addr *ret_addr, struct dfs_why *ret_why) DFS_MUST_CHECK;
+enum dfs_status dfs_address_resolve(const char *text, struct dfs_addr *ret_addr,
+                                    struct dfs_why *ret_why) DFS_MUST_CHECK;
 
 /* "127.0.0.1:7401", "[::1]:7401". */
 void dfs_address_print(const struct dfs_addr *addr, char ret_text[DFS_ADDRESS_TEXT_BYTES]);

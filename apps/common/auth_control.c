@@ -58,7 +58,8 @@ static void say(struct dfs_conf_text *reply, json_t *take_answer)
 {
     char *text = json_dumps(take_answer, JSON_COMPACT);
 
-    dfs_conf_text_add(reply, "%s", text != NULL ? text : "{\"ok\":false,\"status\":\"INTERNAL\",\"error\":\"no UTF-8\"}");
+    dfs_conf_text_add(reply, "%s",
+                      text != NULL ? text : "{\"ok\":false,\"status\":\"INTERNAL\",\"error\":\"no UTF-8\"}");
     free(text);
     json_decref(take_answer);
 }
@@ -77,9 +78,8 @@ static void end(struct request *request, enum dfs_status status, const char *wor
         json_t *list = json_array();
 
         for (size_t i = 0; i < users->users_count; i++)
-            (void)json_array_append_new(
-                list, json_pack("{s:s, s:s}", "user", users->users[i].user, "scope",
-                                users->users[i].scope != NULL ? users->users[i].scope : ""));
+            (void)json_array_append_new(list, json_pack("{s:s, s:s}", "user", users->users[i].user, "scope",
+                                                        users->users[i].scope != NULL ? users->users[i].scope : ""));
         (void)json_object_set_new(answer, "users", list);
     }
     say(&reply, answer);

@@ -57,47 +57,125 @@ static enum dfs_status read_id(struct dfs_key_reader *reader, const struct dfs_c
 #define ROWS(port, http_port) \
     { \
         {.name = "$schema", .type = DFS_KEY_IGNORED, .help = "For editors."}, \
-        {.name = "cluster", .type = DFS_KEY_CUSTOM, AT(cluster), .read = read_id, .schema = STRING_SCHEMA, \
-         .help = "The cluster's UUID; default: what the certificate says."}, \
-        {.name = "node", .type = DFS_KEY_CUSTOM, AT(node), .read = read_id, .schema = STRING_SCHEMA, \
-         .help = "This node's UUID; default: what the certificate says."}, \
-        {.name = "listen", .type = DFS_KEY_CUSTOM, AT(listen), .read = dfs_config_read_address, .schema = STRING_SCHEMA, \
-         .help = "Where it listens, HOST:PORT; default \"0.0.0.0:" port "\"."}, \
-        {.name = "advertise", .type = DFS_KEY_CUSTOM, .flags = DFS_KEY_FIXED, .roles = DFS_FOR_DATA, AT(advertise), \
-         .read = dfs_config_read_address, .schema = STRING_SCHEMA, \
-         .help = "The address that clients and peers are told; default: as listen, which must then name a host."}, \
-        {.name = "auth", .type = DFS_KEY_CUSTOM, .roles = DFS_FOR_META, AT(auth), .read = dfs_config_read_address, \
-         .schema = STRING_SCHEMA, .help = "The authorization server; default \"127.0.0.1:" DFS_PORT_AUTH "\"."}, \
-        {.name = "metadata", .type = DFS_KEY_CUSTOM, .roles = DFS_FOR_DATA, AT(metadata), \
-         .read = dfs_config_read_address, .schema = STRING_SCHEMA, \
-         .help = "The metadata server, TCP and UDP; default \"127.0.0.1:" DFS_PORT_META "\"."}, \
-        {.name = "http", .type = DFS_KEY_CUSTOM, .flags = DFS_KEY_FIXED, AT(http), .read = dfs_config_read_address, \
-         .schema = STRING_SCHEMA, \
-         .help = "Where GET /healthz and /metrics are answered; \"off\" for nowhere; default \"127.0.0.1:" http_port \
+            {.name = "cluster", \
+             .type = DFS_KEY_CUSTOM, \
+             AT(cluster), \
+             .read = read_id, \
+             .schema = STRING_SCHEMA, \
+             .help = "The cluster's UUID; default: what the certificate says."}, \
+            {.name = "node", \
+             .type = DFS_KEY_CUSTOM, \
+             AT(node), \
+             .read = read_id, \
+             .schema = STRING_SCHEMA, \
+             .help = "This node's UUID; default: what the certificate says."}, \
+            {.name = "listen", \
+             .type = DFS_KEY_CUSTOM, \
+             AT(listen), \
+             .read = dfs_config_read_address, \
+             .schema = STRING_SCHEMA, \
+             .help = "Where it listens, HOST:PORT; default \"0.0.0.0:" port "\"."}, \
+            {.name = "advertise", \
+             .type = DFS_KEY_CUSTOM, \
+             .flags = DFS_KEY_FIXED, \
+             .roles = DFS_FOR_DATA, \
+             AT(advertise), \
+             .read = dfs_config_read_address, \
+             .schema = STRING_SCHEMA, \
+             .help = "The address that clients and peers are told; default: as listen, which must then name a host."}, \
+            {.name = "auth", \
+             .type = DFS_KEY_CUSTOM, \
+             .roles = DFS_FOR_META, \
+             AT(auth), \
+             .read = dfs_config_read_address, \
+             .schema = STRING_SCHEMA, \
+             .help = "The authorization server; default \"127.0.0.1:" DFS_PORT_AUTH "\"."}, \
+            {.name = "metadata", \
+             .type = DFS_KEY_CUSTOM, \
+             .roles = DFS_FOR_DATA, \
+             AT(metadata), \
+             .read = dfs_config_read_address, \
+             .schema = STRING_SCHEMA, \
+             .help = "The metadata server, TCP and UDP; default \"127.0.0.1:" DFS_PORT_META "\"."}, \
+            {.name = "http", \
+             .type = DFS_KEY_CUSTOM, \
+             .flags = DFS_KEY_FIXED, \
+             AT(http), \
+             .read = dfs_config_read_address, \
+             .schema = STRING_SCHEMA, \
+             .help = \
+                 "Where GET /healthz and /metrics are answered; \"off\" for nowhere; default \"127.0.0.1:" http_port \
                  "\"."}, \
-        {.name = "zone", .type = DFS_KEY_TEXT, .roles = DFS_FOR_DATA, TEXT_AT(zone), .min = 0, .default_text = "", \
-         .help = "What fails together with this server: a rack, a room. Copies are spread over zones."}, \
-        {.name = "capacity", .type = DFS_KEY_SIZE, .roles = DFS_FOR_DATA, AT(capacity_bytes), .default_text = "0B", \
-         .help = "How much of the disk may be used; 0B is all of it."}, \
-        {.name = "issuer", .type = DFS_KEY_TEXT, TEXT_AT(issuer), .min = 1, .default_text = "dfs", \
-         .help = "The issuer that stands in tokens: the same in the whole cluster."}, \
-        {.name = "data_dir", .type = DFS_KEY_TEXT, TEXT_AT(data_dir), .min = 1, .default_text = "data", \
-         .help = "The directory of the daemon's disk; nothing else may be in it."}, \
-        {.name = "ca", .type = DFS_KEY_TEXT, TEXT_AT(ca), .min = 1, .default_text = "ca.pem", \
-         .help = "The cluster's CA, PEM."}, \
-        {.name = "certificate", .type = DFS_KEY_TEXT, TEXT_AT(certificate), .min = 1, .default_text = "node.pem", \
-         .help = "This node's certificate by that CA, PEM."}, \
-        {.name = "key", .type = DFS_KEY_TEXT, TEXT_AT(key), .min = 1, .default_text = "node.key", \
-         .help = "The certificate's private key, PEM."}, \
-        {.name = "root_secret", .type = DFS_KEY_TEXT, .roles = DFS_FOR_META, TEXT_AT(root_secret), .min = 1, \
-         .default_text = "root.secret", .help = "File with 64 hex digits from which all node keys are derived."}, \
-        {.name = "control", .type = DFS_KEY_TEXT, .roles = DFS_FOR_AUTH, TEXT_AT(control), .min = 1, \
-         .default_text = "auth.control", \
-         .help = "Unix socket through which \"dfs-auth user ...\" speaks to the running server; only its owner may."}, \
-        {.name = "log_level", .type = DFS_KEY_CHOICE, AT(log_level), .words = DFS_LOG_LEVELS, .default_text = "info", \
-         .help = "What goes to the log; taken up again at SIGHUP."}, \
-        {.name = "log_format", .type = DFS_KEY_CHOICE, AT(log_format), .words = DFS_LOG_FORMATS, \
-         .default_text = "text", .help = "Form of a line of the log; --log-format goes before it."}, \
+            {.name = "zone", \
+             .type = DFS_KEY_TEXT, \
+             .roles = DFS_FOR_DATA, \
+             TEXT_AT(zone), \
+             .min = 0, \
+             .default_text = "", \
+             .help = "What fails together with this server: a rack, a room. Copies are spread over zones."}, \
+            {.name = "capacity", \
+             .type = DFS_KEY_SIZE, \
+             .roles = DFS_FOR_DATA, \
+             AT(capacity_bytes), \
+             .default_text = "0B", \
+             .help = "How much of the disk may be used; 0B is all of it."}, \
+            {.name = "issuer", \
+             .type = DFS_KEY_TEXT, \
+             TEXT_AT(issuer), \
+             .min = 1, \
+             .default_text = "dfs", \
+             .help = "The issuer that stands in tokens: the same in the whole cluster."}, \
+            {.name = "data_dir", \
+             .type = DFS_KEY_TEXT, \
+             TEXT_AT(data_dir), \
+             .min = 1, \
+             .default_text = "data", \
+             .help = "The directory of the daemon's disk; nothing else may be in it."}, \
+            {.name = "ca", \
+             .type = DFS_KEY_TEXT, \
+             TEXT_AT(ca), \
+             .min = 1, \
+             .default_text = "ca.pem", \
+             .help = "The cluster's CA, PEM."}, \
+            {.name = "certificate", \
+             .type = DFS_KEY_TEXT, \
+             TEXT_AT(certificate), \
+             .min = 1, \
+             .default_text = "node.pem", \
+             .help = "This node's certificate by that CA, PEM."}, \
+            {.name = "key", \
+             .type = DFS_KEY_TEXT, \
+             TEXT_AT(key), \
+             .min = 1, \
+             .default_text = "node.key", \
+             .help = "The certificate's private key, PEM."}, \
+            {.name = "root_secret", \
+             .type = DFS_KEY_TEXT, \
+             .roles = DFS_FOR_META, \
+             TEXT_AT(root_secret), \
+             .min = 1, \
+             .default_text = "root.secret", \
+             .help = "File with 64 hex digits from which all node keys are derived."}, \
+            {.name = "control", \
+             .type = DFS_KEY_TEXT, \
+             .roles = DFS_FOR_AUTH, \
+             TEXT_AT(control), \
+             .min = 1, \
+             .default_text = "auth.control", \
+             .help = \
+                 "Unix socket through which \"dfs-auth user ...\" speaks to the running server; only its owner may."}, \
+            {.name = "log_level", \
+             .type = DFS_KEY_CHOICE, \
+             AT(log_level), \
+             .words = DFS_LOG_LEVELS, \
+             .default_text = "info", \
+             .help = "What goes to the log; taken up again at SIGHUP."}, \
+            {.name = "log_format", \
+             .type = DFS_KEY_CHOICE, \
+             AT(log_format), \
+             .words = DFS_LOG_FORMATS, \
+             .default_text = "text", \
+             .help = "Form of a line of the log; --log-format goes before it."}, \
     }
 
 static const struct dfs_conf_key auth_rows[] = ROWS(DFS_PORT_AUTH, "7410");
@@ -114,18 +192,21 @@ struct role_keys {
 };
 
 static const struct role_keys keys_of[DFS_ROLE_COUNT] = {
-    [DFS_ROLE_AUTH] = {{.name = "daemon", .rows = auth_rows, .count = ROWS_COUNT, .help = "Who and where the server is."},
-                       DFS_FOR_AUTH,
-                       "0.0.0.0:" DFS_PORT_AUTH,
-                       "127.0.0.1:7410"},
-    [DFS_ROLE_META] = {{.name = "daemon", .rows = meta_rows, .count = ROWS_COUNT, .help = "Who and where the server is."},
-                       DFS_FOR_META,
-                       "0.0.0.0:" DFS_PORT_META,
-                       "127.0.0.1:7411"},
-    [DFS_ROLE_DATA] = {{.name = "daemon", .rows = data_rows, .count = ROWS_COUNT, .help = "Who and where the server is."},
-                       DFS_FOR_DATA,
-                       "0.0.0.0:" DFS_PORT_DATA,
-                       "127.0.0.1:7412"},
+    [DFS_ROLE_AUTH] =
+        {{.name = "daemon", .rows = auth_rows, .count = ROWS_COUNT, .help = "Who and where the server is."},
+         DFS_FOR_AUTH,
+         "0.0.0.0:" DFS_PORT_AUTH,
+         "127.0.0.1:7410"},
+    [DFS_ROLE_META] =
+        {{.name = "daemon", .rows = meta_rows, .count = ROWS_COUNT, .help = "Who and where the server is."},
+         DFS_FOR_META,
+         "0.0.0.0:" DFS_PORT_META,
+         "127.0.0.1:7411"},
+    [DFS_ROLE_DATA] =
+        {{.name = "daemon", .rows = data_rows, .count = ROWS_COUNT, .help = "Who and where the server is."},
+         DFS_FOR_DATA,
+         "0.0.0.0:" DFS_PORT_DATA,
+         "127.0.0.1:7412"},
 };
 
 unsigned dfs_config_roles(enum dfs_role role)
@@ -161,8 +242,8 @@ static enum dfs_status place(const char *file, const char *name, char *path, str
     if (count < DFS_CONFIG_PATH_BYTES)
         return DFS_OK;
     ret_error->status = DFS_BAD_CONFIG;
-    (void)snprintf(ret_error->text, sizeof ret_error->text, "%.512s: key \"%s\": the path is longer than %d bytes", file, name,
-                   DFS_CONFIG_PATH_BYTES - 1);
+    (void)snprintf(ret_error->text, sizeof ret_error->text, "%.512s: key \"%s\": the path is longer than %d bytes",
+                   file, name, DFS_CONFIG_PATH_BYTES - 1);
     return DFS_BAD_CONFIG;
 }
 
@@ -172,8 +253,9 @@ static enum dfs_status place_all(const char *file, struct dfs_daemon_config *con
         const char *name;
         char *path;
     } const paths[] = {
-        {"data_dir", config->data_dir}, {"ca", config->ca},           {"certificate", config->certificate},
-        {"key", config->key},           {"root_secret", config->root_secret}, {"control", config->control},
+        {"data_dir", config->data_dir},       {"ca", config->ca},
+        {"certificate", config->certificate}, {"key", config->key},
+        {"root_secret", config->root_secret}, {"control", config->control},
     };
 
     for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++)
@@ -290,7 +372,8 @@ enum dfs_status dfs_config_identify(struct dfs_daemon_config *config, enum dfs_r
     if (dfs_id_is_zero(&config->node))
         config->node = node;
     if (!dfs_id_equal(&config->cluster, &cluster) || !dfs_id_equal(&config->node, &node)) {
-        dfs_why_set(ret_why, "%s: names another cluster or node than the keys \"cluster\" and \"node\"", config->certificate);
+        dfs_why_set(ret_why, "%s: names another cluster or node than the keys \"cluster\" and \"node\"",
+                    config->certificate);
         return DFS_BAD_CONFIG;
     }
     return DFS_OK;

@@ -60,10 +60,12 @@ enum dfs_status dfs_config_read(const char *file, enum dfs_role role, struct dfs
 void dfs_config_help(enum dfs_role role);
 
 /* Cluster and node that the certificate names are put where the file said nothing. BAD_CONFIG: it names none of this role, or others. */
-enum dfs_status dfs_config_identify(struct dfs_daemon_config *config, enum dfs_role role, struct dfs_why *ret_why) DFS_MUST_CHECK;
+enum dfs_status dfs_config_identify(struct dfs_daemon_config *config, enum dfs_role role,
+                                    struct dfs_why *ret_why) DFS_MUST_CHECK;
 
 /* BAD_CONFIG: cannot be read, or is not 64 hex digits. */
-enum dfs_status dfs_config_root_secret(const char *file, struct dfs_key *ret_key, struct dfs_why *ret_why) DFS_MUST_CHECK;
+enum dfs_status dfs_config_root_secret(const char *file, struct dfs_key *ret_key,
+                                       struct dfs_why *ret_why) DFS_MUST_CHECK;
 
 /* Bits of core/conf/keytable.h. */
 unsigned dfs_config_roles(enum dfs_role role);

@@ -46,9 +46,10 @@ struct daemon {
 
 static void on_log(void *ctx, enum dfs_real_level level, const char *text)
 {
-    static const enum dfs_log_level levels[] = {
-        [DFS_REAL_ERROR] = DFS_LOG_ERROR, [DFS_REAL_WARNING] = DFS_LOG_WARNING, [DFS_REAL_INFO] = DFS_LOG_INFO,
-        [DFS_REAL_DEBUG] = DFS_LOG_DEBUG};
+    static const enum dfs_log_level levels[] = {[DFS_REAL_ERROR] = DFS_LOG_ERROR,
+                                                [DFS_REAL_WARNING] = DFS_LOG_WARNING,
+                                                [DFS_REAL_INFO] = DFS_LOG_INFO,
+                                                [DFS_REAL_DEBUG] = DFS_LOG_DEBUG};
 
     (void)ctx;
     dfs_log(levels[level], "host", "%s", text);
@@ -177,14 +178,16 @@ static void emit_host(struct emitting *emitting)
     emit(emitting, "dfs_host_opened_total", "Streams opened, after their handshake", stats.opened);
     emit(emitting, "dfs_host_resumed_total", "Streams of both kinds that a session ticket shortened", stats.resumed);
     emit(emitting, "dfs_host_refused_total", "Streams over the limit", stats.refused);
-    emit(emitting, "dfs_host_handshakes_failed_total", "Handshakes that failed or took too long", stats.handshakes_failed);
+    emit(emitting, "dfs_host_handshakes_failed_total", "Handshakes that failed or took too long",
+         stats.handshakes_failed);
     emit(emitting, "dfs_host_received_bytes_total", "Bytes of streams, as the machine sees them", stats.received_bytes);
     emit(emitting, "dfs_host_sent_bytes_total", "Bytes of streams, as the machine sees them", stats.sent_bytes);
     emit(emitting, "dfs_host_datagrams_received_total", "Datagrams", stats.datagrams_received);
     emit(emitting, "dfs_host_datagrams_sent_total", "Datagrams", stats.datagrams_sent);
     emit(emitting, "dfs_host_datagrams_dropped_total", "Datagrams that could not be sent", stats.datagrams_dropped);
     emit(emitting, "dfs_host_disk_operations_total", "Disk operations asked for", stats.disk_operations);
-    emit(emitting, "dfs_host_disk_failures_total", "Disk operations that failed with IO or NO_SPACE", stats.disk_failures);
+    emit(emitting, "dfs_host_disk_failures_total", "Disk operations that failed with IO or NO_SPACE",
+         stats.disk_failures);
     emit(emitting, "dfs_host_steps_total", "Steps of the machine", stats.steps);
     emit(emitting, "dfs_host_step_longest_ns", "The longest of them", stats.step_longest_ns);
 }
@@ -217,7 +220,8 @@ static int refuse(const struct daemon *daemon, const char *key, const char *word
     return dfs_status_exit_code(DFS_BAD_CONFIG);
 }
 
-void dfs_daemon_real_config(const struct dfs_daemon_config *config, enum dfs_role role, struct dfs_real_config *ret_config)
+void dfs_daemon_real_config(const struct dfs_daemon_config *config, enum dfs_role role,
+                            struct dfs_real_config *ret_config)
 {
     dfs_real_config_init(ret_config);
     ret_config->role = role;
@@ -271,8 +275,8 @@ static int make_directory(const struct daemon *daemon)
     if (dfs_file_exists(directory))
         return 0;
     if (daemon->role->role == DFS_ROLE_DATA && !daemon->fresh_store) {
-        (void)snprintf(why.text, sizeof why.text, "%.300s is not there; mount the disk, or start once with --fresh-store",
-                       directory);
+        (void)snprintf(why.text, sizeof why.text,
+                       "%.300s is not there; mount the disk, or start once with --fresh-store", directory);
         return refuse(daemon, "data_dir", why.text);
     }
     return dfs_directory_make(directory, 0700, &why) == DFS_OK ? 0 : refuse(daemon, "data_dir", why.text);
@@ -326,8 +330,8 @@ static int open_beside(struct daemon *daemon)
     }
     if (daemon->fault_socket != NULL) {
         daemon->faults = dfs_faults_new(daemon->real);
-        if (dfs_line_socket_open(daemon->fault_socket, daemon->real, dfs_faults_line, daemon->faults, &daemon->fault_line, &why) !=
-            DFS_OK)
+        if (dfs_line_socket_open(daemon->fault_socket, daemon->real, dfs_faults_line, daemon->faults,
+                                 &daemon->fault_line, &why) != DFS_OK)
             goto failed;
         dfs_log(DFS_LOG_WARNING, "faults", "a fault socket is open: this server is under test");
     }
@@ -473,7 +477,8 @@ static int take_options(struct daemon *daemon, int argc, char **argv, bool *ret_
     const struct dfs_daemon_role *role = daemon->role;
     struct dfs_options options = {.program = role->program,
                                   .list = option_list,
-                                  .count = role->role == DFS_ROLE_DATA ? (size_t)OPTION_COUNT : (size_t)OPTION_FRESH_STORE};
+                                  .count =
+                                      role->role == DFS_ROLE_DATA ? (size_t)OPTION_COUNT : (size_t)OPTION_FRESH_STORE};
     const char *config = NULL;
     int at;
 
@@ -528,7 +533,8 @@ static int take_options(struct daemon *daemon, int argc, char **argv, bool *ret_
         return dfs_status_exit_code(DFS_BAD_USAGE);
     }
     if (config == NULL) {
-        (void)fprintf(stderr, "%s: which configuration? say --config FILE; --help-config shows its keys\n", role->program);
+        (void)fprintf(stderr, "%s: which configuration? say --config FILE; --help-config shows its keys\n",
+                      role->program);
         return dfs_status_exit_code(DFS_BAD_USAGE);
     }
     daemon->config_file = dfs_path_beside("", config);

@@ -38,7 +38,7 @@ typedef void (*dfs_daemon_emit)(void *ctx, const char *name, const char *help, u
 struct dfs_daemon_role {
     enum dfs_role role;
     const char *program;
-    const char *about; /* for --help: a sentence, and what else can be typed; ends with a line end */
+    const char *about;         /* for --help: a sentence, and what else can be typed; ends with a line end */
     const char *metric_prefix; /* put in front of metrics that do not begin with "dfs_" */
     uint32_t stop_command;
     uint32_t reload_command; /* 0: none */
@@ -65,6 +65,7 @@ struct dfs_daemon_role {
 int dfs_daemon_main(const struct dfs_daemon_role *role, int argc, char **argv);
 
 /* The host's configuration from the daemon's: certificates, disk, cluster and node. `listens` and what follows is left to the caller. */
-void dfs_daemon_real_config(const struct dfs_daemon_config *config, enum dfs_role role, struct dfs_real_config *ret_config);
+void dfs_daemon_real_config(const struct dfs_daemon_config *config, enum dfs_role role,
+                            struct dfs_real_config *ret_config);
 
 #endif

@@ -66,8 +66,8 @@ static json_t *begin(const struct dfs_events *events, dfs_time_ns mono, dfs_wall
     return line;
 }
 
-enum dfs_status dfs_events_open(const char *path, enum dfs_role role, const struct dfs_id *self, struct dfs_events **ret_events,
-                                struct dfs_why *ret_why)
+enum dfs_status dfs_events_open(const char *path, enum dfs_role role, const struct dfs_id *self,
+                                struct dfs_events **ret_events, struct dfs_why *ret_why)
 {
     const int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
     struct dfs_events *events;

@@ -15,8 +15,8 @@
 struct dfs_events;
 
 /* Appends to the file. BAD_CONFIG: it cannot be opened; ret_why says why. */
-enum dfs_status dfs_events_open(const char *path, enum dfs_role role, const struct dfs_id *self, struct dfs_events **ret_events,
-                                struct dfs_why *ret_why) DFS_MUST_CHECK;
+enum dfs_status dfs_events_open(const char *path, enum dfs_role role, const struct dfs_id *self,
+                                struct dfs_events **ret_events, struct dfs_why *ret_why) DFS_MUST_CHECK;
 void dfs_events_close(struct dfs_events *events); /* NULL is fine */
 
 /* One write() a line: a process that is killed leaves whole lines. */

@@ -24,11 +24,11 @@ struct rule {
     uint32_t message;
     bool has_whom;
     struct dfs_fault_match whom;
-    bool in;  /* datagrams that come; streams are judged where they leave */
+    bool in; /* datagrams that come; streams are judged where they leave */
     bool out;
-    uint64_t nth;   /* only the nth that fits, counted from 1 */
-    uint64_t left;  /* UINT64_MAX: no end */
-    uint64_t odds;  /* ODDS_ONE: always */
+    uint64_t nth;  /* only the nth that fits, counted from 1 */
+    uint64_t left; /* UINT64_MAX: no end */
+    uint64_t odds; /* ODDS_ONE: always */
     dfs_duration_ns by_ns;
     uint64_t seen;
     uint64_t hits;
@@ -55,7 +55,8 @@ static uint64_t draw(struct dfs_faults *faults)
 
 static bool fits(const struct rule *rule, const struct dfs_fault_subject *subject)
 {
-    const struct dfs_id *node = subject->peer != NULL && subject->peer->kind == DFS_PEER_NODE ? &subject->peer->node : NULL;
+    const struct dfs_id *node =
+        subject->peer != NULL && subject->peer->kind == DFS_PEER_NODE ? &subject->peer->node : NULL;
     struct dfs_frame frame;
 
     if (subject->passing == DFS_FAULT_CONNECT)
@@ -138,7 +139,8 @@ static bool only_keys(json_t *object, const char *const *names, size_t count, st
         for (size_t i = 0; i < count; i++)
             known = known || strcmp(names[i], key) == 0;
         if (!known)
-            return refuse(reply, "unknown key \"%s\"%s", dfs_quote_text(key).text, dfs_words_suggest(key, names, count).text);
+            return refuse(reply, "unknown key \"%s\"%s", dfs_quote_text(key).text,
+                          dfs_words_suggest(key, names, count).text);
     }
     return true;
 }
@@ -243,9 +245,10 @@ static bool command_rule(struct dfs_faults *faults, enum kind kind, json_t *obje
     struct dfs_why why;
     int64_t by_ns = 0;
 
-    if (!only_keys(object, names, sizeof names / sizeof names[0], reply) || !read_message(object, &rule.message, reply) ||
-        !read_whom(object, &rule.whom, &rule.has_whom, reply) || !read_odds(object, &rule.odds, reply) ||
-        !read_count(object, "count", &rule.left, reply) || !read_count(object, "nth", &rule.nth, reply))
+    if (!only_keys(object, names, sizeof names / sizeof names[0], reply) ||
+        !read_message(object, &rule.message, reply) || !read_whom(object, &rule.whom, &rule.has_whom, reply) ||
+        !read_odds(object, &rule.odds, reply) || !read_count(object, "count", &rule.left, reply) ||
+        !read_count(object, "nth", &rule.nth, reply))
         return false;
     if (kind == DELAY && (by == NULL || dfs_duration_parse(by, &by_ns, &why) != DFS_OK || by_ns <= 0))
         return refuse(reply, "delay: \"by\" must be a duration such as \"200ms\"");

@@ -78,10 +78,10 @@ enum dfs_status dfs_http_open(const struct dfs_addr *addr, struct dfs_real *real
     http->real = real;
     http->picture = picture;
     http->ctx = ctx;
-    http->daemon = MHD_start_daemon(MHD_USE_INTERNAL_POLLING_THREAD | (v4 ? 0u : (unsigned)MHD_USE_IPv6), addr->port, NULL, NULL,
-                                    on_request, http, MHD_OPTION_SOCK_ADDR, bound, MHD_OPTION_CONNECTION_LIMIT,
-                                    (unsigned)DFS_HTTP_CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT,
-                                    (unsigned)DFS_HTTP_TIMEOUT_S, MHD_OPTION_END);
+    http->daemon = MHD_start_daemon(MHD_USE_INTERNAL_POLLING_THREAD | (v4 ? 0u : (unsigned)MHD_USE_IPv6), addr->port,
+                                    NULL, NULL, on_request, http, MHD_OPTION_SOCK_ADDR, bound,
+                                    MHD_OPTION_CONNECTION_LIMIT, (unsigned)DFS_HTTP_CONNECTIONS_MAX,
+                                    MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)DFS_HTTP_TIMEOUT_S, MHD_OPTION_END);
     if (http->daemon == NULL) {
         dfs_why_set(ret_why, "%s", errno != 0 ? strerror(errno) : "cannot be bound");
         dfs_free(http);

@@ -56,8 +56,8 @@ static bool place_open(const char *path, struct place *ret_place)
             dfs_free(whole);
             return false;
         }
-        (void)snprintf(ret_place->addr.sun_path, sizeof ret_place->addr.sun_path, "/proc/self/fd/%d/%s", ret_place->directory,
-                       slash + 1);
+        (void)snprintf(ret_place->addr.sun_path, sizeof ret_place->addr.sun_path, "/proc/self/fd/%d/%s",
+                       ret_place->directory, slash + 1);
     }
     dfs_free(whole);
     return true;
@@ -196,7 +196,8 @@ static int listen_at(const char *path, struct dfs_why *ret_why)
     (void)unlink(place.addr.sun_path); /* left behind by a process that was killed */
     old = umask(0177);
     fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd < 0 || bind(fd, (const struct sockaddr *)&place.addr, sizeof place.addr) != 0 || listen(fd, DFS_LINE_PEERS_MAX) != 0) {
+    if (fd < 0 || bind(fd, (const struct sockaddr *)&place.addr, sizeof place.addr) != 0 ||
+        listen(fd, DFS_LINE_PEERS_MAX) != 0) {
         dfs_why_set(ret_why, "%s: %s", path, strerror(errno));
         if (fd >= 0)
             (void)close(fd);
@@ -258,8 +259,8 @@ void dfs_line_socket_close(struct dfs_line_socket *at)
 
 /* The other end ----------------------------------------------------------------------------------------------------- */
 
-enum dfs_status dfs_line_socket_ask(const char *path, const char *line, unsigned timeout_ms, struct dfs_conf_text *ret_reply,
-                                    struct dfs_why *ret_why)
+enum dfs_status dfs_line_socket_ask(const char *path, const char *line, unsigned timeout_ms,
+                                    struct dfs_conf_text *ret_reply, struct dfs_why *ret_why)
 {
     struct place place;
     bool placed = place_open(path, &place);

@@ -28,7 +28,7 @@ void dfs_line_socket_close(struct dfs_line_socket *socket);
  *
  * UNREACHABLE: nobody serves the path. IO, TIMEOUT: it did not answer. ret_why says which.
  */
-enum dfs_status dfs_line_socket_ask(const char *path, const char *line, unsigned timeout_ms, struct dfs_conf_text *ret_reply,
-                                    struct dfs_why *ret_why) DFS_MUST_CHECK;
+enum dfs_status dfs_line_socket_ask(const char *path, const char *line, unsigned timeout_ms,
+                                    struct dfs_conf_text *ret_reply, struct dfs_why *ret_why) DFS_MUST_CHECK;
 
 #endif

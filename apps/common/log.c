@@ -86,11 +86,11 @@ static void emit(enum dfs_log_level level, const char *event, const char *words,
     if (line_format == DFS_LOG_JSON)
         count = snprintf(line, sizeof line - 1,
                          "{\"time\":\"%s\",\"level\":\"%s\",\"program\":\"%s\",\"event\":\"%s\"%s%s%s%s}", now,
-                         level_names[level], program_name, event, fields, words[0] != '\0' ? ",\"text\":\"" : "", quoted,
-                         words[0] != '\0' ? "\"" : "");
+                         level_names[level], program_name, event, fields, words[0] != '\0' ? ",\"text\":\"" : "",
+                         quoted, words[0] != '\0' ? "\"" : "");
     else
-        count = snprintf(line, sizeof line - 1, "%s %-7s %s %s%s%s%s", now, level_names[level], program_name, event, fields,
-                         words[0] != '\0' ? ": " : "", quoted);
+        count = snprintf(line, sizeof line - 1, "%s %-7s %s %s%s%s%s", now, level_names[level], program_name, event,
+                         fields, words[0] != '\0' ? ": " : "", quoted);
     if (count < 0)
         return;
     if ((size_t)count > sizeof line - 2)
@@ -156,8 +156,8 @@ static void add(struct fields *fields, const char *name, bool is_text, const cha
 {
     const size_t room = sizeof fields->text - fields->count;
     const char *mark = is_text && line_format == DFS_LOG_JSON ? "\"" : "";
-    const int put = snprintf(fields->text + fields->count, room, line_format == DFS_LOG_JSON ? ",\"%s\":%s%s%s" : " %s=%s%s%s",
-                             name, mark, value, mark);
+    const int put = snprintf(fields->text + fields->count, room,
+                             line_format == DFS_LOG_JSON ? ",\"%s\":%s%s%s" : " %s=%s%s%s", name, mark, value, mark);
 
     if (put > 0 && (size_t)put < room)
         fields->count += (size_t)put;

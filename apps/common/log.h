@@ -26,7 +26,8 @@ void dfs_log_set_level(enum dfs_log_level level);
 bool dfs_log_is_on(enum dfs_log_level level);
 
 /* `event` is one word; the format makes a sentence. Any thread. */
-void dfs_log(enum dfs_log_level level, const char *event, const char *format, ...) __attribute__((format(printf, 3, 4)));
+void dfs_log(enum dfs_log_level level, const char *event, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 
 /* What a machine wants to be known: its level by its kind. */
 void dfs_log_trace(const struct dfs_trace *trace);

@@ -51,7 +51,8 @@ static void refuse(const struct dfs_options *options, char **argv, int found)
 
             if (i == options->count) {
                 refuse_unknown(options, typed);
-            } else if (strlen(options->list[i].name) == bytes && strncmp(options->list[i].name, typed + 2, bytes) == 0) {
+            } else if (strlen(options->list[i].name) == bytes &&
+                       strncmp(options->list[i].name, typed + 2, bytes) == 0) {
                 (void)fprintf(stderr, "%s: option --%s takes no value\n", options->program, options->list[i].name);
                 break;
             }
@@ -110,9 +111,9 @@ void dfs_options_help(const struct dfs_option *list, size_t count)
     for (size_t i = 0; i < count; i++) {
         char head[64];
 
-        (void)snprintf(head, sizeof head, "%s%c%s--%s%s%s", list[i].letter != 0 ? "-" : "", list[i].letter != 0 ? list[i].letter : ' ',
-                       list[i].letter != 0 ? ", " : "   ", list[i].name, list[i].value != NULL ? " " : "",
-                       list[i].value != NULL ? list[i].value : "");
+        (void)snprintf(head, sizeof head, "%s%c%s--%s%s%s", list[i].letter != 0 ? "-" : "",
+                       list[i].letter != 0 ? list[i].letter : ' ', list[i].letter != 0 ? ", " : "   ", list[i].name,
+                       list[i].value != NULL ? " " : "", list[i].value != NULL ? list[i].value : "");
         (void)printf("  %-28s %s\n", head, list[i].help);
     }
 }

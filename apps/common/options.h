@@ -29,8 +29,8 @@ struct dfs_options {
     const char *program; /* begins the line of a mistake */
     const struct dfs_option *list;
     size_t count;
-    const char *value;       /* of the option just found */
-    bool stop_at_argument;   /* what follows the first argument is another command's */
+    const char *value;     /* of the option just found */
+    bool stop_at_argument; /* what follows the first argument is another command's */
     char **arguments;
     int arguments_count;
     bool started;

@@ -56,8 +56,8 @@ static enum dfs_status ask(const char *prompt, char *line, struct dfs_why *ret_w
     return status;
 }
 
-enum dfs_status dfs_password_read(const char *file, const char *prompt, bool twice, char password[DFS_PASSWORD_BYTES_MAX + 1],
-                                  struct dfs_why *ret_why)
+enum dfs_status dfs_password_read(const char *file, const char *prompt, bool twice,
+                                  char password[DFS_PASSWORD_BYTES_MAX + 1], struct dfs_why *ret_why)
 {
     char again[DFS_PASSWORD_BYTES_MAX + 1];
     enum dfs_status status;

@@ -16,7 +16,8 @@
  *
  * BAD_USAGE: empty, too long, or the two differ; a file that cannot be read. ret_why says which.
  */
-enum dfs_status dfs_password_read(const char *file, const char *prompt, bool twice, char ret_password[DFS_PASSWORD_BYTES_MAX + 1],
+enum dfs_status dfs_password_read(const char *file, const char *prompt, bool twice,
+                                  char ret_password[DFS_PASSWORD_BYTES_MAX + 1],
                                   struct dfs_why *ret_why) DFS_MUST_CHECK;
 
 #endif

@@ -63,5 +63,8 @@ void meta_on_inventory(struct dfs_meta *meta, struct meta_peer *peer, uint32_t r
     node->inventory->pages++;
     for (uint32_t i = 0; i < page->blocks_count; i++)
         met(meta, node, &page->blocks[i]);
+    /* It goes on telling: its old copies count a while longer. */
+    node->counts_until = meta->fair + META_JOINING_INTERVALS * meta->config.heartbeat_interval_ns;
+    meta_node_refresh(meta, node, "inventory");
     dfs_link_send_status(&peer->link, request, DFS_OK, NULL);
 }

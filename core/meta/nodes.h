@@ -32,8 +32,8 @@
  * one identity need one; a machine that is cloned again and again a few more. */
 #define META_BOOTS_GONE_MAX 8
 
-/* A node whose inventory has not come after so many intervals no longer counts for its old copies: it may
- * never finish. */
+/* A joining node that has told nothing for so many intervals no longer counts for its old copies: it may never
+ * finish. */
 #define META_JOINING_INTERVALS 30
 
 /* Changes that came before the end of the inventory: ten full pages; a node that goes on before it was told

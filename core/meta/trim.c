@@ -68,46 +68,71 @@ static void trim_begin(struct dfs_meta *meta, struct meta_trim *trim, uint32_t s
     }
 }
 
-/* All that were to stay have been read: does the plan still hold? */
-static bool trim_holds(const struct dfs_meta *meta, const struct meta_trim *trim, meta_block_no block,
-                       const struct meta_trim_plan *plan)
+/* Was this copy read for the trim, in the life that its node still has? */
+static bool was_read(const struct dfs_meta *meta, const struct meta_trim *trim, meta_copy_no copy)
 {
-    if (meta_blockmap_block(&meta->map, block)->queue != META_QUEUE_TRIMMING || plan->keep_count != trim->keep_count ||
-        meta_deletions_are_held(meta))
-        return false;
-    for (uint32_t i = 0; i < plan->keep_count; i++) {
-        const uint16_t node = meta_blockmap_copy(&meta->map, plan->keep[i])->node;
-        bool read = false;
+    const struct meta_node *node = meta_node_at(meta, meta_blockmap_copy(&meta->map, copy)->node);
 
-        for (uint32_t k = 0; k < trim->keep_count; k++)
-            read |= trim->keep[k] == node && trim->incarnations[k] == meta_node_at(meta, node)->member.incarnation;
-        if (!read)
-            return false;
+    for (uint32_t i = 0; i < trim->keep_count; i++) {
+        if (trim->keep[i] == node->index && trim->incarnations[i] == node->member.incarnation)
+            return true;
     }
-    return true;
+    return false;
+}
+
+/*
+ * What is there now, parted anew: those that were read stay, the others go. (Not by the plan of now: it prefers the
+ * fullest node as a victim, and that may be another one by now.) false: one that was read is no longer there or good, or
+ * not the wanted number was read.
+ */
+static bool part(const struct dfs_meta *meta, const struct meta_trim *trim, const struct meta_trim_plan *now,
+                 struct meta_trim_plan *ret_plan)
+{
+    const meta_copy_no *lists[2] = {now->keep, now->victims};
+    const uint32_t counts[2] = {now->keep_count, now->victims_count};
+
+    ret_plan->keep_count = 0;
+    ret_plan->victims_count = 0;
+    for (unsigned list = 0; list < 2; list++) {
+        for (uint32_t i = 0; i < counts[list]; i++) {
+            const meta_copy_no copy = lists[list][i];
+
+            if (!was_read(meta, trim, copy))
+                ret_plan->victims[ret_plan->victims_count++] = copy;
+            else
+                ret_plan->keep[ret_plan->keep_count++] = copy;
+        }
+    }
+    return ret_plan->keep_count == trim->keep_count && ret_plan->keep_count == now->keep_count;
+}
+
+static void order_away(struct dfs_meta *meta, const struct dfs_block_id *block, meta_copy_no copy)
+{
+    struct meta_node *node = meta_node_at(meta, meta_blockmap_copy(&meta->map, copy)->node);
+    const struct dfs_trace trace = {.kind = DFS_TRACE_TRIMMED, .node = node->id, .block = *block};
+
+    meta_blockmap_flags(&meta->map, copy, META_COPY_EXCESS, 0);
+    meta_removal_add(meta, node, block, DFS_REMOVE_EXCESS);
+    meta->nodes->counters.trimmed++;
+    dfs_trace_put(&meta->env, &trace);
 }
 
 static void trim_finish(struct dfs_meta *meta, struct meta_trim *trim)
 {
     const meta_block_no block = meta_block_find(meta, &trim->block);
+    struct meta_trim_plan now;
     struct meta_trim_plan plan;
 
-    if (block == 0 || !meta_repair_trim_plan(&meta->nodes->repair, block, &plan) ||
-        !trim_holds(meta, trim, block, &plan)) {
+    if (block == 0 || meta_deletions_are_held(meta) ||
+        meta_blockmap_block(&meta->map, block)->queue != META_QUEUE_TRIMMING ||
+        !meta_repair_trim_plan(&meta->nodes->repair, block, &now) || !part(meta, trim, &now, &plan)) {
         trim_give_up(meta, trim);
         return;
     }
     for (uint32_t i = 0; i < plan.keep_count; i++)
         meta_blockmap_flags(&meta->map, plan.keep[i], META_COPY_VERIFIED, 0);
-    for (uint32_t i = 0; i < plan.victims_count; i++) {
-        struct meta_node *node = meta_node_at(meta, meta_blockmap_copy(&meta->map, plan.victims[i])->node);
-        const struct dfs_trace trace = {.kind = DFS_TRACE_TRIMMED, .node = node->id, .block = trim->block};
-
-        meta_blockmap_flags(&meta->map, plan.victims[i], META_COPY_EXCESS, 0);
-        meta_removal_add(meta, node, &trim->block, DFS_REMOVE_EXCESS);
-        meta->nodes->counters.trimmed++;
-        dfs_trace_put(&meta->env, &trace);
-    }
+    for (uint32_t i = 0; i < plan.victims_count; i++)
+        order_away(meta, &trim->block, plan.victims[i]);
     trim_end(meta, trim);
 }
 

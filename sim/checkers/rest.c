@@ -164,17 +164,6 @@ struct walk {
     struct dfs_block_id first;
 };
 
-static const struct sim_version *version_of(struct sim_run *run, const struct dfs_id *file)
-{
-    for (size_t i = sim_copies_versions(run->copies); i > 0; i--) {
-        const struct sim_version *version = sim_copies_version(run->copies, i - 1);
-
-        if (dfs_id_equal(&version->file, file))
-            return version;
-    }
-    return NULL;
-}
-
 static bool look(void *arg, const char *name, const struct sim_file *file)
 {
     struct walk *walk = arg;
@@ -185,7 +174,7 @@ static bool look(void *arg, const char *name, const struct sim_file *file)
         return true;
     /* Blocks of a version that metadata made visible belong to it, in their generation; removed versions stay in the trash for a time of their own. */
     if (sim_copies_block(walk->run->copies, &block) != NULL) {
-        const struct sim_version *version = version_of(walk->run, &block.file);
+        const struct sim_version *version = sim_copies_version_of(walk->run->copies, &block.file);
 
         if (version != NULL && (version->committed || version->uncertain) && block.index < version->blocks_count &&
             (version->blocks[block.index] == NULL || version->blocks[block.index]->id.generation == block.generation))

@@ -78,7 +78,7 @@ def fetch(port, url, method="GET"):
 
 def test_metrics():
     with Cluster(data=3) as cluster:
-        cluster.good("put", "-", "x", stdin=b"1" * 250_000)
+        cluster.good("put", cluster.random_file("x", 250_000), "x")
         for name, daemon in cluster.daemons().items():
             expect(fetch(daemon["http"], "/healthz") == (200, "ok\n"), f"{name} is healthy")
             expect(fetch(daemon["http"], "/other")[0] == 404 and fetch(daemon["http"], "/metrics", "POST")[0] == 405, "others")

@@ -186,8 +186,8 @@ static void health_says_how_it_is(void **state)
     nrig_restart(&r);
     come("a:/");
     in = ask(DFS_MSG_HEALTH, &health);
-    assert_true(dfs_text_equal(in.body->health_done.health,
-                               dfs_text_of("warming up: waiting for the known data servers")));
+    assert_true(
+        dfs_text_equal(in.body->health_done.health, dfs_text_of("warming up: waiting for the known data servers")));
 }
 
 static void explain_says_where_a_block_waits(void **state)
