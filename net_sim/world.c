@@ -291,9 +291,17 @@ struct sim_host *sim_world_host_get(const struct sim_world *world, size_t index)
 
 _Static_assert(sizeof(struct dfs_addr) == 18, "an address is compared and hashed as bytes: no padding");
 
+static uint64_t addr_hash(const struct dfs_addr *addr)
+{
+    uint64_t halves[2];
+
+    memcpy(halves, addr->ip, sizeof halves);
+    return sim_mix(halves[0] ^ (uint64_t)addr->port << 48, halves[1]);
+}
+
 static struct sim_addr_slot *addr_slot(const struct sim_world *world, const struct dfs_addr *addr)
 {
-    size_t place = dfs_hash64(0, addr, sizeof *addr) & (world->addr_capacity - 1);
+    size_t place = addr_hash(addr) & (world->addr_capacity - 1);
 
     while (world->addrs[place].host != NULL && memcmp(&world->addrs[place].addr, addr, sizeof *addr) != 0)
         place = (place + 1) & (world->addr_capacity - 1);

@@ -8,8 +8,9 @@
 
 /* The versions that stand, or stood, at one path. */
 struct place {
-    char path[DFS_PATH_BYTES_MAX + 1]; /* the key: unused bytes are 0 */
-    struct dfs_list versions;          /* of_path */
+    struct sim_path_key key;
+    char path[DFS_PATH_BYTES_MAX + 1];
+    struct dfs_list versions; /* of_path; without those that were removed */
 };
 
 struct sim_copies {
@@ -112,11 +113,9 @@ static void on_commit(struct sim_run *run, void *state, const struct sim_seen *s
 
 static struct place *place_find(const struct sim_copies *copies, const char *path)
 {
-    char key[DFS_PATH_BYTES_MAX + 1] = {0};
+    const struct sim_path_key key = sim_path_key(path);
 
-    DFS_ASSERT(strlen(path) < sizeof key);
-    memcpy(key, path, strlen(path));
-    return dfs_map_find(&copies->places_by_path, key);
+    return dfs_map_find(&copies->places_by_path, &key);
 }
 
 static void path_set(struct sim_copies *copies, struct sim_version *version, const char *path)
@@ -125,6 +124,8 @@ static void path_set(struct sim_copies *copies, struct sim_version *version, con
 
     if (place == NULL) {
         place = dfs_alloc_zero(sizeof *place);
+        place->key = sim_path_key(path);
+        DFS_ASSERT(strlen(path) < sizeof place->path);
         memcpy(place->path, path, strlen(path));
         dfs_list_init(&place->versions);
         dfs_map_insert(&copies->places_by_path, place);
@@ -139,6 +140,7 @@ static void removed_set(struct sim_version *version)
 {
     version->removed = true;
     dfs_list_remove(&version->of_live);
+    dfs_list_remove(&version->of_path);
 }
 
 static void committed_set(struct sim_copies *copies, struct sim_version *version)
@@ -315,7 +317,7 @@ struct sim_copies *sim_copies_new(struct sim_run *run)
 
     copies->run = run;
     dfs_list_init(&copies->live);
-    dfs_map_init(&copies->places_by_path, offsetof(struct place, path), sizeof(((struct place *)NULL)->path), 0);
+    dfs_map_init(&copies->places_by_path, offsetof(struct place, key), sizeof(struct sim_path_key), 0);
     dfs_map_init(&copies->blocks_by_id, offsetof(struct sim_block, id), sizeof(struct dfs_block_id), 0);
     dfs_map_init(&copies->versions_by_file, offsetof(struct sim_version, file), sizeof(struct dfs_id), 0);
     *(struct sim_copies **)sim_listeners_add_owned(run, "copies", &hooks, sizeof copies) = copies;

@@ -1,6 +1,7 @@
 #include "sim/ledger.h"
 
 #include "core/base/assert.h"
+#include "core/base/hash.h"
 #include "core/base/mem.h"
 #include "sim/content.h"
 
@@ -23,7 +24,7 @@ void sim_ledger_init(struct sim_ledger *ledger)
 {
     memset(ledger, 0, sizeof *ledger);
     dfs_map_init(&ledger->by_file, offsetof(struct sim_made, file), sizeof(struct dfs_id), 0);
-    dfs_map_init(&ledger->by_path, offsetof(struct sim_path, name), sizeof(((struct sim_path *)NULL)->name), 0);
+    dfs_map_init(&ledger->by_path, offsetof(struct sim_path, key), sizeof(struct sim_path_key), 0);
 }
 
 void sim_ledger_close(struct sim_ledger *ledger)
@@ -57,18 +58,24 @@ static void grow(void *array, size_t count, size_t *room)
     memcpy(array, &pointers, sizeof pointers);
 }
 
+struct sim_path_key sim_path_key(const char *path)
+{
+    const size_t count = strlen(path);
+
+    return (struct sim_path_key){{dfs_hash64(1, path, count), dfs_hash64(2, path, count)}};
+}
+
 struct sim_path *sim_ledger_path(struct sim_ledger *ledger, const char *name)
 {
-    char key[sizeof(((struct sim_path *)NULL)->name)] = {0};
-
-    DFS_ASSERT(strlen(name) < sizeof key);
-    memcpy(key, name, strlen(name));
-    struct sim_path *path = dfs_map_find(&ledger->by_path, key);
+    const struct sim_path_key key = sim_path_key(name);
+    struct sim_path *path = dfs_map_find(&ledger->by_path, &key);
 
     if (path != NULL)
         return path;
     path = dfs_alloc_zero(sizeof *path);
-    memcpy(path->name, key, sizeof key);
+    path->key = key;
+    DFS_ASSERT(strlen(name) < sizeof path->name);
+    memcpy(path->name, name, strlen(name));
     dfs_map_insert(&ledger->by_path, path);
     grow(&ledger->paths, ledger->paths_count, &ledger->paths_room);
     ledger->paths[ledger->paths_count++] = path;
@@ -193,7 +200,7 @@ static uint64_t expected_bytes(const struct sim_operation *get, const struct sim
 }
 
 /* Of a range the sink's first byte stands at `first` of the file. */
-static bool is_content_of(const struct sim_operation *get, const struct sim_operation *put)
+bool sim_operation_got(const struct sim_operation *get, const struct sim_operation *put)
 {
     return get->got_bytes == expected_bytes(get, put) &&
            sim_content_is(put->key, get->kind == SIM_OP_GET ? 0 : get->first, get->got, get->got_bytes);
@@ -226,7 +233,7 @@ static struct sim_operation *put_of(struct sim_ledger *ledger, const struct sim_
     if (made != NULL)
         return made->put;
     for (size_t i = 0; i < ledger->open_puts_count; i++) {
-        if (is_content_of(get, ledger->open_puts[i])) {
+        if (sim_operation_got(get, ledger->open_puts[i])) {
             made_note(ledger, &get->file, ledger->open_puts[i]);
             return ledger->open_puts[i];
         }
@@ -234,7 +241,7 @@ static struct sim_operation *put_of(struct sim_ledger *ledger, const struct sim_
     for (size_t i = ledger->operations_count; i-- > 0;) {
         struct sim_operation *put = ledger->operations[i];
 
-        if (is_put(put) && is_content_of(get, put)) {
+        if (is_put(put) && sim_operation_got(get, put)) {
             made_note(ledger, &get->file, put);
             return put;
         }
@@ -276,7 +283,7 @@ static bool answer_get(struct sim_ledger *ledger, struct sim_operation *get, str
 
     if (put == NULL)
         return violated(ret, "acked_data", get, "bytes that nobody has put", get->got_bytes, get->version);
-    if (!is_content_of(get, put))
+    if (!sim_operation_got(get, put))
         return violated(ret, "acked_data", get, "other bytes than were put", get->got_bytes, put->number);
     path_certain(get->path, get->version, true);
     return true;
@@ -343,7 +350,7 @@ void sim_ledger_lose(struct sim_ledger *ledger, struct sim_operation *operation)
     operation->maybe = true;
     if (removed != NULL) {
         removed->removers_open--;
-        removed->removers_maybe = true;
+        removed->removers_lost = true;
     }
     if (!operation->audit)
         ledger->failed[operation->kind]++;

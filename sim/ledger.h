@@ -86,8 +86,15 @@ struct sim_operation {
     bool floor_present;
 };
 
+/* What stands for a path in a map: a hash so long that no two paths of a run share one. */
+struct sim_path_key {
+    uint64_t words[2];
+};
+struct sim_path_key sim_path_key(const char *path);
+
 /* A path's certain past. */
 struct sim_path {
+    struct sim_path_key key;
     char name[DFS_PATH_BYTES_MAX + 1];
     uint64_t floor_version;  /* newest change that is certain; 0: none */
     bool floor_present;      /* does a file stand here after it? */
@@ -145,6 +152,9 @@ void sim_ledger_put(struct sim_ledger *ledger, struct sim_operation *operation, 
 
 /* Bytes of a GET that were pushed, at their place in the sink; what is pushed again replaces. */
 void sim_ledger_got(struct sim_operation *operation, uint64_t offset, const uint8_t *bytes, size_t count);
+
+/* Are the bytes that a GET has pushed so far those of this PUT? */
+bool sim_operation_got(const struct sim_operation *get, const struct sim_operation *put);
 
 /* The client went down: what it had asked will never be answered, and may have happened. */
 void sim_ledger_lose(struct sim_ledger *ledger, struct sim_operation *operation);

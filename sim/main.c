@@ -1,6 +1,7 @@
 /* dfs-sim: the command. Each subcommand reads its options and calls the library. */
 #include "sim/bench.h"
 #include "sim/job.h"
+#include "sim/real.h"
 #include "sim/report.h"
 #include "sim/sweep.h"
 
@@ -128,6 +129,7 @@ static const char run_help[] =
     "  --trace FILE    every event, one line each\n"
     "  --html FILE     the run as a page for a browser\n"
     "  --twice         runs twice and compares the trace hashes\n"
+    "  --real          against daemons that are started on this machine: crash is SIGKILL, pause SIGSTOP; restart, partition and drop\n"
     "\n"
     "Exit codes: 0 pass, 1 a checker or an expectation failed, 2 bad scenario or usage, 3 vacuous (a fault or step never took\n"
     "effect), 4 no progress after the faults, 5 two runs of one seed differed, 6 a machine aborted, 7 a file could not be used.\n";
@@ -135,6 +137,7 @@ static const char run_help[] =
 struct run_options {
     bool json;
     bool twice;
+    bool real;
     struct sim_job job;
 };
 
@@ -196,6 +199,45 @@ static int run_job(const struct run_options *options)
     return code;
 }
 
+/* Against daemons. The reader draws by the seed, as for a simulated run. */
+static int run_real(const struct run_options *options)
+{
+    struct sim_scenario scenario;
+    struct dfs_conf_error error;
+    struct dfs_why why;
+    char self[4096];
+    char repeat[4096];
+    int code = 2;
+    const ssize_t count = readlink("/proc/self/exe", self, sizeof self - 1);
+
+    if (count <= 0)
+        return world_error(strerror(errno));
+    self[count] = '\0';
+    if (sim_source_read(options->job.source, options->job.seed, &scenario, &error) != DFS_OK) {
+        (void)fprintf(stderr, "dfs-sim: %s\n", error.text);
+        sim_scenario_close(&scenario);
+        return 2;
+    }
+    json_t *result = sim_real_run(&scenario, options->job.seed, self, &why, &code);
+
+    sim_scenario_close(&scenario);
+    if (result == NULL) {
+        (void)fprintf(stderr, "dfs-sim: %s: %s\n", options->job.source->file, why.text);
+        return code;
+    }
+    (void)snprintf(repeat, sizeof repeat, "%s run %s --seed %" PRIu64 " --real", program, options->job.source->file,
+                   options->job.seed);
+    if (options->json) {
+        (void)json_dumpf(result, stdout, JSON_INDENT(2));
+        (void)putchar('\n');
+    } else {
+        sim_report_run(stdout, result, repeat);
+    }
+    code = sim_verdict_exit_code(sim_result_verdict(result));
+    json_decref(result);
+    return code;
+}
+
 static int command_run(int argc, char **argv)
 {
     static const struct option options[] = {
@@ -204,7 +246,7 @@ static int command_run(int argc, char **argv)
         {"twice", no_argument, NULL, '2'},          {"help", no_argument, NULL, 'h'},
         {"record", required_argument, NULL, 'x'},   {"pcap", required_argument, NULL, 'x'},
         {"perfetto", required_argument, NULL, 'x'}, {"why", no_argument, NULL, 'x'},
-        {"real", no_argument, NULL, 'x'},           {NULL, 0, NULL, 0},
+        {"real", no_argument, NULL, 'r'},           {NULL, 0, NULL, 0},
     };
     struct sim_source source = {0};
     struct run_options run = {.job = {.source = &source, .seed = 1}};
@@ -230,6 +272,9 @@ static int command_run(int argc, char **argv)
         case '2':
             run.twice = true;
             break;
+        case 'r':
+            run.real = true;
+            break;
         case 'h':
             (void)fputs(run_help, stdout);
             return 0;
@@ -243,7 +288,10 @@ static int command_run(int argc, char **argv)
         return usage_error("run needs one SCENARIO; see dfs-sim run --help");
     if (sim_source_load(&source, argv[optind], &why) != DFS_OK)
         return world_error(why.text);
-    const int code = run_job(&run);
+    if (run.real && (run.twice || run.job.trace_file != NULL || run.job.html_file != NULL))
+        return usage_error(
+            "--real goes with --seed and --json only: real time has no trace that could be kept or repeated");
+    const int code = run.real ? run_real(&run) : run_job(&run);
 
     sim_source_close(&source);
     return code;
@@ -467,7 +515,7 @@ static const struct {
     int (*run)(int argc, char **argv);
     const char *help; /* NULL: not listed */
 } commands[] = {
-    {"run", command_run, "run SCENARIO [--seed N] [--json] [--trace FILE] [--html FILE] [--twice]"},
+    {"run", command_run, "run SCENARIO [--seed N] [--json] [--trace FILE] [--html FILE] [--twice] [--real]"},
     {"sweep", command_sweep,
      "sweep [SCENARIO...] --seeds A..B [-j N] [--time 60s] [--first] [--shard I/N] [--json] [--junit FILE]"},
     {"check", command_check, "check SCENARIO..."},

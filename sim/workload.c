@@ -543,10 +543,10 @@ static enum sim_operation_kind mix_kind(const struct task *task)
     dfs_unreachable("mix_kind");
 }
 
+/* All mixes work on the same paths, so that one can read what another puts. */
 static void mix_path(const struct task *task, enum mix_draw purpose, char *text, size_t room)
 {
-    (void)snprintf(text, room, "mix-%u/%llu", task->index,
-                   (unsigned long long)mix_draw(task, purpose, (uint64_t)task->work->paths));
+    (void)snprintf(text, room, "mix/%llu", (unsigned long long)mix_draw(task, purpose, (uint64_t)task->work->paths));
 }
 
 static void mix_ask(struct task *task)
@@ -571,7 +571,7 @@ static void mix_ask(struct task *task)
         mix_path(task, DRAW_TO_PATH, to_path, sizeof to_path);
         wish.to_path = to_path;
     } else if (kind == SIM_OP_LIST) {
-        (void)snprintf(path, sizeof path, "mix-%u/", task->index);
+        (void)snprintf(path, sizeof path, "mix/");
     } else if (kind == SIM_OP_RANGE_GET) {
         const uint64_t high = (uint64_t)work->size.high;
 

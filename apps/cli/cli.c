@@ -81,12 +81,26 @@ const char *cli_path(const char *typed)
 
 /* Printing --------------------------------------------------------------------------------------------------------- */
 
+/* The machine's words begin with the command and its path, and so does our line. */
+static const char *without_head(const char *what, const char *words)
+{
+    const char *path = strchr(what, ' ');
+    const char *head = strchr(words, ' ');
+    size_t bytes;
+
+    if (path == NULL || head == NULL)
+        return words;
+    bytes = strlen(path);
+    return strncmp(head, path, bytes) == 0 && strncmp(head + bytes, ": ", 2) == 0 ? head + bytes + 2 : words;
+}
+
 int cli_fail(const char *what, enum dfs_status status, const char *words)
 {
     char line[CLI_WORDS_BYTES];
 
     if (words == NULL || words[0] == '\0')
         words = dfs_status_words(status);
+    words = without_head(what, words);
     dfs_quote_into(line, sizeof line, words, strlen(words));
     (void)fprintf(stderr, "dfs: %s: %s: %s\n", what, dfs_status_name(status), line);
     return dfs_status_exit_code(status);

@@ -244,14 +244,16 @@ int cli_stat(int argc, char **argv)
     rc = cli_session_open(&session, &cli, true, what);
     if (rc != 0)
         return rc;
-    rc = cli_session_do(&session, what, DFS_CLIENT_STAT, &path, take_stat, &of);
+    do {
+        path.first_block = of.blocks_seen;
+        rc = cli_session_do(&session, what, DFS_CLIENT_STAT, &path, take_stat, &of);
+    } while (rc == 0 && of.blocks_seen > path.first_block && of.blocks_seen < of.blocks_total &&
+             session.interrupts == 0);
     if (rc == 0 && cli.json) {
         cli_print_json(of.json);
         of.json = NULL;
     } else if (rc == 0) {
         print_stat(&session, of.json);
-        if (of.blocks_seen < of.blocks_total)
-            (void)printf("  ... %u more blocks\n", of.blocks_total - of.blocks_seen);
     }
     json_decref(of.json);
     cli_session_close(&session);

@@ -18,6 +18,11 @@ static const struct cli_command commands[] = {
     {"rm", "PATH...", "Removes files; they can be restored for a time.", cli_rm},
     {"restore", "PATH [--version ID]", "Brings back a removed or replaced version.", cli_restore},
     {"nodes", "", "Lists the data servers, evicted ones included.", cli_nodes},
+    {"status", "", "Says how the cluster is, and how much more it survives.", cli_status},
+    {"fsck", "[PREFIX]", "Counts copies of every file; exit 1 when some are missing or bad.", cli_fsck},
+    {"explain", "PATH", "Says for each block why it is not whole, and what happens next.", cli_explain},
+    {"drain", "NODE", "Empties a data server: its blocks are copied elsewhere.", cli_drain},
+    {"undrain", "NODE", "Takes that back.", cli_undrain},
     {"local", "up|down|status [--data N] [--dir DIR]", "Runs a whole cluster on this machine.", cli_local},
 };
 

@@ -3,9 +3,11 @@
 #include "core/base/assert.h"
 #include "core/conf/text.h"
 
+#include <jansson.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -73,6 +75,23 @@ bool dfs_log_is_on(enum dfs_log_level level)
     return (int)level <= atomic_load(&level_max);
 }
 
+/* `text` as a text of JSON, quotation marks included; what is not UTF-8 or too long comes shortened. */
+static void json_text(const char *text, char *out, size_t room)
+{
+    json_t *value = json_string(text);
+    char *dumped = value != NULL ? json_dumps(value, JSON_ENCODE_ANY) : NULL;
+
+    json_decref(value);
+    if (dumped == NULL || strlen(dumped) >= room) {
+        free(dumped);
+        value = json_string(dfs_quote_text(text).text);
+        dumped = json_dumps(value, JSON_ENCODE_ANY);
+        json_decref(value);
+    }
+    (void)snprintf(out, room, "%s", dumped);
+    free(dumped);
+}
+
 /* `fields` are complete pairs in the line's format, each with a separator in front. */
 static void emit(enum dfs_log_level level, const char *event, const char *words, const char *fields)
 {
@@ -82,15 +101,17 @@ static void emit(enum dfs_log_level level, const char *event, const char *words,
     int count;
 
     time_now(now);
-    dfs_quote_into(quoted, sizeof quoted, words, strlen(words));
-    if (line_format == DFS_LOG_JSON)
+    if (line_format == DFS_LOG_JSON) {
+        json_text(words, quoted, sizeof quoted);
         count = snprintf(line, sizeof line - 1,
-                         "{\"time\":\"%s\",\"level\":\"%s\",\"program\":\"%s\",\"event\":\"%s\"%s%s%s%s}", now,
-                         level_names[level], program_name, event, fields, words[0] != '\0' ? ",\"text\":\"" : "",
-                         quoted, words[0] != '\0' ? "\"" : "");
-    else
+                         "{\"time\":\"%s\",\"level\":\"%s\",\"program\":\"%s\",\"event\":\"%s\"%s%s%s}", now,
+                         level_names[level], program_name, event, fields, words[0] != '\0' ? ",\"text\":" : "",
+                         words[0] != '\0' ? quoted : "");
+    } else {
+        dfs_quote_into(quoted, sizeof quoted, words, strlen(words));
         count = snprintf(line, sizeof line - 1, "%s %-7s %s %s%s%s%s", now, level_names[level], program_name, event,
                          fields, words[0] != '\0' ? ": " : "", quoted);
+    }
     if (count < 0)
         return;
     if ((size_t)count > sizeof line - 2)
@@ -152,12 +173,11 @@ struct fields {
     size_t count;
 };
 
-static void add(struct fields *fields, const char *name, bool is_text, const char *value)
+static void add(struct fields *fields, const char *name, const char *value)
 {
     const size_t room = sizeof fields->text - fields->count;
-    const char *mark = is_text && line_format == DFS_LOG_JSON ? "\"" : "";
-    const int put = snprintf(fields->text + fields->count, room,
-                             line_format == DFS_LOG_JSON ? ",\"%s\":%s%s%s" : " %s=%s%s%s", name, mark, value, mark);
+    const int put = snprintf(fields->text + fields->count, room, line_format == DFS_LOG_JSON ? ",\"%s\":%s" : " %s=%s",
+                             name, value);
 
     if (put > 0 && (size_t)put < room)
         fields->count += (size_t)put;
@@ -167,8 +187,15 @@ static void add(struct fields *fields, const char *name, bool is_text, const cha
 
 static void add_text(struct fields *fields, const char *name, const char *value)
 {
-    if (value != NULL && value[0] != '\0')
-        add(fields, name, true, dfs_quote_text(value).text);
+    char text[LINE_BYTES / 4];
+
+    if (value == NULL || value[0] == '\0')
+        return;
+    if (line_format == DFS_LOG_JSON)
+        json_text(value, text, sizeof text);
+    else
+        dfs_quote_into(text, sizeof text, value, strlen(value));
+    add(fields, name, text);
 }
 
 static void add_id(struct fields *fields, const char *name, const struct dfs_id *id)
@@ -178,7 +205,7 @@ static void add_id(struct fields *fields, const char *name, const struct dfs_id 
     if (dfs_id_is_zero(id))
         return;
     dfs_id_print(id, text);
-    add(fields, name, true, text);
+    add_text(fields, name, text);
 }
 
 static void add_number(struct fields *fields, const char *name, uint64_t value)
@@ -186,7 +213,7 @@ static void add_number(struct fields *fields, const char *name, uint64_t value)
     char text[24];
 
     (void)snprintf(text, sizeof text, "%llu", (unsigned long long)value);
-    add(fields, name, false, text);
+    add(fields, name, text);
 }
 
 /* What `a` and `b` mean (core/env/env.h); NULL: nothing worth a word. */
@@ -250,7 +277,7 @@ void dfs_log_trace(const struct dfs_trace *trace)
         return;
     }
     if (trace->status != DFS_OK)
-        add(&fields, "status", true, dfs_status_name(trace->status));
+        add_text(&fields, "status", dfs_status_name(trace->status));
     add_id(&fields, "node", &trace->node);
     add_id(&fields, "node2", &trace->node2);
     add_id(&fields, "file", &trace->block.file);

@@ -4,7 +4,7 @@ set -uo pipefail
 cd "$(dirname "$0")/../.." || exit 2
 
 export DFS_BIN=${DFS_BIN:-$BUILD_RELEASE/bin}
-scripts=(round_trip usage accounts faults durability hostile kills)
+scripts=(kills operations round_trip usage accounts faults durability hostile)
 logs=$(mktemp -d)
 trap 'rm -rf "$logs"' EXIT
 

@@ -27,7 +27,8 @@ static void scrypt(const char *password, size_t password_bytes, const uint8_t sa
                               ret_hash, DFS_SCRYPT_BYTES) == 1);
 }
 
-bool dfs_account_check(const struct dfs_account *account, const char *password, size_t password_bytes, uint64_t scrypt_n)
+bool dfs_account_check(const struct dfs_account *account, const char *password, size_t password_bytes,
+                       uint64_t scrypt_n)
 {
     static const uint8_t nobodys_salt[DFS_SALT_BYTES];
     uint8_t hash[DFS_SCRYPT_BYTES];
@@ -133,9 +134,9 @@ static void insert_at(struct dfs_accounts *accounts, size_t place, const struct 
     accounts->count++;
 }
 
-enum dfs_status dfs_accounts_set(struct dfs_accounts *accounts, const char *user, const char *password, const char *scope,
-                                 uint64_t scrypt_n, const uint8_t salt[DFS_SALT_BYTES], uint64_t now_s,
-                                 const char **ret_words)
+enum dfs_status dfs_accounts_set(struct dfs_accounts *accounts, const char *user, const char *password,
+                                 const char *scope, uint64_t scrypt_n, const uint8_t salt[DFS_SALT_BYTES],
+                                 uint64_t now_s, const char **ret_words)
 {
     struct dfs_account *account;
 
@@ -216,16 +217,7 @@ void dfs_accounts_write(const struct dfs_accounts *accounts, struct dfs_lines *l
 }
 
 /* Which members of a line were there. */
-enum {
-    HAS_USER = 1,
-    HAS_SCOPE = 2,
-    HAS_N = 4,
-    HAS_SALT = 8,
-    HAS_HASH = 16,
-    HAS_R = 32,
-    HAS_P = 64,
-    HAS_ALL = 127
-};
+enum { HAS_USER = 1, HAS_SCOPE = 2, HAS_N = 4, HAS_SALT = 8, HAS_HASH = 16, HAS_R = 32, HAS_P = 64, HAS_ALL = 127 };
 
 /* *ret_scope points into the line. */
 static bool read_account(char *line, struct dfs_account *ret_account, const char **ret_scope)
@@ -252,7 +244,8 @@ static bool read_account(char *line, struct dfs_account *ret_account, const char
             has |= HAS_R;
         } else if (strcmp(member.key, "p") == 0 && number && member.number == DFS_SCRYPT_P) {
             has |= HAS_P;
-        } else if (strcmp(member.key, "salt") == 0 && text && dfs_auth_hex_parse(member.text, account.salt, DFS_SALT_BYTES)) {
+        } else if (strcmp(member.key, "salt") == 0 && text &&
+                   dfs_auth_hex_parse(member.text, account.salt, DFS_SALT_BYTES)) {
             has |= HAS_SALT;
         } else if (strcmp(member.key, "hash") == 0 && text &&
                    dfs_auth_hex_parse(member.text, account.hash, DFS_SCRYPT_BYTES)) {

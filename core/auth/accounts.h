@@ -53,9 +53,9 @@ bool dfs_user_is_valid(const char *user, size_t user_bytes);
  * BAD_REQUEST  *ret_words says what is wrong with name, password or scope.
  * TOO_LARGE    DFS_ACCOUNTS_MAX are there.
  */
-enum dfs_status dfs_accounts_set(struct dfs_accounts *accounts, const char *user, const char *password, const char *scope,
-                                 uint64_t scrypt_n, const uint8_t salt[DFS_SALT_BYTES], uint64_t now_s,
-                                 const char **ret_words) DFS_MUST_CHECK;
+enum dfs_status dfs_accounts_set(struct dfs_accounts *accounts, const char *user, const char *password,
+                                 const char *scope, uint64_t scrypt_n, const uint8_t salt[DFS_SALT_BYTES],
+                                 uint64_t now_s, const char **ret_words) DFS_MUST_CHECK;
 
 /* NOT_FOUND. */
 enum dfs_status dfs_accounts_remove(struct dfs_accounts *accounts, const char *user) DFS_MUST_CHECK;
@@ -69,6 +69,7 @@ enum dfs_status dfs_accounts_read(char *text, size_t count, struct dfs_accounts 
  * Is this the account's password? `account` NULL (an unknown user) costs the same time, at `scrypt_n`, and is false: who asks cannot tell
  * wrong users from wrong passwords.
  */
-bool dfs_account_check(const struct dfs_account *account, const char *password, size_t password_bytes, uint64_t scrypt_n);
+bool dfs_account_check(const struct dfs_account *account, const char *password, size_t password_bytes,
+                       uint64_t scrypt_n);
 
 #endif

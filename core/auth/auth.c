@@ -73,7 +73,8 @@ bool dfs_auth_is_ready(const struct dfs_auth *auth)
     return auth->accounts_loaded && auth->keys_loaded && !auth->stopping;
 }
 
-void dfs_auth_metrics(const struct dfs_auth *auth, void (*emit)(void *ctx, const char *name, const char *help, uint64_t value), void *ctx)
+void dfs_auth_metrics(const struct dfs_auth *auth,
+                      void (*emit)(void *ctx, const char *name, const char *help, uint64_t value), void *ctx)
 {
 #define X(name, help) emit(ctx, #name, help, auth->counters.name);
     DFS_AUTH_COUNTERS(X)

@@ -71,8 +71,8 @@ static void ask(struct dfs_auth_client *client, dfs_time_ns now, const char *why
     }
 }
 
-static void begin(struct dfs_auth_client *client, bool refresh, const char *secret, size_t secret_bytes, dfs_time_ns now,
-                  dfs_time_ns give_up_at)
+static void begin(struct dfs_auth_client *client, bool refresh, const char *secret, size_t secret_bytes,
+                  dfs_time_ns now, dfs_time_ns give_up_at)
 {
     DFS_ASSERT(client->phase == DFS_AUTH_CLIENT_IDLE && secret_bytes < sizeof client->secret);
     memcpy(client->secret, secret, secret_bytes);
@@ -83,8 +83,8 @@ static void begin(struct dfs_auth_client *client, bool refresh, const char *secr
     ask(client, now, "command");
 }
 
-enum dfs_status dfs_auth_client_login(struct dfs_auth_client *client, const char *user, const char *password, dfs_time_ns now,
-                                      dfs_time_ns give_up_at)
+enum dfs_status dfs_auth_client_login(struct dfs_auth_client *client, const char *user, const char *password,
+                                      dfs_time_ns now, dfs_time_ns give_up_at)
 {
     if (strlen(user) > DFS_USER_BYTES_MAX || strlen(password) > DFS_PASSWORD_BYTES_MAX)
         return DFS_BAD_REQUEST;

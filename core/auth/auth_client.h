@@ -16,7 +16,7 @@ enum dfs_auth_client_phase {
 #define X(name) DFS_AUTH_CLIENT_##name,
     DFS_AUTH_CLIENT_PHASES(X)
 #undef X
-    DFS_AUTH_CLIENT_PHASE_COUNT
+        DFS_AUTH_CLIENT_PHASE_COUNT
 };
 
 struct dfs_auth_client {
@@ -27,7 +27,7 @@ struct dfs_auth_client {
     void *user;                 /* comes back in the events of the connection */
     struct dfs_link link;
     enum dfs_auth_client_phase phase;
-    dfs_time_ns deadline;   /* DFS_NEVER while IDLE */
+    dfs_time_ns deadline; /* DFS_NEVER while IDLE */
     dfs_time_ns give_up_at;
     uint32_t tries;
     uint32_t request;
@@ -48,11 +48,12 @@ struct dfs_auth_client_answer {
 
 void dfs_auth_client_init(struct dfs_auth_client *client, const struct dfs_env *env, struct dfs_link_waits *waits,
                           const struct dfs_addr *auth, dfs_duration_ns timeout_ns, void *user);
-void dfs_auth_client_close(struct dfs_auth_client *client); /* closes the connection, wipes secrets; harmless when IDLE */
+void dfs_auth_client_close(
+    struct dfs_auth_client *client); /* closes the connection, wipes secrets; harmless when IDLE */
 
 /* Only when IDLE. BAD_REQUEST: user or password is longer than a login may have. */
-enum dfs_status dfs_auth_client_login(struct dfs_auth_client *client, const char *user, const char *password, dfs_time_ns now,
-                                      dfs_time_ns give_up_at) DFS_MUST_CHECK;
+enum dfs_status dfs_auth_client_login(struct dfs_auth_client *client, const char *user, const char *password,
+                                      dfs_time_ns now, dfs_time_ns give_up_at) DFS_MUST_CHECK;
 void dfs_auth_client_refresh(struct dfs_auth_client *client, const char *token, size_t token_bytes, dfs_time_ns now,
                              dfs_time_ns give_up_at);
 

@@ -112,7 +112,8 @@ static inline uint64_t dfs_auth_now_s(const struct dfs_auth *auth)
 /* login.c: handlers of messages ------------------------------------------------------------------------------------------ */
 
 void dfs_auth_on_login(struct dfs_auth *auth, struct auth_conn *conn, uint32_t request, const struct dfs_m_login *m);
-void dfs_auth_on_refresh(struct dfs_auth *auth, struct auth_conn *conn, uint32_t request, const struct dfs_m_refresh *m);
+void dfs_auth_on_refresh(struct dfs_auth *auth, struct auth_conn *conn, uint32_t request,
+                         const struct dfs_m_refresh *m);
 void dfs_auth_on_keys_get(struct dfs_auth *auth, struct auth_conn *conn, uint32_t request);
 
 /* Gives the verifier the public halves of `auth->keys` that still count. */

@@ -206,7 +206,8 @@ static void cannot_read(struct dfs_auth *auth, const char *words)
 
 static void accounts_read(struct dfs_auth *auth, enum dfs_auth_store_outcome outcome)
 {
-    static const char damaged[] = "no version of accounts-N on auth's disk is whole: restore one from a backup, then reload";
+    static const char damaged[] =
+        "no version of accounts-N on auth's disk is whole: restore one from a backup, then reload";
     struct dfs_accounts accounts = {0};
 
     if (outcome == DFS_AUTH_STORE_LOADED) {
@@ -240,7 +241,8 @@ static void make_first_key(struct dfs_auth *auth)
 
 static void keys_read(struct dfs_auth *auth, enum dfs_auth_store_outcome outcome)
 {
-    static const char damaged[] = "no version of keys-N on auth's disk is whole: restore one from a backup, then reload";
+    static const char damaged[] =
+        "no version of keys-N on auth's disk is whole: restore one from a backup, then reload";
     struct dfs_signing_keys keys = {.count = 0};
 
     if (outcome == DFS_AUTH_STORE_NONE) {
@@ -307,7 +309,8 @@ static void save_failed(struct dfs_auth *auth, enum dfs_status status)
     dfs_signing_keys_close(&auth->keys_next);
     dfs_trace_note(&auth->env, status, "accounts or keys could not be written");
     if (!auth->keys_loaded)
-        cannot_read(auth, "the first signing key could not be written to auth's disk: make room or repair it, then reload");
+        cannot_read(auth,
+                    "the first signing key could not be written to auth's disk: make room or repair it, then reload");
     if (status == DFS_EXISTS) {
         job_end(auth, status, raced);
         job_add(auth, 0, DFS_AUTH_RELOAD, NULL);

@@ -172,7 +172,9 @@ static char unescape(char **from)
             return '\0';
         code = code << 4 | digit;
     }
-    return code < 0x80 ? (char)code : '\0';
+    if (code >= 0x80)
+        return '\0';
+    return (char)code;
 }
 
 /* A text in quotation marks at *at, decoded in place; NULL: malformed. */

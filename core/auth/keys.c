@@ -140,7 +140,8 @@ enum dfs_status dfs_signing_keys_rotate(struct dfs_signing_keys *keys, const uin
     DFS_ASSERT(made != NULL);
     struct dfs_signing_key *key = &keys->all[keys->count++];
 
-    *key = (struct dfs_signing_key){.created_s = now_s, .private_pem = private_text(made), .public_pem = public_text(made)};
+    *key = (struct dfs_signing_key){
+        .created_s = now_s, .private_pem = private_text(made), .public_pem = public_text(made)};
     for (size_t i = 0; i < DFS_KEY_KID_RANDOM_BYTES; i++)
         snprintf(key->kid + 2 * i, 3, "%02x", (unsigned)random[i]);
     EVP_PKEY_free(made);

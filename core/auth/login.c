@@ -41,8 +41,9 @@ static bool may_serve(struct dfs_auth *auth, struct auth_conn *conn, uint32_t re
         return false;
     }
     if (conn->wire.peer.kind == DFS_PEER_NONE) {
-        refuse(conn, request, DFS_BAD_REQUEST, 0,
-               "a token is bound to the bearer's certificate: connect with a client certificate (any, self-signed included)");
+        refuse(
+            conn, request, DFS_BAD_REQUEST, 0,
+            "a token is bound to the bearer's certificate: connect with a client certificate (any, self-signed included)");
         return false;
     }
     return true;
@@ -99,7 +100,8 @@ void dfs_auth_on_login(struct dfs_auth *auth, struct auth_conn *conn, uint32_t r
     rate_key("address", conn->from.ip, sizeof conn->from.ip, address_key);
     if (!dfs_auth_rate_take(&auth->addresses, address_key, address_cost_ns, auth->now, &wait_ns)) {
         auth->counters.logins_limited++;
-        refuse(conn, request, DFS_RATE_LIMITED, wait_ns, "too many failed logins from this address; wait and try again");
+        refuse(conn, request, DFS_RATE_LIMITED, wait_ns,
+               "too many failed logins from this address; wait and try again");
         return;
     }
     if (!dfs_auth_rate_take(&auth->users, user_key, cost_ns, auth->now, &wait_ns)) {

@@ -54,8 +54,8 @@ static struct entry *get_entry(struct dfs_auth_rate *rate, const uint8_t key[DFS
     return entry;
 }
 
-bool dfs_auth_rate_take(struct dfs_auth_rate *rate, const uint8_t key[DFS_AUTH_RATE_KEY_BYTES], dfs_duration_ns cost_ns, dfs_time_ns now,
-                   dfs_duration_ns *ret_wait_ns)
+bool dfs_auth_rate_take(struct dfs_auth_rate *rate, const uint8_t key[DFS_AUTH_RATE_KEY_BYTES], dfs_duration_ns cost_ns,
+                        dfs_time_ns now, dfs_duration_ns *ret_wait_ns)
 {
     struct entry *entry = get_entry(rate, key, now);
     const dfs_duration_ns passed = now - entry->at;

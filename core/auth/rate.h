@@ -27,10 +27,11 @@ void dfs_auth_rate_init(struct dfs_auth_rate *rate, size_t entries_max, dfs_dura
 void dfs_auth_rate_close(struct dfs_auth_rate *rate);
 
 /* Takes `cost_ns` (at most a window) of the key's credit: true. Too little is left: false, and *ret_wait_ns is when there will be enough. */
-bool dfs_auth_rate_take(struct dfs_auth_rate *rate, const uint8_t key[DFS_AUTH_RATE_KEY_BYTES], dfs_duration_ns cost_ns, dfs_time_ns now,
-                   dfs_duration_ns *ret_wait_ns);
+bool dfs_auth_rate_take(struct dfs_auth_rate *rate, const uint8_t key[DFS_AUTH_RATE_KEY_BYTES], dfs_duration_ns cost_ns,
+                        dfs_time_ns now, dfs_duration_ns *ret_wait_ns);
 
 /* Gives it back: the try was a good one. */
-void dfs_auth_rate_give(struct dfs_auth_rate *rate, const uint8_t key[DFS_AUTH_RATE_KEY_BYTES], dfs_duration_ns cost_ns);
+void dfs_auth_rate_give(struct dfs_auth_rate *rate, const uint8_t key[DFS_AUTH_RATE_KEY_BYTES],
+                        dfs_duration_ns cost_ns);
 
 #endif

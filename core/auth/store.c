@@ -40,8 +40,8 @@ static void enter(struct dfs_auth_store *store, enum dfs_auth_store_phase next, 
 
 /* Life -------------------------------------------------------------------------------------------------------------------- */
 
-void dfs_auth_store_init(struct dfs_auth_store *store, const struct dfs_env *env, struct dfs_buf_pool *pool, const char *family,
-                    uint64_t token_base)
+void dfs_auth_store_init(struct dfs_auth_store *store, const struct dfs_env *env, struct dfs_buf_pool *pool,
+                         const char *family, uint64_t token_base)
 {
     *store = (struct dfs_auth_store){.env = env, .pool = pool, .family = family, .token_base = token_base};
 }
@@ -82,8 +82,8 @@ static void version_name(const struct dfs_auth_store *store, uint64_t version, c
     snprintf(ret_name, DFS_FILE_NAME_BYTES_MAX, "%s-%llu", store->family, (unsigned long long)version);
 }
 
-static enum dfs_auth_store_outcome end(struct dfs_auth_store *store, enum dfs_auth_store_outcome outcome, enum dfs_status status,
-                                  const char *why)
+static enum dfs_auth_store_outcome end(struct dfs_auth_store *store, enum dfs_auth_store_outcome outcome,
+                                       enum dfs_status status, const char *why)
 {
     drop_buffer(store);
     if (outcome != DFS_AUTH_STORE_LOADED)
@@ -263,7 +263,8 @@ void dfs_auth_store_save(struct dfs_auth_store *store, struct dfs_lines *take_li
              (unsigned long long)store->writing, (unsigned)random[0], (unsigned)random[1], (unsigned)random[2],
              (unsigned)random[3]);
     enter(store, DFS_AUTH_STORE_CREATING, "save");
-    submit(store, (struct dfs_disk_op){.verb = DFS_DISK_CREATE, .name = store->temporary, .length = store->lines.count});
+    submit(store,
+           (struct dfs_disk_op){.verb = DFS_DISK_CREATE, .name = store->temporary, .length = store->lines.count});
 }
 
 static void write_piece(struct dfs_auth_store *store)

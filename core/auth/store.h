@@ -20,13 +20,14 @@
 /* Versions that are remembered at a load: the newest that is whole is nearly always the newest. */
 #define DFS_AUTH_STORE_VERSIONS_MAX 8
 
-#define DFS_AUTH_STORE_PHASES(X) X(IDLE) X(LISTING) X(READING) X(CREATING) X(WRITING) X(SYNCING) X(PUBLISHING) X(SYNCING_DIR)
+#define DFS_AUTH_STORE_PHASES(X) \
+    X(IDLE) X(LISTING) X(READING) X(CREATING) X(WRITING) X(SYNCING) X(PUBLISHING) X(SYNCING_DIR)
 
 enum dfs_auth_store_phase {
 #define X(name) DFS_AUTH_STORE_##name,
     DFS_AUTH_STORE_PHASES(X)
 #undef X
-    DFS_AUTH_STORE_PHASE_COUNT
+        DFS_AUTH_STORE_PHASE_COUNT
 };
 
 enum dfs_auth_store_outcome {
@@ -47,17 +48,17 @@ struct dfs_auth_store {
     enum dfs_status status;
     uint64_t versions[DFS_AUTH_STORE_VERSIONS_MAX]; /* on the disk, the newest first */
     size_t versions_count;
-    size_t reading;       /* which of them */
-    uint64_t newest;      /* the highest number ever seen, whole or not */
-    uint64_t writing;     /* the number of the version that is made */
+    size_t reading;   /* which of them */
+    uint64_t newest;  /* the highest number ever seen, whole or not */
+    uint64_t writing; /* the number of the version that is made */
     char temporary[DFS_FILE_NAME_BYTES_MAX];
     struct dfs_lines lines; /* what was read, or is being written */
     size_t written;
     struct dfs_buf *buf;
 };
 
-void dfs_auth_store_init(struct dfs_auth_store *store, const struct dfs_env *env, struct dfs_buf_pool *pool, const char *family,
-                    uint64_t token_base);
+void dfs_auth_store_init(struct dfs_auth_store *store, const struct dfs_env *env, struct dfs_buf_pool *pool,
+                         const char *family, uint64_t token_base);
 void dfs_auth_store_close(struct dfs_auth_store *store);
 
 /* Begins to look for the newest whole version. Only when IDLE. */

@@ -99,7 +99,8 @@ static bool same_keys(const struct dfs_verifier *verifier, const struct dfs_toke
     return true;
 }
 
-enum dfs_status dfs_verifier_set_keys(struct dfs_verifier *verifier, const struct dfs_token_public_key *keys, size_t count)
+enum dfs_status dfs_verifier_set_keys(struct dfs_verifier *verifier, const struct dfs_token_public_key *keys,
+                                      size_t count)
 {
     if (same_keys(verifier, keys, count))
         return DFS_OK;
@@ -156,8 +157,8 @@ static enum dfs_status verify_text(struct dfs_verifier *verifier, const char *to
 }
 
 /* What has to be asked every time: the clock moves, and a token may be shown by another bearer. */
-static enum dfs_status judge(const struct dfs_verifier_config *config, const struct dfs_claims *claims, dfs_wall_ns wall,
-                             const uint8_t bearer[DFS_FINGERPRINT_BYTES])
+static enum dfs_status judge(const struct dfs_verifier_config *config, const struct dfs_claims *claims,
+                             dfs_wall_ns wall, const uint8_t bearer[DFS_FINGERPRINT_BYTES])
 {
     const uint64_t now_s = wall / DFS_SECONDS;
 

@@ -56,8 +56,8 @@ const char *dfs_client_addr_text(const struct dfs_addr *addr, char ret_text[CLIE
     size_t at = 1;
 
     if (memcmp(ip, mapped, sizeof mapped) == 0) {
-        snprintf(ret_text, CLIENT_ADDR_TEXT_BYTES, "%u.%u.%u.%u:%u", (unsigned)ip[12], (unsigned)ip[13], (unsigned)ip[14],
-                 (unsigned)ip[15], (unsigned)addr->port);
+        snprintf(ret_text, CLIENT_ADDR_TEXT_BYTES, "%u.%u.%u.%u:%u", (unsigned)ip[12], (unsigned)ip[13],
+                 (unsigned)ip[14], (unsigned)ip[15], (unsigned)addr->port);
         return ret_text;
     }
     ret_text[0] = '[';
@@ -142,8 +142,8 @@ bool dfs_client_is_status(const struct dfs_incoming *in, struct client_status *r
 bool dfs_client_is_about_token(enum dfs_status status)
 {
     return status == DFS_TOKEN_MISSING || status == DFS_TOKEN_INVALID || status == DFS_TOKEN_EXPIRED ||
-           status == DFS_TOKEN_NOT_YET_VALID || status == DFS_TOKEN_WRONG_ISSUER || status == DFS_TOKEN_WRONG_AUDIENCE ||
-           status == DFS_TOKEN_NOT_YOURS || status == DFS_TOKEN_REVOKED;
+           status == DFS_TOKEN_NOT_YET_VALID || status == DFS_TOKEN_WRONG_ISSUER ||
+           status == DFS_TOKEN_WRONG_AUDIENCE || status == DFS_TOKEN_NOT_YOURS || status == DFS_TOKEN_REVOKED;
 }
 
 /* Memory of blocks under way ------------------------------------------------------------------------------------------------- */
@@ -220,12 +220,13 @@ static void on_give_up(struct dfs_client *client, struct client_timer *timer)
     if (command->trouble != DFS_OK)
         dfs_client_say(words, "%s (given up after no progress for too long)", command->trouble_words);
     else
-        dfs_client_say(words, "%s: no progress for too long; is metadata running, and the network there?", command->kind->name);
+        dfs_client_say(words, "%s: no progress for too long; is metadata running, and the network there?",
+                       command->kind->name);
     command->kind->fail(command, command->trouble != DFS_OK ? command->trouble : DFS_TIMEOUT, words);
 }
 
-void dfs_client_command_init(struct dfs_client *client, struct client_command *command, const struct client_command_kind *kind,
-                             uint64_t id)
+void dfs_client_command_init(struct dfs_client *client, struct client_command *command,
+                             const struct client_command_kind *kind, uint64_t id)
 {
     command->client = client;
     command->kind = kind;
@@ -284,12 +285,14 @@ void dfs_client_command_end(struct client_command *command, const struct dfs_cli
 
 void dfs_client_answer(struct dfs_client *client, uint64_t id, enum dfs_status status, const char *words)
 {
-    const struct dfs_client_result result = {.status = status, .words = words != NULL ? words : dfs_status_words(status)};
+    const struct dfs_client_result result = {.status = status,
+                                             .words = words != NULL ? words : dfs_status_words(status)};
 
     answer(client, id, &result);
 }
 
-bool dfs_client_progress(const struct dfs_client *client, uint64_t id, uint64_t *ret_done_bytes, uint64_t *ret_total_bytes)
+bool dfs_client_progress(const struct dfs_client *client, uint64_t id, uint64_t *ret_done_bytes,
+                         uint64_t *ret_total_bytes)
 {
     const struct client_command *command = id == 0 ? NULL : dfs_map_find(&client->commands_map, &id);
 
@@ -336,7 +339,8 @@ static void pump(struct dfs_client *client)
 /* Ends all commands with ABORTED, closes all connections. */
 static void close_all(struct dfs_client *client)
 {
-    dfs_list_each (at, &client->commands) {
+    dfs_list_each(at, &client->commands)
+    {
         struct client_command *command = dfs_container_of(at, struct client_command, link);
 
         command->kind->fail(command, DFS_ABORTED, "the client was closed");
@@ -392,6 +396,10 @@ static void on_command(struct dfs_client *client, uint64_t id, uint32_t code, co
     case DFS_CLIENT_RESTORE:
     case DFS_CLIENT_VERSIONS:
     case DFS_CLIENT_NODES:
+    case DFS_CLIENT_FSCK:
+    case DFS_CLIENT_EXPLAIN:
+    case DFS_CLIENT_DRAIN:
+    case DFS_CLIENT_HEALTH:
         dfs_client_small_start(client, id, code, argument);
         return;
     default:

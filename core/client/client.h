@@ -44,7 +44,11 @@ enum dfs_client_command {
     DFS_CLIENT_VERSIONS, /* dfs_client_path */
     DFS_CLIENT_NODES,    /* dfs_client_nodes: one page */
     DFS_CLIENT_CANCEL,   /* dfs_client_cancel: that command ends with ABORTED; an upload is aborted at metadata */
-    DFS_CLIENT_CLOSE     /* closes all connections; running commands end with ABORTED */
+    DFS_CLIENT_CLOSE,    /* closes all connections; running commands end with ABORTED */
+    DFS_CLIENT_FSCK,     /* dfs_client_list: prefix and after; one page, the figures are the page's */
+    DFS_CLIENT_EXPLAIN,  /* dfs_client_path: one page from first_block on */
+    DFS_CLIENT_DRAIN,    /* dfs_client_drain; answered by a status */
+    DFS_CLIENT_HEALTH    /* no argument */
 };
 
 struct dfs_client_login {
@@ -78,6 +82,7 @@ struct dfs_client_get {
 struct dfs_client_path {
     const char *path;
     uint64_t version;
+    uint32_t first_block; /* STAT, EXPLAIN: where the page begins */
 };
 struct dfs_client_list {
     const char *prefix;
@@ -93,6 +98,10 @@ struct dfs_client_move {
 struct dfs_client_nodes {
     struct dfs_id after;
 };
+struct dfs_client_drain {
+    struct dfs_id node;
+    bool on;
+};
 struct dfs_client_cancel {
     uint64_t command;
 };
@@ -103,7 +112,7 @@ struct dfs_client_result {
     const char *words; /* what, where, what to do; never NULL */
     dfs_duration_ns retry_after_ns;
     uint32_t
-        number; /* of `message`: PUT_DONE, GET_PLAN (its figures), STAT_DONE, LIST_PAGE, CHANGED, NODES_PAGE, VERSIONS_PAGE, TOKEN; 0: none */
+        number; /* of `message`: PUT_DONE, GET_PLAN (its figures), STAT_DONE, LIST_PAGE, CHANGED, NODES_PAGE, VERSIONS_PAGE, TOKEN, FSCK_PAGE, EXPLAIN_PAGE, HEALTH_DONE; 0: none */
     const void *message;
     uint64_t bytes; /* PUT, GET: of the file, or range */
 };

@@ -96,8 +96,8 @@ struct client_command {
     char trouble_words[CLIENT_WORDS_BYTES];
 };
 
-void dfs_client_command_init(struct dfs_client *client, struct client_command *command, const struct client_command_kind *kind,
-                             uint64_t id);
+void dfs_client_command_init(struct dfs_client *client, struct client_command *command,
+                             const struct client_command_kind *kind, uint64_t id);
 
 /* Something came that brings the command nearer to its end. */
 void dfs_client_command_progress(struct client_command *command);
@@ -124,7 +124,8 @@ void dfs_client_answer(struct dfs_client *client, uint64_t id, enum dfs_status s
 const char *dfs_client_addr_text(const struct dfs_addr *addr, char ret_text[CLIENT_ADDR_TEXT_BYTES]);
 
 /* printf into words; always terminated; returns `words`. */
-const char *dfs_client_say(char words[CLIENT_WORDS_BYTES], const char *format, ...) __attribute__((format(printf, 2, 3)));
+const char *dfs_client_say(char words[CLIENT_WORDS_BYTES], const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 
 char *dfs_client_copy_text(const char *text);
 
@@ -154,7 +155,7 @@ struct client_identity {
     bool refresh_running;
     char token[DFS_TOKEN_BYTES_MAX + 1];
     uint32_t token_count;
-    uint64_t serial; /* of the token: connections remember which they showed */
+    uint64_t serial;        /* of the token: connections remember which they showed */
     dfs_wall_ns expires_at; /* 0: not known */
     dfs_time_ns refresh_at; /* DFS_NEVER: no refresh */
     uint32_t refresh_tries;
@@ -162,8 +163,8 @@ struct client_identity {
 
 void dfs_client_identity_init(struct dfs_client *client);
 void dfs_client_identity_drop(struct dfs_client *client);
-void dfs_client_identity_login(struct dfs_client *client, uint64_t id, const struct dfs_client_login *login);
-void dfs_client_identity_set(struct dfs_client *client, const struct dfs_client_token *token);
+void dfs_client_identity_login(struct dfs_client *client, uint64_t id, const struct dfs_client_login *wanted);
+void dfs_client_identity_set(struct dfs_client *client, const struct dfs_client_token *wanted);
 void dfs_client_identity_on_event(struct dfs_client *client, const struct dfs_event *event);
 
 /* No token yet, and one is being asked for: connections wait for it. */
@@ -177,7 +178,7 @@ enum client_session_phase {
 #define X(name) CLIENT_SESSION_##name,
     CLIENT_SESSION_PHASES(X)
 #undef X
-    CLIENT_SESSION_PHASE_COUNT
+        CLIENT_SESSION_PHASE_COUNT
 };
 
 /* Questions on the connection at once. 200 paths of a kilobyte, twice, stay below what may wait for a slow peer (DFS_SEND_QUEUE_BYTES_MAX); a page of receipts is
@@ -228,7 +229,7 @@ void dfs_client_session_close(struct dfs_client *client);
 
 void dfs_client_ask_init(struct client_ask *ask, struct client_command *command, void (*send)(struct client_ask *),
                          void (*answered)(struct client_ask *, const struct dfs_incoming *));
-void dfs_client_ask_start(struct client_ask *ask);                        /* harmless when it is asked already */
+void dfs_client_ask_start(struct client_ask *ask);                          /* harmless when it is asked already */
 void dfs_client_ask_later(struct client_ask *ask, dfs_duration_ns wait_ns); /* the same, after a while */
 void dfs_client_ask_send(struct client_ask *ask, uint32_t number, const void *message);
 void dfs_client_ask_stop(struct client_ask *ask); /* harmless when it is not asked */
@@ -248,7 +249,7 @@ enum client_node_phase {
 #define X(name) CLIENT_NODE_##name,
     CLIENT_NODE_PHASES(X)
 #undef X
-    CLIENT_NODE_PHASE_COUNT
+        CLIENT_NODE_PHASE_COUNT
 };
 
 struct client_stream;
@@ -313,8 +314,9 @@ struct client_node_view {
 struct client_node_view dfs_client_node_view(const struct dfs_client *client, const struct dfs_id *id);
 
 /* A stream to the server, on its connection or a new one. */
-struct client_stream *dfs_client_stream_open(struct dfs_client *client, const struct dfs_id *id, const struct dfs_addr *addr,
-                                             void *owner, const struct client_stream_ops *ops);
+struct client_stream *dfs_client_stream_open(struct dfs_client *client, const struct dfs_id *id,
+                                             const struct dfs_addr *addr, void *owner,
+                                             const struct client_stream_ops *ops);
 void dfs_client_stream_send(struct client_stream *stream, uint32_t number, const void *message, struct dfs_buf *bulk,
                             size_t bulk_offset, size_t bulk_bytes);
 
@@ -369,7 +371,7 @@ struct client_page {
     struct dfs_list link;
     uint32_t first;
     uint32_t count;
-    uint32_t taken; /* by blocks; all of them: the page is freed */
+    uint32_t taken;                /* by blocks; all of them: the page is freed */
     struct dfs_w_plan_block *plan; /* grants with their replicas; length and crc of plans only */
 };
 
@@ -377,7 +379,8 @@ struct client_page *dfs_client_page_of_grants(uint32_t first, const struct dfs_w
 struct client_page *dfs_client_page_of_plan(uint32_t first, const struct dfs_w_plan_block *plan, uint32_t count);
 
 /* The entry of block `index` in a list of pages, or NULL. */
-const struct dfs_w_plan_block *dfs_client_page_find(struct dfs_list *pages, uint32_t index, struct client_page **ret_page);
+const struct dfs_w_plan_block *dfs_client_page_find(struct dfs_list *pages, uint32_t index,
+                                                    struct client_page **ret_page);
 void dfs_client_pages_free(struct dfs_list *pages);
 
 /* A grant that owns its replicas. */
@@ -407,7 +410,7 @@ struct dfs_client {
     struct dfs_map commands_map; /* by id, those whose id is not 0 */
     struct dfs_list ready;       /* commands that may have blocks to start, in turn */
     uint32_t blocks_running;
-    size_t reserved_bytes; /* of the pool, by blocks under way */
+    size_t reserved_bytes;    /* of the pool, by blocks under way */
     struct dfs_list starving; /* put blocks that found the pool empty */
 
     struct client_identity identity;
@@ -439,8 +442,8 @@ uint32_t dfs_client_frame_length(const struct dfs_client *client, uint32_t offse
 
 /* Commands by kind --------------------------------------------------------------------------------------------------------------------- */
 
-void dfs_client_put_start(struct dfs_client *client, uint64_t id, const struct dfs_client_put *put);
-void dfs_client_get_start(struct dfs_client *client, uint64_t id, const struct dfs_client_get *get);
+void dfs_client_put_start(struct dfs_client *client, uint64_t id, const struct dfs_client_put *wanted);
+void dfs_client_get_start(struct dfs_client *client, uint64_t id, const struct dfs_client_get *wanted);
 void dfs_client_small_start(struct dfs_client *client, uint64_t id, uint32_t code, const void *argument);
 
 /* An answer to a PUT_OPEN that nobody waits for any more: the upload is given up. */

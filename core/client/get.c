@@ -128,7 +128,8 @@ static void on_finished(struct client_local *local, const struct dfs_event *even
 
 /* The sink ------------------------------------------------------------------------------------------------------------------- */
 
-void dfs_client_get_push(struct client_get *get, uint64_t file_offset, struct dfs_buf *buf, size_t buf_offset, size_t bytes)
+void dfs_client_get_push(struct client_get *get, uint64_t file_offset, struct dfs_buf *buf, size_t buf_offset,
+                         size_t bytes)
 {
     const uint64_t end = file_offset - get->first + bytes;
 
@@ -202,7 +203,8 @@ void dfs_client_get_moved_on(struct client_get *get, const char *why)
         return;
     }
     if (get->first == 0 && get->end == get->size_bytes && get->digest_so_far != get->digest) {
-        dfs_client_get_fail(get, DFS_BLOCK_CORRUPT, "every block is right but they do not make up the file that was put");
+        dfs_client_get_fail(get, DFS_BLOCK_CORRUPT,
+                            "every block is right but they do not make up the file that was put");
         return;
     }
     enter(get, CLIENT_GET_FINISHING, why);
@@ -246,13 +248,14 @@ bool dfs_client_get_page_is_good(const struct client_get *get, const struct dfs_
         return false;
     if (m->blocks > DFS_BLOCKS_PER_FILE_MAX || (m->blocks == 0) != (m->size_bytes == 0))
         return false;
-    if (m->blocks > 0 && (m->plan_count == 0 || m->first_block >= m->blocks || m->plan_count > m->blocks - m->first_block))
+    if (m->blocks > 0 &&
+        (m->plan_count == 0 || m->first_block >= m->blocks || m->plan_count > m->blocks - m->first_block))
         return false;
     if (m->first_offset > m->size_bytes || page_bytes(m) > m->size_bytes - m->first_offset)
         return false;
     for (uint32_t i = 0; i < m->plan_count; i++)
-        if (!dfs_id_equal(&m->plan[i].grant.block.file, &m->file) || m->plan[i].grant.block.index != m->first_block + i ||
-            m->plan[i].grant.operation != DFS_GRANT_READ)
+        if (!dfs_id_equal(&m->plan[i].grant.block.file, &m->file) ||
+            m->plan[i].grant.block.index != m->first_block + i || m->plan[i].grant.operation != DFS_GRANT_READ)
             return false;
     return true;
 }
@@ -276,7 +279,8 @@ static bool take_figures(struct client_get *get, const struct dfs_m_get_plan *m)
     }
     get->end = get->range_last < m->size_bytes ? get->range_last + 1 : m->size_bytes;
     if (get->pushed_end > get->end - get->first) {
-        dfs_client_get_fail(get, DFS_UNAVAILABLE, "the file was replaced by a shorter one while it was read; get it again");
+        dfs_client_get_fail(get, DFS_UNAVAILABLE,
+                            "the file was replaced by a shorter one while it was read; get it again");
         return false;
     }
     get->base.total_bytes = get->end - get->first;
@@ -345,7 +349,8 @@ static void open_answered(struct client_ask *ask, const struct dfs_incoming *in)
         return;
     }
     if (in->number != DFS_MSG_GET_PLAN || m->first_block != get->page_first || !dfs_client_get_page_is_good(get, m)) {
-        dfs_client_get_fail(get, DFS_BAD_REQUEST, "metadata answered GET_OPEN with a plan that makes no sense; do the versions match?");
+        dfs_client_get_fail(get, DFS_BAD_REQUEST,
+                            "metadata answered GET_OPEN with a plan that makes no sense; do the versions match?");
         return;
     }
     dfs_client_command_progress(&get->base);

@@ -18,7 +18,7 @@ enum client_get_phase {
 #define X(name) CLIENT_GET_##name,
     CLIENT_GET_PHASES(X)
 #undef X
-    CLIENT_GET_PHASE_COUNT
+        CLIENT_GET_PHASE_COUNT
 };
 
 /* PLANNING: no server of the plan is left; a fresh plan is asked for. HELD: verified, waits for the blocks before it. */
@@ -28,7 +28,7 @@ enum client_get_block_phase {
 #define X(name) CLIENT_GET_BLOCK_##name,
     CLIENT_GET_BLOCK_PHASES(X)
 #undef X
-    CLIENT_GET_BLOCK_PHASE_COUNT
+        CLIENT_GET_BLOCK_PHASE_COUNT
 };
 
 /* A server and its rival. */
@@ -49,8 +49,8 @@ struct client_get {
     char *path;
     uint64_t sink;
     bool ordered;
-    uint64_t first; /* of the range; after the plan: within the file */
-    uint64_t end;   /* behind its last byte */
+    uint64_t first;      /* of the range; after the plan: within the file */
+    uint64_t end;        /* behind its last byte */
     uint64_t range_last; /* as asked */
     uint64_t version_wanted;
     uint32_t restarts;
@@ -72,8 +72,8 @@ struct client_get {
 
     /* Blocks */
     struct dfs_list running; /* in the order of their beginning, which is ascending */
-    uint32_t next;        /* to start */
-    uint64_t next_offset; /* where it begins in the file */
+    uint32_t next;           /* to start */
+    uint64_t next_offset;    /* where it begins in the file */
     struct client_local_owner pushes;
     struct client_local_owner finish;
     enum dfs_status failure; /* CLOSING: what to answer */
@@ -110,17 +110,17 @@ struct client_get_block {
     uint32_t want_to;
     uint32_t read_from; /* the same, in whole chunks */
     uint32_t read_to;
-    uint32_t next; /* bytes below this (from read_from) are here, and chunk by chunk verified */
-    uint32_t crc;  /* of read_from..next */
+    uint32_t next;               /* bytes below this (from read_from) are here, and chunk by chunk verified */
+    uint32_t crc;                /* of read_from..next */
     struct dfs_w_replica source; /* which gave the first of them */
-    uint32_t delivered_bytes; /* counted in base.done_bytes */
+    uint32_t delivered_bytes;    /* counted in base.done_bytes */
     struct client_grant granted;
     uint32_t replicas_tried; /* bit set: since the last plan */
     struct client_reader readers[CLIENT_STREAMS_MAX];
-    bool mixed;  /* bytes of several servers: a wrong sum accuses none of them */
-    bool strict; /* so it is read once more, from one at a time */
-    bool through; /* ordered, and too large to be held: pushed as it comes, when it is its turn */
-    struct dfs_list held; /* ordered: client_held in order */
+    bool mixed;                /* bytes of several servers: a wrong sum accuses none of them */
+    bool strict;               /* so it is read once more, from one at a time */
+    bool through;              /* ordered, and too large to be held: pushed as it comes, when it is its turn */
+    struct dfs_list held;      /* ordered: client_held in order */
     struct client_timer timer; /* READING: silence; PLANNING: back-off */
     struct client_ask plan;
     uint32_t plans;
@@ -138,9 +138,11 @@ struct client_get_block {
 
 /* get.c. After a failure the command lives on until the sink is closed, but its blocks are gone: the caller returns at once. */
 void dfs_client_get_fail(struct client_get *get, enum dfs_status status, const char *words);
-void dfs_client_get_refused(struct client_get *get, const struct client_status *answer); /* metadata's answer to a GET_OPEN */
+void dfs_client_get_refused(struct client_get *get,
+                            const struct client_status *answer);       /* metadata's answer to a GET_OPEN */
 void dfs_client_get_moved_on(struct client_get *get, const char *why); /* a block ended or a push was answered */
-void dfs_client_get_push(struct client_get *get, uint64_t file_offset, struct dfs_buf *buf, size_t buf_offset, size_t bytes);
+void dfs_client_get_push(struct client_get *get, uint64_t file_offset, struct dfs_buf *buf, size_t buf_offset,
+                         size_t bytes);
 bool dfs_client_get_page_is_good(const struct client_get *get, const struct dfs_m_get_plan *m);
 static inline bool dfs_client_get_is_head(const struct client_get *get, const struct client_get_block *block)
 {
@@ -148,8 +150,8 @@ static inline bool dfs_client_get_is_head(const struct client_get *get, const st
 }
 
 /* get_block.c */
-void dfs_client_get_block_start(struct client_get *get, const struct dfs_w_plan_block *planned, uint32_t index, uint64_t offset,
-                                size_t reserved, bool through);
+void dfs_client_get_block_start(struct client_get *get, const struct dfs_w_plan_block *planned, uint32_t index,
+                                uint64_t offset, size_t reserved, bool through);
 size_t dfs_client_get_block_cost(const struct client_get *get, uint64_t offset, uint32_t length);
 void dfs_client_get_block_flush(struct client_get_block *block); /* ordered: it is its turn now */
 void dfs_client_get_block_drop(struct client_get_block *block);

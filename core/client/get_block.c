@@ -43,7 +43,8 @@ static uint32_t chunk_down(uint32_t offset)
 }
 
 /* What a range takes of a block, in whole chunks: those can be verified. */
-static void wanted_part(const struct client_get *get, uint64_t offset, uint32_t length, uint32_t *ret_from, uint32_t *ret_to)
+static void wanted_part(const struct client_get *get, uint64_t offset, uint32_t length, uint32_t *ret_from,
+                        uint32_t *ret_to)
 {
     *ret_from = get->first > offset ? (uint32_t)(get->first - offset) : 0;
     *ret_to = get->end - offset < length ? (uint32_t)(get->end - offset) : length;
@@ -137,10 +138,8 @@ static void reader_open(struct client_get_block *block, struct client_reader *re
 {
     const struct dfs_w_replica *server = &block->granted.replicas[replica];
     const uint32_t from = chunk_down(block->next);
-    const struct dfs_m_block_read m = {.grant = block->granted.grant,
-                                       .hop = (uint8_t)replica,
-                                       .offset = from,
-                                       .length_bytes = block->read_to - from};
+    const struct dfs_m_block_read m = {
+        .grant = block->granted.grant, .hop = (uint8_t)replica, .offset = from, .length_bytes = block->read_to - from};
 
     DFS_ASSERT(reader->stream == NULL && from < block->read_to);
     block->replicas_tried |= 1u << replica;
@@ -277,8 +276,9 @@ static bool read_anew(struct client_get_block *block)
     const bool pushed = block->get->ordered && block->through && block->delivered_bytes > 0;
 
     if (pushed) {
-        dfs_client_get_fail(block->get, DFS_BLOCK_CORRUPT,
-                            "a block turned out wrong after it was written out in order; read into a file, or give the client more memory");
+        dfs_client_get_fail(
+            block->get, DFS_BLOCK_CORRUPT,
+            "a block turned out wrong after it was written out in order; read into a file, or give the client more memory");
         return false;
     }
     readers_leave(block);
@@ -477,7 +477,8 @@ static void on_message(struct client_stream *stream, const struct dfs_incoming *
     } else if (in->number == DFS_MSG_BLOCK_END && end->status != DFS_OK) {
         dfs_client_stream_close(stream);
         reader->stream = NULL;
-        reader_failed(reader, (enum dfs_status)end->status, dfs_status_words((enum dfs_status)end->status), "block_end");
+        reader_failed(reader, (enum dfs_status)end->status, dfs_status_words((enum dfs_status)end->status),
+                      "block_end");
     } else { /* an end before the end, or no answer to a BLOCK_READ */
         dfs_client_node_fail(stream->node, DFS_BAD_REQUEST, "it answered BLOCK_READ with something else");
     }
@@ -522,7 +523,8 @@ static void plan_answered(struct client_ask *ask, const struct dfs_incoming *in)
     }
     if (in->number != DFS_MSG_GET_PLAN || !dfs_client_get_page_is_good(get, m) || m->first_block != block->index ||
         m->plan[0].length_bytes != block->length || m->plan[0].crc32c != block->crc_wanted) {
-        dfs_client_get_fail(get, DFS_BAD_REQUEST, "metadata answered GET_OPEN with a plan that makes no sense; do the versions match?");
+        dfs_client_get_fail(get, DFS_BAD_REQUEST,
+                            "metadata answered GET_OPEN with a plan that makes no sense; do the versions match?");
         return;
     }
     dfs_client_grant_copy(&m->plan[0].grant, &block->granted);
@@ -609,7 +611,8 @@ static void on_timer(struct dfs_client *client, struct client_timer *timer)
             continue;
         if (is_our_turn(reader)) {
             if (reader->stream->node->wire.frame.bulk_bytes > client->pool.bytes_max - DFS_BULK_SLACK_BYTES) {
-                dfs_client_get_fail(get, DFS_TOO_LARGE, "the servers' frames are larger than this client's memory: raise pool_bytes");
+                dfs_client_get_fail(get, DFS_TOO_LARGE,
+                                    "the servers' frames are larger than this client's memory: raise pool_bytes");
                 return;
             }
             reader->stream->heard_at = client->now;
@@ -641,8 +644,8 @@ static void on_timer(struct dfs_client *client, struct client_timer *timer)
 
 /* Begin ---------------------------------------------------------------------------------------------------------------------------------- */
 
-void dfs_client_get_block_start(struct client_get *get, const struct dfs_w_plan_block *planned, uint32_t index, uint64_t offset,
-                                size_t reserved, bool through)
+void dfs_client_get_block_start(struct client_get *get, const struct dfs_w_plan_block *planned, uint32_t index,
+                                uint64_t offset, size_t reserved, bool through)
 {
     struct client_get_block *block = dfs_alloc_zero(sizeof *block);
 

@@ -130,7 +130,8 @@ static void login_ended(struct dfs_client *client, const struct dfs_auth_client_
 static void refresh_ended(struct dfs_client *client, const struct dfs_auth_client_answer *answer)
 {
     struct client_identity *identity = identity_of(client);
-    const bool nobody = answer->status == DFS_TIMEOUT || answer->status == DFS_UNREACHABLE || answer->status == DFS_UNAVAILABLE;
+    const bool nobody =
+        answer->status == DFS_TIMEOUT || answer->status == DFS_UNREACHABLE || answer->status == DFS_UNAVAILABLE;
 
     identity->refresh_running = false;
     if (answer->status == DFS_OK) {

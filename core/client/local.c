@@ -32,7 +32,7 @@ static struct client_local *take_slot(struct dfs_client *client)
     } else {
         if (client->locals_count == client->locals_room) {
             client->locals_room = client->locals_room == 0 ? 16 : client->locals_room * 2;
-            client->locals = dfs_realloc_array(client->locals, client->locals_room, sizeof *client->locals);
+            client->locals = dfs_realloc_array(client->locals, client->locals_room, sizeof(struct client_local *));
         }
         local = dfs_alloc_zero(sizeof *local);
         dfs_list_init(&local->link);

@@ -150,7 +150,8 @@ static void connect_node(struct client_node *node, const struct dfs_addr *addr)
     node->addr = *addr;
     node->serial = identity->serial;
     node->heard_at = client->now;
-    dfs_link_connect(&node->wire, &client->env, &client->pool, &client->waits, addr, DFS_ROLE_DATA, &node->id, &node->end);
+    dfs_link_connect(&node->wire, &client->env, &client->pool, &client->waits, addr, DFS_ROLE_DATA, &node->id,
+                     &node->end);
     node->hello = dfs_link_request(&node->wire);
     dfs_link_send(&node->wire, node->hello, DFS_MSG_HELLO, &hello);
     dfs_client_timer_set(client, &node->timer, dfs_time_add(client->now, client->config.connect_timeout_ns));
@@ -178,9 +179,7 @@ static bool is_idle(const struct client_node *node)
 /* Streams that nobody waits for keep a retired connection open only while the server talks. */
 static bool is_wanted(struct client_node *node)
 {
-    dfs_list_each (at, &node->streams)
-        if (dfs_container_of(at, struct client_stream, link)->owner != NULL)
-            return true;
+    dfs_list_each(at, &node->streams) if (dfs_container_of(at, struct client_stream, link)->owner != NULL) return true;
     return false;
 }
 
@@ -248,7 +247,8 @@ void dfs_client_nodes_close(struct dfs_client *client)
 
 void dfs_client_nodes_retire(struct dfs_client *client)
 {
-    dfs_list_each (at, &client->nodes) {
+    dfs_list_each(at, &client->nodes)
+    {
         struct client_node *node = dfs_container_of(at, struct client_node, link);
 
         if (node->phase == CLIENT_NODE_CLOSED)
@@ -279,7 +279,8 @@ static struct client_node *get_node(struct dfs_client *client, const struct dfs_
 
     /* It moved (or said so): the connection to where it was serves nobody new. One that is being closed neither. */
     if (node != NULL && node->phase != CLIENT_NODE_CLOSED &&
-        (node->close_due != DFS_OK || node->addr.port != addr->port || memcmp(node->addr.ip, addr->ip, sizeof addr->ip) != 0)) {
+        (node->close_due != DFS_OK || node->addr.port != addr->port ||
+         memcmp(node->addr.ip, addr->ip, sizeof addr->ip) != 0)) {
         avoid_until = node->avoid_until;
         retire(node);
         close_if_done(node);
@@ -305,8 +306,9 @@ static struct client_node *get_node(struct dfs_client *client, const struct dfs_
     return node;
 }
 
-struct client_stream *dfs_client_stream_open(struct dfs_client *client, const struct dfs_id *id, const struct dfs_addr *addr,
-                                             void *owner, const struct client_stream_ops *ops)
+struct client_stream *dfs_client_stream_open(struct dfs_client *client, const struct dfs_id *id,
+                                             const struct dfs_addr *addr, void *owner,
+                                             const struct client_stream_ops *ops)
 {
     struct client_node *node = get_node(client, id, addr);
     struct client_stream *stream = dfs_alloc_zero(sizeof *stream);
@@ -382,7 +384,8 @@ void dfs_client_stream_abandon(struct client_stream *stream, bool unsent)
     if (unsent && !node->retired)
         retire(node);
     if (node->phase == CLIENT_NODE_OPEN && !is_wanted(node))
-        dfs_client_timer_set(node->client, &node->timer, dfs_time_add(node->heard_at, node->client->config.request_timeout_ns));
+        dfs_client_timer_set(node->client, &node->timer,
+                             dfs_time_add(node->heard_at, node->client->config.request_timeout_ns));
     close_if_done(node);
 }
 
@@ -390,7 +393,8 @@ void dfs_client_stream_abandon(struct client_stream *stream, bool unsent)
 
 static struct client_stream *find_stream(struct client_node *node, uint32_t request)
 {
-    dfs_list_each (at, &node->streams) {
+    dfs_list_each(at, &node->streams)
+    {
         struct client_stream *stream = dfs_container_of(at, struct client_stream, link);
 
         if (stream->request == request)

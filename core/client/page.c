@@ -10,8 +10,10 @@ static struct client_page *page_new(uint32_t first, uint32_t count, size_t repli
     const size_t replicas_at = plan_at + count * sizeof(struct dfs_w_plan_block);
     struct client_page *page = dfs_alloc_zero(replicas_at + replicas * sizeof(struct dfs_w_replica));
 
-    _Static_assert(sizeof(struct client_page) % _Alignof(struct dfs_w_plan_block) == 0, "the plan stands behind the page");
-    _Static_assert(sizeof(struct dfs_w_plan_block) % _Alignof(struct dfs_w_replica) == 0, "and the replicas behind the plan");
+    _Static_assert(sizeof(struct client_page) % _Alignof(struct dfs_w_plan_block) == 0,
+                   "the plan stands behind the page");
+    _Static_assert(sizeof(struct dfs_w_plan_block) % _Alignof(struct dfs_w_replica) == 0,
+                   "and the replicas behind the plan");
     dfs_list_init(&page->link);
     page->first = first;
     page->count = count;
@@ -60,9 +62,11 @@ struct client_page *dfs_client_page_of_plan(uint32_t first, const struct dfs_w_p
     return page;
 }
 
-const struct dfs_w_plan_block *dfs_client_page_find(struct dfs_list *pages, uint32_t index, struct client_page **ret_page)
+const struct dfs_w_plan_block *dfs_client_page_find(struct dfs_list *pages, uint32_t index,
+                                                    struct client_page **ret_page)
 {
-    dfs_list_each (at, pages) {
+    dfs_list_each(at, pages)
+    {
         struct client_page *page = dfs_container_of(at, struct client_page, link);
 
         if (index >= page->first && index - page->first < page->count) {

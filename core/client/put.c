@@ -79,8 +79,9 @@ void dfs_client_put_fail(struct client_put *put, enum dfs_status status, const c
     const struct dfs_client_result result = {
         .status = status, .words = said, .bytes = put->size_bytes == DFS_SIZE_UNKNOWN ? 0 : put->size_bytes};
 
-    dfs_client_say(said, "put %.100s: %s%s", put->path, words,
-                   put->phase == CLIENT_PUT_COMMITTING && status == DFS_ABORTED ? " (it may have been committed already)" : "");
+    dfs_client_say(
+        said, "put %.100s: %s%s", put->path, words,
+        put->phase == CLIENT_PUT_COMMITTING && status == DFS_ABORTED ? " (it may have been committed already)" : "");
     put_stop(put);
     dfs_client_put_enter(put, CLIENT_PUT_FAILED, dfs_status_name(status));
     if (opened)
@@ -100,7 +101,8 @@ void dfs_client_put_end(struct client_put *put, const struct dfs_m_put_done *m)
     const struct dfs_client_result result = {
         .status = DFS_OK, .words = said, .number = DFS_MSG_PUT_DONE, .message = m, .bytes = put->size_bytes};
 
-    dfs_client_say(said, "put %.100s: stored, %u durable copies of each block", put->path, (unsigned)m->replicas_durable);
+    dfs_client_say(said, "put %.100s: stored, %u durable copies of each block", put->path,
+                   (unsigned)m->replicas_durable);
     put_stop(put);
     dfs_client_put_enter(put, CLIENT_PUT_DONE, "put_done");
     dfs_client_command_end(&put->base, &result);
@@ -174,7 +176,7 @@ static bool take_page(struct client_put *put, const struct dfs_w_grant *grants, 
 
     dfs_list_push(&put->pages, &page->link);
     put->placed += count;
-    dfs_list_each (at, &put->running)
+    dfs_list_each(at, &put->running)
         dfs_client_put_block_page_came(dfs_container_of(at, struct client_put_block, link));
     dfs_client_command_ready(&put->base);
     return true;
@@ -186,7 +188,8 @@ static void place_answered(struct client_ask *ask, const struct dfs_incoming *in
     struct client_status answer;
     char words[CLIENT_WORDS_BYTES];
 
-    if (dfs_client_is_status(in, &answer) && answer.status == DFS_NOT_ENOUGH_NODES && ask->tries < CLIENT_BLOCK_TRIES_MAX) {
+    if (dfs_client_is_status(in, &answer) && answer.status == DFS_NOT_ENOUGH_NODES &&
+        ask->tries < CLIENT_BLOCK_TRIES_MAX) {
         const uint32_t tries = ask->tries + 1;
 
         dfs_client_command_trouble(&put->base, answer.status, answer.words);
@@ -202,8 +205,9 @@ static void place_answered(struct client_ask *ask, const struct dfs_incoming *in
 
     if (in->number != DFS_MSG_PUT_PLACED || m->first != put->placed || m->grants_count == 0 ||
         !take_page(put, m->grants, m->grants_count)) {
-        dfs_client_put_fail(put, DFS_BAD_REQUEST,
-                            dfs_client_say(words, "metadata answered PUT_PLACE with something else; do the versions match?"));
+        dfs_client_put_fail(
+            put, DFS_BAD_REQUEST,
+            dfs_client_say(words, "metadata answered PUT_PLACE with something else; do the versions match?"));
         return;
     }
     dfs_client_command_progress(&put->base);
@@ -236,7 +240,8 @@ static void sign_send(struct client_ask *ask)
 
     if (put->started > 0 && put->placed > 0 && put->notes[0].generation > 0)
         m.generation = put->notes[0].generation;
-    dfs_list_each (at, &put->running) {
+    dfs_list_each(at, &put->running)
+    {
         const struct client_put_block *block = dfs_container_of(at, struct client_put_block, link);
 
         if (block->has_grant) {
@@ -310,7 +315,8 @@ static void open_answered(struct client_ask *ask, const struct dfs_incoming *in)
         return;
     }
     if (in->number != DFS_MSG_PUT_PLAN || !plan_is_good(put, m)) {
-        dfs_client_put_fail(put, DFS_BAD_REQUEST, "metadata answered PUT_OPEN with a plan that makes no sense; do the versions match?");
+        dfs_client_put_fail(put, DFS_BAD_REQUEST,
+                            "metadata answered PUT_OPEN with a plan that makes no sense; do the versions match?");
         return;
     }
     put->file = m->file;
@@ -323,7 +329,8 @@ static void open_answered(struct client_ask *ask, const struct dfs_incoming *in)
     put->durability = (enum dfs_durability)m->durability;
     dfs_client_put_enter(put, CLIENT_PUT_WRITING, "put_plan");
     if (!take_page(put, m->grants, m->grants_count)) {
-        dfs_client_put_fail(put, DFS_BAD_REQUEST, "metadata's plan names blocks of another file; do the versions match?");
+        dfs_client_put_fail(put, DFS_BAD_REQUEST,
+                            "metadata's plan names blocks of another file; do the versions match?");
         return;
     }
     dfs_client_command_progress(&put->base);
@@ -354,7 +361,8 @@ void dfs_client_put_moved_on(struct client_put *put, const char *why)
 {
     if (put->phase != CLIENT_PUT_WRITING)
         return;
-    if (put->blocks != BLOCKS_UNKNOWN && put->started >= put->blocks && put->again_count == 0 && dfs_list_empty(&put->running)) {
+    if (put->blocks != BLOCKS_UNKNOWN && put->started >= put->blocks && put->again_count == 0 &&
+        dfs_list_empty(&put->running)) {
         dfs_client_put_enter(put, CLIENT_PUT_COMMITTING, why);
         dfs_client_put_commit_start(put);
         return;
@@ -401,9 +409,9 @@ static enum client_start start_block(struct client_command *command)
 
 static bool waits_for_source(struct client_command *command)
 {
-    dfs_list_each (at, &put_of(command)->running)
-        if (!dfs_list_empty(&dfs_container_of(at, struct client_put_block, link)->pulls.locals))
-            return true;
+    dfs_list_each(at,
+                  &put_of(command)->running) if (!dfs_list_empty(&dfs_container_of(at, struct client_put_block, link)
+                                                                      ->pulls.locals)) return true;
     return false;
 }
 

@@ -17,7 +17,7 @@ enum client_put_phase {
 #define X(name) CLIENT_PUT_##name,
     CLIENT_PUT_PHASES(X)
 #undef X
-    CLIENT_PUT_PHASE_COUNT
+        CLIENT_PUT_PHASE_COUNT
 };
 
 /* FILLING: the whole block is read before it is sent (a source that gives its bytes once). */
@@ -27,7 +27,7 @@ enum client_put_block_phase {
 #define X(name) CLIENT_PUT_BLOCK_##name,
     CLIENT_PUT_BLOCK_PHASES(X)
 #undef X
-    CLIENT_PUT_BLOCK_PHASE_COUNT
+        CLIENT_PUT_BLOCK_PHASE_COUNT
 };
 
 /* Frames of a block between the source and the network: two to read while two are sent. */
@@ -64,23 +64,23 @@ struct client_put {
     uint32_t block_size;
     uint8_t copies_wanted;
     uint32_t receipts_needed;
-    uint64_t size_bytes; /* DFS_SIZE_UNKNOWN until the source has ended */
-    uint32_t blocks;     /* of the file; UINT32_MAX while it is not known */
+    uint64_t size_bytes;     /* DFS_SIZE_UNKNOWN until the source has ended */
+    uint32_t blocks;         /* of the file; UINT32_MAX while it is not known */
     struct client_ask place; /* the next page of placements */
     uint32_t place_count;
     uint32_t placed; /* blocks below this have, or had, a first grant */
     struct dfs_list pages;
 
     /* Blocks */
-    struct dfs_list running; /* client_put_block */
-    uint32_t started; /* blocks below this were begun */
+    struct dfs_list running;          /* client_put_block */
+    uint32_t started;                 /* blocks below this were begun */
     struct client_put_block *filling; /* the one that reads a source which gives its bytes once, in order */
-    uint32_t *again; /* blocks that the commit found lost */
+    uint32_t *again;                  /* blocks that the commit found lost */
     uint32_t again_count;
     struct client_put_note {
         uint32_t crc;
         uint32_t generation;
-    } *notes; /* by block, of those that are done */
+    } * notes; /* by block, of those that are done */
     size_t notes_room;
     struct dfs_w_receipt *receipts;
     size_t receipts_count;
@@ -99,7 +99,7 @@ struct client_put {
 };
 
 struct client_put_block {
-    struct dfs_list link; /* put->running */
+    struct dfs_list link;     /* put->running */
     struct dfs_list starving; /* client->starving: waits for a buffer */
     struct client_put *put;
     enum client_put_block_phase phase;
@@ -116,14 +116,15 @@ struct client_put_block {
     uint32_t excluded_count;
     struct client_ask place;
     struct client_stream *stream;
-    uint64_t serial; /* of the token that it shows */
+    uint64_t serial;           /* of the token that it shows */
     struct client_timer timer; /* silence, or the end of a pause */
     dfs_time_ns pause_until;
     bool pause_replace; /* after the pause: placed again; otherwise sent again */
 
     struct client_local_owner pulls;
     struct dfs_buf *window[CLIENT_PUT_WINDOW];
-    struct dfs_buf **frames; /* read, by number modulo frames_room; NULL: not here (or gone already). The window, or memory for a whole block */
+    struct dfs_buf **
+        frames; /* read, by number modulo frames_room; NULL: not here (or gone already). The window, or memory for a whole block */
     uint32_t frames_room;
     uint32_t pulled_bytes; /* asked of the source */
     uint32_t pulled_frames;
@@ -140,10 +141,12 @@ struct client_put_block {
 /* put.c. What may end the command says so: the caller returns at once, for put and block are gone. */
 void dfs_client_put_enter(struct client_put *put, enum client_put_phase next, const char *why);
 void dfs_client_put_fail(struct client_put *put, enum dfs_status status, const char *words); /* ends the command */
-void dfs_client_put_end(struct client_put *put, const struct dfs_m_put_done *m);              /* ends the command, well */
-void dfs_client_put_signed(struct client_put *put);                                           /* metadata heard of this upload */
-void dfs_client_put_moved_on(struct client_put *put, const char *why); /* a block ended or the source did: commits when nothing is left to do */
-uint64_t dfs_client_put_offset(const struct client_put *put, uint32_t index); /* of a block in the file; `blocks`: the size */
+void dfs_client_put_end(struct client_put *put, const struct dfs_m_put_done *m); /* ends the command, well */
+void dfs_client_put_signed(struct client_put *put);                              /* metadata heard of this upload */
+void dfs_client_put_moved_on(struct client_put *put,
+                             const char *why); /* a block ended or the source did: commits when nothing is left to do */
+uint64_t dfs_client_put_offset(const struct client_put *put,
+                               uint32_t index); /* of a block in the file; `blocks`: the size */
 bool dfs_client_put_take_grant(struct client_put *put, uint32_t index, struct client_grant *ret_grant);
 bool dfs_client_put_grant_is_good(const struct client_put *put, const struct dfs_w_grant *grant, uint32_t index);
 

@@ -139,8 +139,9 @@ static void take_back(struct client_put_block *block)
  * A try failed. What is about the server leads to another one; what is about the moment, to the same one later. May end the command.
  * `failures` are the servers that the primary names; without any it is the primary itself.
  */
-static void block_failed(struct client_put_block *block, enum dfs_status status, dfs_duration_ns retry_after_ns, const char *words,
-                         const struct dfs_w_failure *failures, uint32_t failures_count, const char *why)
+static void block_failed(struct client_put_block *block, enum dfs_status status, dfs_duration_ns retry_after_ns,
+                         const char *words, const struct dfs_w_failure *failures, uint32_t failures_count,
+                         const char *why)
 {
     struct client_put *put = block->put;
     struct dfs_client *client = put->base.client;
@@ -215,8 +216,8 @@ static void pull_frame(struct client_put_block *block, uint32_t bytes)
 
     if (buf == NULL)
         return;
-    dfs_client_pull(client_of(block), &block->pulls, block->put->source, block->offset + block->pulled_bytes, buf, bytes,
-                    block->pulled_frames);
+    dfs_client_pull(client_of(block), &block->pulls, block->put->source, block->offset + block->pulled_bytes, buf,
+                    bytes, block->pulled_frames);
     dfs_buf_unref(buf);
     block->pulled_bytes += bytes;
     block->pulled_frames++;
@@ -337,8 +338,9 @@ static void set_silence(struct client_put_block *block)
 {
     struct dfs_client *client = client_of(block);
 
-    dfs_client_timer_set(client, &block->timer,
-                         dfs_time_add(dfs_time_max(block->stream->heard_at, client->now), client->config.request_timeout_ns));
+    dfs_client_timer_set(
+        client, &block->timer,
+        dfs_time_add(dfs_time_max(block->stream->heard_at, client->now), client->config.request_timeout_ns));
 }
 
 static void send_frame(struct client_put_block *block, struct dfs_buf *buf)
@@ -477,14 +479,15 @@ static void on_written(struct client_put_block *block, const struct dfs_m_block_
         dfs_client_put_moved_on(put, "block_written");
         return;
     }
-    const enum dfs_status status = m->status != DFS_OK ? (enum dfs_status)m->status
+    const enum dfs_status status = m->status != DFS_OK     ? (enum dfs_status)m->status
                                    : m->failures_count > 0 ? (enum dfs_status)m->failures[0].status
                                                            : DFS_RECEIPT_INVALID;
     char words[CLIENT_WORDS_BYTES];
 
     dfs_client_stream_close(block->stream); /* the server has ended it */
     block->stream = NULL;
-    dfs_client_say(words, "%u of %u copies stored: %s", (unsigned)count, (unsigned)put->receipts_needed, dfs_status_words(status));
+    dfs_client_say(words, "%u of %u copies stored: %s", (unsigned)count, (unsigned)put->receipts_needed,
+                   dfs_status_words(status));
     block_failed(block, status == DFS_OK ? DFS_RECEIPT_INVALID : status, 0, words, m->failures, m->failures_count,
                  "block_written");
 }
@@ -573,7 +576,8 @@ static void place_answered(struct client_ask *ask, const struct dfs_incoming *in
     }
     if (in->number != DFS_MSG_PUT_PLACED || m->first != block->index || m->grants_count != 1 ||
         !dfs_client_put_grant_is_good(put, &m->grants[0], block->index)) {
-        dfs_client_put_fail(put, DFS_BAD_REQUEST, "metadata answered PUT_PLACE with something else; do the versions match?");
+        dfs_client_put_fail(put, DFS_BAD_REQUEST,
+                            "metadata answered PUT_PLACE with something else; do the versions match?");
         return;
     }
     dfs_client_put_signed(put);

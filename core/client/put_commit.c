@@ -31,7 +31,7 @@ static void commit_send(struct client_ask *ask)
                                        .size_bytes = put->size_bytes,
                                        .blocks = put->blocks,
                                        .digest = put->digest,
-                                       .receipts = put->receipts + put->committed,
+                                       .receipts = count > 0 ? put->receipts + put->committed : NULL, /* an empty file */
                                        .receipts_count = count};
 
     dfs_client_ask_send(ask, DFS_MSG_PUT_COMMIT, &m);
@@ -69,12 +69,14 @@ static bool is_again(const struct client_put *put, uint32_t index)
 static void blocks_lost(struct client_put *put, const struct dfs_m_put_done *m)
 {
     if (++put->commit_tries > COMMIT_TRIES_MAX) {
-        dfs_client_put_fail(put, DFS_BLOCK_LOST, "data servers lose blocks faster than they are stored; look at dfs nodes");
+        dfs_client_put_fail(put, DFS_BLOCK_LOST,
+                            "data servers lose blocks faster than they are stored; look at dfs nodes");
         return;
     }
     if (!put->rereadable) {
-        dfs_client_put_fail(put, DFS_BLOCK_LOST,
-                            "a data server was lost during the upload and the source cannot be read again; put it once more");
+        dfs_client_put_fail(
+            put, DFS_BLOCK_LOST,
+            "a data server was lost during the upload and the source cannot be read again; put it once more");
         return;
     }
     dfs_client_command_trouble(&put->base, DFS_BLOCK_LOST, dfs_status_words(DFS_BLOCK_LOST));
@@ -124,7 +126,8 @@ static void commit_answered(struct client_ask *ask, const struct dfs_incoming *i
         return;
     }
     if (in->number != DFS_MSG_PUT_DONE || !dfs_id_equal(&m->file, &put->file)) {
-        dfs_client_put_fail(put, DFS_BAD_REQUEST, "metadata answered PUT_COMMIT with something else; do the versions match?");
+        dfs_client_put_fail(put, DFS_BAD_REQUEST,
+                            "metadata answered PUT_COMMIT with something else; do the versions match?");
         return;
     }
     if (m->status == DFS_OK)

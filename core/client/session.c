@@ -45,7 +45,8 @@ static void send_unsent(struct client_session *session)
         return;
     if (session->unsent == 0)
         return;
-    dfs_list_each (at, &session->asks) {
+    dfs_list_each(at, &session->asks)
+    {
         struct client_ask *ask = dfs_container_of(at, struct client_ask, link);
 
         if (ask->waiting || ask->request != 0)
@@ -104,7 +105,8 @@ static void disconnected(struct client_session *session, const char *why)
     dfs_link_close(&session->link);
     session->reset_due = false;
     session->hello = 0;
-    dfs_list_each (at, &session->asks) {
+    dfs_list_each(at, &session->asks)
+    {
         struct client_ask *ask = dfs_container_of(at, struct client_ask, link);
 
         unsend(session, ask);
@@ -127,7 +129,8 @@ static void disconnected(struct client_session *session, const char *why)
 /* Notes for the people who wait what the matter is. */
 static void trouble_all(struct client_session *session, enum dfs_status status, const char *words)
 {
-    dfs_list_each (at, &session->asks) {
+    dfs_list_each(at, &session->asks)
+    {
         struct client_ask *ask = dfs_container_of(at, struct client_ask, link);
 
         dfs_client_command_trouble(ask->command, status, words);
@@ -330,7 +333,8 @@ void dfs_client_session_tell(struct dfs_client *client, uint32_t number, const v
 static struct client_ask *find_ask(struct client_session *session, uint32_t request)
 {
     /* Answers mostly come in the order of the questions: the first is the likeliest. */
-    dfs_list_each (at, &session->asks) {
+    dfs_list_each(at, &session->asks)
+    {
         struct client_ask *ask = dfs_container_of(at, struct client_ask, link);
 
         if (ask->request == request)
@@ -390,8 +394,7 @@ static void on_hello_answer(struct client_session *session, const struct dfs_inc
     /* Each asker hears the same STATUS as if it had been the answer to its own question. Answering may ask anew: only those of now. */
     size_t count = 0;
 
-    dfs_list_each (at, &session->asks)
-        count++;
+    dfs_list_each(at, &session->asks) count++;
     for (; count > 0 && !dfs_list_empty(&session->asks); count--) {
         struct client_ask *ask = dfs_container_of(dfs_list_first(&session->asks), struct client_ask, link);
 

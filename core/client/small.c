@@ -1,4 +1,4 @@
-/* Commands that are one question and one answer: STAT, LIST, MOVE, REMOVE, RESTORE, VERSIONS, NODES. One table, one machine. */
+/* Commands that are one question and one answer: STAT, LIST, MOVE, REMOVE, RESTORE, VERSIONS, NODES, FSCK, EXPLAIN, DRAIN, HEALTH. One table, one machine. */
 #include "core/client/client_internal.h"
 
 #include "core/base/assert.h"
@@ -48,7 +48,8 @@ static void make_stat(struct small *small, const void *argument)
 {
     const struct dfs_client_path *wanted = argument;
 
-    small->question.stat = (struct dfs_m_stat){.path = keep(&small->path, wanted->path), .version = wanted->version};
+    small->question.stat = (struct dfs_m_stat){
+        .path = keep(&small->path, wanted->path), .version = wanted->version, .first_block = wanted->first_block};
 }
 
 static void make_list(struct small *small, const void *argument)
@@ -76,7 +77,8 @@ static void make_remove(struct small *small, const void *argument)
 {
     const struct dfs_client_path *wanted = argument;
 
-    small->question.remove = (struct dfs_m_remove){.path = keep(&small->path, wanted->path), .if_version = wanted->version};
+    small->question.remove =
+        (struct dfs_m_remove){.path = keep(&small->path, wanted->path), .if_version = wanted->version};
     draw_operation(small, &small->question.remove.operation);
 }
 
@@ -84,7 +86,8 @@ static void make_restore(struct small *small, const void *argument)
 {
     const struct dfs_client_path *wanted = argument;
 
-    small->question.restore = (struct dfs_m_restore){.path = keep(&small->path, wanted->path), .version = wanted->version};
+    small->question.restore =
+        (struct dfs_m_restore){.path = keep(&small->path, wanted->path), .version = wanted->version};
     draw_operation(small, &small->question.restore.operation);
 }
 
@@ -102,6 +105,36 @@ static void make_nodes(struct small *small, const void *argument)
     small->question.nodes = (struct dfs_m_nodes){.after = wanted->after};
 }
 
+static void make_fsck(struct small *small, const void *argument)
+{
+    const struct dfs_client_list *wanted = argument;
+
+    small->question.fsck =
+        (struct dfs_m_fsck){.prefix = keep(&small->path, wanted->prefix), .after = keep(&small->path2, wanted->after)};
+}
+
+static void make_explain(struct small *small, const void *argument)
+{
+    const struct dfs_client_path *wanted = argument;
+
+    small->question.explain =
+        (struct dfs_m_explain){.path = keep(&small->path, wanted->path), .first_block = wanted->first_block};
+}
+
+static void make_drain(struct small *small, const void *argument)
+{
+    const struct dfs_client_drain *wanted = argument;
+
+    small->question.drain = (struct dfs_m_drain){.node = wanted->node, .on = wanted->on};
+    draw_operation(small, &small->question.drain.operation);
+}
+
+static void make_health(struct small *small, const void *argument)
+{
+    (void)argument;
+    small->question.health = (struct dfs_m_health){.reserved = 0};
+}
+
 static const struct small_kind kinds[] = {
     {"stat", DFS_CLIENT_STAT, DFS_MSG_STAT, DFS_MSG_STAT_DONE, make_stat},
     {"list", DFS_CLIENT_LIST, DFS_MSG_LIST, DFS_MSG_LIST_PAGE, make_list},
@@ -110,6 +143,10 @@ static const struct small_kind kinds[] = {
     {"restore", DFS_CLIENT_RESTORE, DFS_MSG_RESTORE, DFS_MSG_CHANGED, make_restore},
     {"versions", DFS_CLIENT_VERSIONS, DFS_MSG_VERSIONS, DFS_MSG_VERSIONS_PAGE, make_versions},
     {"nodes", DFS_CLIENT_NODES, DFS_MSG_NODES, DFS_MSG_NODES_PAGE, make_nodes},
+    {"fsck", DFS_CLIENT_FSCK, DFS_MSG_FSCK, DFS_MSG_FSCK_PAGE, make_fsck},
+    {"explain", DFS_CLIENT_EXPLAIN, DFS_MSG_EXPLAIN, DFS_MSG_EXPLAIN_PAGE, make_explain},
+    {"drain", DFS_CLIENT_DRAIN, DFS_MSG_DRAIN, DFS_MSG_STATUS, make_drain},
+    {"health", DFS_CLIENT_HEALTH, DFS_MSG_HEALTH, DFS_MSG_HEALTH_DONE, make_health},
 };
 
 /* The machine: asked, and answered ------------------------------------------------------------------------------------------------- */

@@ -111,10 +111,9 @@ struct data_block *data_block_added(struct dfs_data *data, const struct dfs_bloc
 {
     struct data_block *block = data_block_find(data, id);
 
-    if (block != NULL && !block->bad) {
-        block->durable = block->durable || durable;
-        return block; /* two writes of the same bytes: the first one counted */
-    }
+    /* Two writes of the same bytes: the first one counts, durable or not. */
+    if (block != NULL && !block->bad)
+        return block;
     if (block != NULL) { /* the bad copy was replaced */
         if (block->length_bytes > 0)
             (void)data_change(data, DFS_CHANGE_REMOVED, id, block->length_bytes, 0);

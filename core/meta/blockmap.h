@@ -147,8 +147,8 @@ meta_copy_no meta_blockmap_find(const struct meta_blockmap *map, meta_block_no b
 /* A copy, new or known: flags are set, the change number is taken if it is higher. Returns its number. */
 meta_copy_no meta_blockmap_put(struct meta_blockmap *map, meta_block_no block, uint16_t node, uint8_t flags,
                                uint64_t change);
-void meta_blockmap_flags(struct meta_blockmap *map, meta_copy_no copy, uint8_t set, uint8_t clear);
-void meta_blockmap_remove(struct meta_blockmap *map, meta_copy_no copy);
+void meta_blockmap_flags(struct meta_blockmap *map, meta_copy_no number, uint8_t set, uint8_t clear);
+void meta_blockmap_remove(struct meta_blockmap *map, meta_copy_no number);
 
 /* Copies of a block that count as good: neither bad nor doubted. Whether their nodes live is the caller's
  * knowledge. */

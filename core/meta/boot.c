@@ -330,6 +330,8 @@ static enum dfs_status checkpoint_records(struct dfs_meta *meta, const uint8_t *
         if (status != DFS_OK || *ret_end || (boot->records == 0) != (number == META_RECORD_CHECKPOINT))
             return DFS_BAD_REQUEST;
         if (number == META_RECORD_CHECKPOINT) {
+            if (record.checkpoint.number != boot->checkpoints[boot->at] || record.checkpoint.batch == 0)
+                return DFS_BAD_REQUEST;
             boot->head = record.checkpoint;
             meta->epoch = record.checkpoint.epoch;
             meta->ns.sequence = record.checkpoint.sequence;

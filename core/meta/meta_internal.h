@@ -373,23 +373,23 @@ uint32_t meta_nodes_place(struct dfs_meta *meta, const struct dfs_block_id *bloc
 uint32_t meta_nodes_placeable(const struct dfs_meta *meta);
 
 /* The node's index; false when it was never a member. */
-bool meta_nodes_find(const struct dfs_meta *meta, const struct dfs_id *node, uint16_t *ret_node);
+bool meta_nodes_find(const struct dfs_meta *meta, const struct dfs_id *id, uint16_t *ret_node);
 /* Its id; for any index that stands in the block map. */
-const struct dfs_id *meta_nodes_id(const struct dfs_meta *meta, uint16_t node);
-enum dfs_node_state meta_nodes_state(const struct dfs_meta *meta, uint16_t node);
+const struct dfs_id *meta_nodes_id(const struct dfs_meta *meta, uint16_t index);
+enum dfs_node_state meta_nodes_state(const struct dfs_meta *meta, uint16_t index);
 /* May a copy there be read now (member, connected lately, not evicted)? */
-bool meta_nodes_serves(const struct dfs_meta *meta, uint16_t node);
+bool meta_nodes_serves(const struct dfs_meta *meta, uint16_t index);
 /* node, incarnation and addr of the node's present life (mac zeroed); false when it has none (evicted). */
-bool meta_nodes_replica(const struct dfs_meta *meta, uint16_t node, struct dfs_w_replica *ret_replica);
+bool meta_nodes_replica(const struct dfs_meta *meta, uint16_t index, struct dfs_w_replica *ret_replica);
 
 /* Grants: the newest key's number, and a node's MAC under it (present incarnation); NULL when evicted. */
 uint32_t meta_nodes_key_id(const struct dfs_meta *meta);
-struct dfs_mac *meta_nodes_grant_mac(struct dfs_meta *meta, uint16_t node);
+struct dfs_mac *meta_nodes_grant_mac(struct dfs_meta *meta, uint16_t index);
 /* Does the receipt verify under its node's key of its incarnation and key id (one of the newest two, or of
  * the present incarnation's life)? */
 bool meta_nodes_receipt_check(struct dfs_meta *meta, const struct dfs_w_receipt *receipt, uint16_t *ret_node);
 /* Is this the node's present incarnation, and is it a member (not evicted)? */
-bool meta_nodes_is_present(const struct dfs_meta *meta, uint16_t node, uint64_t incarnation);
+bool meta_nodes_is_present(const struct dfs_meta *meta, uint16_t index, uint64_t incarnation);
 
 /* Blocks. committed: new in the map, with the copies of its receipts. changed: a copy was doubted.
  * dropped: it leaves the map right after: out of queues, copies for it are cancelled. All may be called
@@ -399,15 +399,15 @@ void meta_nodes_block_changed(struct dfs_meta *meta, meta_block_no block);
 void meta_nodes_block_dropped(struct dfs_meta *meta, meta_block_no block);
 /* A reader complains about a copy of the map: VERIFY it there (bounded; repeated complaints are one). The
  * copy was flagged DOUBTED. */
-void meta_nodes_block_doubted(struct dfs_meta *meta, meta_block_no block, uint16_t node, enum dfs_status status);
+void meta_nodes_block_doubted(struct dfs_meta *meta, meta_block_no number, uint16_t index, enum dfs_status status);
 /* The file of this block is gone, or the upload: the node may delete it. Not in the map any more (or never
  * was). Called only after the decision is synced. A node that is away is told when it joins: its inventory
  * names a block that nobody knows. */
-void meta_nodes_order_removal(struct dfs_meta *meta, uint16_t node, const struct dfs_block_id *block,
+void meta_nodes_order_removal(struct dfs_meta *meta, uint16_t index, const struct dfs_block_id *block,
                               enum dfs_remove_reason reason);
 
 /* For EXPLAIN: why, queue, position, eta of a block (static texts); copies and wanted are A's. */
-void meta_nodes_explain(const struct dfs_meta *meta, meta_block_no block, struct dfs_w_explain_block *ret_explain);
+void meta_nodes_explain(const struct dfs_meta *meta, meta_block_no number, struct dfs_w_explain_block *ret_explain);
 
 /* copies_running, removals_waiting, blocks_under. */
 void meta_nodes_account(const struct dfs_meta *meta, struct dfs_meta_accounting *ret_accounting);

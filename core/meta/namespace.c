@@ -220,12 +220,13 @@ static struct meta_path *path_take(struct meta_namespace *ns, const char *text, 
     return path;
 }
 
-/* In the tree where it belongs, or gone when nothing is left of it. */
+/* In the tree where it belongs, or gone when nothing is left of it. During a replay a version may have its
+ * path without being its current one. */
 static void path_settle(struct meta_namespace *ns, struct meta_path *path, bool was_live)
 {
     const bool is_live = path->current != NULL;
 
-    if (!is_live && dfs_list_empty(&path->trash)) {
+    if (path->versions == 0) {
         dfs_avl_remove(was_live ? &ns->live : &ns->dead, &path->node);
         ns->bytes -= path_bytes_of(path->text_bytes);
         dfs_free(path);
@@ -263,6 +264,7 @@ static void leave(struct meta_namespace *ns, struct meta_version *version)
     was_live = path->current != NULL;
     if (path->current == version)
         path->current = NULL;
+    path->versions--;
     path_settle(ns, path, was_live);
 }
 
@@ -308,6 +310,7 @@ void meta_namespace_place(struct meta_namespace *ns, struct meta_version *versio
     was_live = path->current != NULL;
     /* During a replay another version may still be flagged as current here; its own assignment comes. */
     path->current = version;
+    path->versions++;
     version->path = path;
     version->file.flags |= META_FILE_CURRENT;
     number_set(ns, version, number);
@@ -330,6 +333,7 @@ void meta_namespace_trash(struct meta_namespace *ns, struct meta_version *versio
     trash->version = version;
     trash->removed_ms = removed_ms;
     trash->due = due;
+    path->versions++;
     dfs_list_push_front(&path->trash, &trash->of_path);
     dfs_list_init(&trash->by_age);
     leave(ns, version);
@@ -353,9 +357,12 @@ void meta_namespace_drop(struct meta_namespace *ns, struct meta_version *version
 
 /* Soundness ---------------------------------------------------------------------------------------------- */
 
+/* Once a replay is over: every version is its path's current one or in its trash. */
 static bool path_is_sound(const struct meta_path *path, bool live, uint64_t *versions, uint64_t *trash)
 {
-    if (live != (path->current != NULL) || (!live && dfs_list_empty(&path->trash)))
+    const uint64_t before = *versions;
+
+    if (live != (path->current != NULL) || path->versions == 0)
         return false;
     if (live) {
         if (path->current->path != path || path->current->trash != NULL)
@@ -371,7 +378,7 @@ static bool path_is_sound(const struct meta_path *path, bool live, uint64_t *ver
         (*versions)++;
         (*trash)++;
     }
-    return true;
+    return *versions - before == path->versions;
 }
 
 static bool tree_is_sound(const struct dfs_avl *tree, bool live, uint64_t *versions, uint64_t *trash)

@@ -49,6 +49,7 @@ struct meta_path {
     struct dfs_avl_node node;     /* in `live` when there is a current version, else in `dead` */
     struct meta_version *current; /* NULL: only trash */
     struct dfs_list trash;        /* meta_trash.of_path, the newest removal first */
+    uint32_t versions;            /* whose path this is: it lives while there are any */
     uint16_t text_bytes;
     char text[];
 };

@@ -378,7 +378,7 @@ bool meta_order_id_parse(const struct dfs_meta *meta, const struct dfs_id *id, u
 void meta_verify_init(struct dfs_meta *meta);
 void meta_verify_close(struct dfs_meta *meta);
 /* Asks the node now; NULL: it, or all, have too many to read. The block is in the map. */
-struct meta_verify *meta_verify_ask(struct dfs_meta *meta, struct meta_node *node, meta_block_no block,
+struct meta_verify *meta_verify_ask(struct dfs_meta *meta, struct meta_node *node, meta_block_no number,
                                     enum meta_verify_kind kind);
 /* The answer, or that none came. */
 void meta_verify_end(struct dfs_meta *meta, struct meta_verify *verify, enum dfs_status status);
@@ -391,7 +391,7 @@ dfs_time_ns meta_verify_deadline(const struct dfs_meta *meta);
 
 void meta_trim_step(struct dfs_meta *meta);
 dfs_time_ns meta_trim_deadline(const struct dfs_meta *meta);
-void meta_trim_verified(struct dfs_meta *meta, uint32_t trim, uint16_t node, enum dfs_status status);
+void meta_trim_verified(struct dfs_meta *meta, uint32_t slot, uint16_t index, enum dfs_status status);
 
 /* removals.c --------------------------------------------------------------------------------------------- */
 
@@ -409,7 +409,7 @@ dfs_time_ns meta_removals_deadline(const struct dfs_meta *meta);
 /* orphans.c ---------------------------------------------------------------------------------------------- */
 
 /* The node has a block that no file has: left alone when an upload owns it, removed otherwise. */
-void meta_orphan_met(struct dfs_meta *meta, struct meta_node *node, const struct dfs_block_id *block,
+void meta_orphan_met(struct dfs_meta *meta, struct meta_node *node, const struct dfs_block_id *id,
                      uint32_t length_bytes, bool confirmed);
 
 /* block_events.c ----------------------------------------------------------------------------------------- */

@@ -8,7 +8,7 @@ uint32_t meta_grant_make(struct dfs_meta *meta, struct dfs_w_grant *ret_grant, c
                          uint32_t length_max_bytes, enum dfs_grant_operation operation,
                          const uint8_t bearer[DFS_FINGERPRINT_BYTES], const uint16_t *nodes, uint32_t nodes_count)
 {
-    struct dfs_mac *macs[DFS_REPLICAS_MAX];
+    struct dfs_mac *macs[DFS_REPLICAS_MAX] = {NULL};
     struct dfs_w_grant grant = {
         .block = {.file = block->file, .index = block->index, .generation = block->generation},
         .length_max_bytes = length_max_bytes,

@@ -80,7 +80,7 @@ static struct meta_repair_node *node_need(struct meta_repair *repair, uint16_t i
     while (room <= index)
         room *= 2;
     if (room != repair->nodes_room) {
-        repair->nodes = dfs_realloc_array(repair->nodes, room, sizeof *repair->nodes);
+        repair->nodes = dfs_realloc_array(repair->nodes, room, sizeof(struct meta_repair_node *));
         for (uint32_t i = repair->nodes_room; i < room; i++)
             repair->nodes[i] = NULL;
         repair->nodes_room = room;
@@ -98,9 +98,9 @@ static struct meta_repair_node *node_need(struct meta_repair *repair, uint16_t i
     return repair->nodes[index];
 }
 
-uint8_t meta_repair_rights_of(const struct meta_repair *repair, uint16_t node)
+uint8_t meta_repair_rights_of(const struct meta_repair *repair, uint16_t index)
 {
-    const struct meta_repair_node *known = node_find(repair, node);
+    const struct meta_repair_node *known = node_find(repair, index);
 
     return known == NULL ? 0 : known->rights;
 }

@@ -178,14 +178,14 @@ void meta_repair_close(struct meta_repair *repair);
 
 /* A node's rights, or its room. What it may no longer do ends: copies from it without SOURCE, copies to it
  * without TARGET. Blocks are not looked at: the caller walks them when COUNTS or STAYS changed. */
-void meta_repair_rights(struct meta_repair *repair, uint16_t node, uint8_t rights, dfs_time_ns now);
-void meta_repair_room(struct meta_repair *repair, uint16_t node, uint64_t room_bytes, dfs_time_ns now);
-void meta_repair_flaps(struct meta_repair *repair, uint16_t node, uint32_t flaps);
-uint8_t meta_repair_rights_of(const struct meta_repair *repair, uint16_t node);
+void meta_repair_rights(struct meta_repair *repair, uint16_t index, uint8_t rights, dfs_time_ns now);
+void meta_repair_room(struct meta_repair *repair, uint16_t index, uint64_t room_bytes, dfs_time_ns now);
+void meta_repair_flaps(struct meta_repair *repair, uint16_t index, uint32_t flaps);
+uint8_t meta_repair_rights_of(const struct meta_repair *repair, uint16_t index);
 /* Is there room for a new block of this length? */
-bool meta_repair_has_room(const struct meta_repair *repair, uint16_t node, uint32_t length_bytes);
+bool meta_repair_has_room(const struct meta_repair *repair, uint16_t index, uint32_t length_bytes);
 /* All copies from a node end: its control connection broke, so orders and answers may be lost. */
-void meta_repair_end_from(struct meta_repair *repair, uint16_t node, dfs_time_ns now);
+void meta_repair_end_from(struct meta_repair *repair, uint16_t index, dfs_time_ns now);
 
 /* The brake. */
 void meta_repair_hold(struct meta_repair *repair, bool held, dfs_time_ns now);
@@ -203,9 +203,9 @@ enum meta_repair_cause {
     META_REPAIR_NEWS
 };
 /* A block's copies, or their nodes' rights, have changed. Nothing happens before `settled`. */
-void meta_repair_look(struct meta_repair *repair, meta_block_no block, enum meta_repair_cause cause, dfs_time_ns now);
+void meta_repair_look(struct meta_repair *repair, meta_block_no number, enum meta_repair_cause cause, dfs_time_ns now);
 /* The block leaves the map. */
-void meta_repair_forget(struct meta_repair *repair, meta_block_no block, dfs_time_ns now);
+void meta_repair_forget(struct meta_repair *repair, meta_block_no number, dfs_time_ns now);
 
 enum meta_repair_verb {
     /* `copying` has begun: send the order. */
@@ -233,7 +233,7 @@ const struct meta_copying *meta_repair_find_to(const struct meta_repair *repair,
 
 /* It ended with `status`. OK: the copy is in the map already. Otherwise the block waits a while and avoids
  * the two. */
-void meta_repair_finish(struct meta_repair *repair, const struct meta_copying *copying, enum dfs_status status,
+void meta_repair_finish(struct meta_repair *repair, const struct meta_copying *ended, enum dfs_status status,
                         dfs_time_ns now);
 
 /* Ends what is overdue, wakes what has waited. Before `next`. */
@@ -254,18 +254,18 @@ struct meta_trim_plan {
     meta_copy_no keep[DFS_REPLICAS_MAX];
     meta_copy_no victims[META_COPIES_LOOKED_AT_MAX];
 };
-bool meta_repair_trim_plan(const struct meta_repair *repair, meta_block_no block, struct meta_trim_plan *ret_plan);
+bool meta_repair_trim_plan(const struct meta_repair *repair, meta_block_no number, struct meta_trim_plan *ret_plan);
 
 /* The oldest block of EXCESS whose time has come, moved to TRIMMING; 0: none. */
 meta_block_no meta_repair_trim_next(struct meta_repair *repair, dfs_time_ns now);
 dfs_time_ns meta_repair_trim_deadline(const struct meta_repair *repair);
 /* The nodes are too busy to begin: back to the front of the queue. */
-void meta_repair_trim_back(struct meta_repair *repair, meta_block_no block);
+void meta_repair_trim_back(struct meta_repair *repair, meta_block_no number);
 /* The trimming of a block is over, or given up for now: back to where it belongs. */
-void meta_repair_trim_end(struct meta_repair *repair, meta_block_no block, dfs_time_ns now);
+void meta_repair_trim_end(struct meta_repair *repair, meta_block_no number, dfs_time_ns now);
 
 /* For EXPLAIN: the place of a block in its queue, counted from 1, or 0. Looks at `at_most` blocks. */
-uint64_t meta_repair_position(const struct meta_repair *repair, meta_block_no block, uint64_t at_most);
+uint64_t meta_repair_position(const struct meta_repair *repair, meta_block_no number, uint64_t at_most);
 
 /* For tests: queues, counters and copies agree with the blocks. O(n). */
 bool meta_repair_is_sound(const struct meta_repair *repair);

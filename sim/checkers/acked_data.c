@@ -16,8 +16,15 @@
 struct stored {
     uint32_t generation;
     uint32_t nodes_count;
-    uint32_t durable_count;
     uint32_t nodes[DFS_REPLICAS_MAX];
+    uint64_t incarnations[DFS_REPLICAS_MAX]; /* of the receipts */
+    bool durable[DFS_REPLICAS_MAX];
+};
+
+/* What metadata last said of a data server. */
+struct member {
+    uint64_t incarnation;
+    bool evicted;
 };
 
 struct upload {
@@ -28,6 +35,7 @@ struct upload {
     bool journaled; /* its id stands in the durable journal */
     bool waiting;   /* in state->pending */
     bool planned;
+    bool acknowledged;
     struct stored *blocks;
     uint32_t blocks_room;
 };
@@ -41,6 +49,7 @@ struct state {
     size_t pending_count;
     size_t pending_room;
     struct sim_touched touched;
+    struct member *members;                /* by data server */
     char segment[DFS_FILE_NAME_BYTES_MAX]; /* the journal file that was synced last, and how much of it was searched */
     uint64_t segment_bytes;
     uint8_t *bytes;
@@ -51,7 +60,7 @@ static void init(struct sim_run *run, void *arg)
 {
     struct state *state = arg;
 
-    (void)run;
+    state->members = dfs_alloc_zero((run->cluster->options.data + 1) * sizeof *state->members);
     dfs_map_init(&state->uploads, offsetof(struct upload, file), sizeof(struct dfs_id), 0);
 }
 
@@ -67,6 +76,7 @@ static void close_state(struct sim_run *run, void *arg)
     dfs_free(state->all);
     dfs_free(state->pending);
     dfs_free(state->bytes);
+    dfs_free(state->members);
     dfs_map_close(&state->uploads);
 }
 
@@ -125,13 +135,19 @@ static void note_receipt(struct sim_run *run, struct upload *upload, const struc
     if (receipt->block.generation < stored->generation)
         return;
     for (uint32_t i = 0; i < stored->nodes_count; i++) {
-        if (stored->nodes[i] == node)
-            return;
+        if (stored->nodes[i] != node)
+            continue;
+        if (receipt->incarnation > stored->incarnations[i]) {
+            stored->incarnations[i] = receipt->incarnation;
+            stored->durable[i] = receipt->durable != 0;
+        }
+        return;
     }
     if (stored->nodes_count == DFS_REPLICAS_MAX)
         return;
+    stored->incarnations[stored->nodes_count] = receipt->incarnation;
+    stored->durable[stored->nodes_count] = receipt->durable != 0;
     stored->nodes[stored->nodes_count++] = node;
-    stored->durable_count += receipt->durable;
 }
 
 static void on_put_commit(struct sim_run *run, void *arg, const struct sim_seen *seen, unsigned when)
@@ -207,25 +223,39 @@ static void on_disk_done(struct sim_run *run, void *arg, const struct sim_disk_e
     state->segment_bytes = end;
 }
 
-static void check_rule(struct sim_run *run, const struct upload *upload, const struct dfs_m_put_done *done)
+/* Does the receipt prove a copy now? Its node is a member in that very life; or it is one in a later life, and its disk has the block (its inventory has told). */
+static bool counts(struct sim_run *run, const struct state *state, const struct upload *upload, uint32_t index,
+                   uint32_t which)
+{
+    const struct stored *stored = &upload->blocks[index];
+    const struct member *member = &state->members[stored->nodes[which]];
+    const struct dfs_block_id block = {upload->file, index, stored->generation};
+    char name[DFS_FILE_NAME_BYTES_MAX];
+
+    if (member->evicted)
+        return false;
+    if (member->incarnation == stored->incarnations[which])
+        return true;
+    dfs_block_name(&block, name);
+    return sim_disk_find(run->cluster->data[stored->nodes[which]].disk, SIM_NOW, name) != NULL;
+}
+
+static void check_rule(struct sim_run *run, const struct state *state, const struct upload *upload,
+                       const struct dfs_m_put_done *done)
 {
     const uint32_t wanted = upload->ack == DFS_ACK_QUORUM ? upload->copies_wanted / 2u + 1 : upload->copies_wanted;
+    const bool sync = upload->durability == DFS_DURABILITY_SYNC;
 
     for (uint32_t i = 0; i < done->blocks; i++) {
         const struct stored *stored = i < upload->blocks_room ? &upload->blocks[i] : NULL;
-        const uint32_t copies = stored == NULL ? 0 : stored->nodes_count;
-        const uint32_t durable = stored == NULL ? 0 : stored->durable_count;
+        uint32_t copies = 0;
 
+        for (uint32_t k = 0; stored != NULL && k < stored->nodes_count; k++)
+            copies += (stored->durable[k] || !sync) && counts(run, state, upload, i, k);
         if (copies < wanted) {
             sim_run_violation(run, "acked_data", run->cluster->meta.host,
-                              "a PUT was acknowledged with %u receipts for block %u; its rule asks for %u", copies, i,
-                              wanted);
-            return;
-        }
-        if (upload->durability == DFS_DURABILITY_SYNC && durable < wanted) {
-            sim_run_violation(run, "acked_data", run->cluster->meta.host,
-                              "a synced PUT was acknowledged with %u durable copies of block %u; its rule asks for %u",
-                              durable, i, wanted);
+                              "a PUT was acknowledged with %u %scopies of block %u on members; its rule asks for %u",
+                              copies, sync ? "durable " : "", i, wanted);
             return;
         }
     }
@@ -239,15 +269,38 @@ static void on_put_done(struct sim_run *run, void *arg, const struct sim_seen *s
     (void)when;
     if (done == NULL || done->status != DFS_OK || seen->message->injected)
         return;
-    const struct upload *upload = dfs_map_find(&state->uploads, &done->file);
+    struct upload *upload = dfs_map_find(&state->uploads, &done->file);
 
     if (upload == NULL)
         return;
     if (!upload->journaled)
         sim_run_violation(run, "acked_data", run->cluster->meta.host,
                           "a commit was answered before the journal had it on stable storage");
-    if (upload->planned)
-        check_rule(run, upload, done);
+    if (upload->planned && !upload->acknowledged)
+        check_rule(run, state, upload, done);
+    upload->acknowledged = true; /* said again, it says what was true then */
+}
+
+static void on_joined(struct sim_run *run, void *arg, const struct sim_seen *seen, unsigned when)
+{
+    const struct dfs_m_joined *joined = seen->body;
+    const struct sim_node *node = seen->message->to == NULL ? NULL : sim_cluster_node(run->cluster, seen->message->to);
+    const uint32_t index = joined == NULL || node == NULL ? UINT32_MAX : sim_checker_data_index(run, &node->id);
+    struct state *state = arg;
+
+    (void)when;
+    if (index != UINT32_MAX)
+        state->members[index] = (struct member){.incarnation = joined->incarnation};
+}
+
+static void on_evicted(struct sim_run *run, void *arg, struct sim_host *host, const struct dfs_trace *trace)
+{
+    const uint32_t index = sim_checker_data_index(run, &trace->node);
+    struct state *state = arg;
+
+    (void)host;
+    if (index != UINT32_MAX && state->members[index].incarnation == trace->a)
+        state->members[index].evicted = true;
 }
 
 static void on_block_written(struct sim_run *run, void *arg, const struct sim_seen *seen, unsigned when)
@@ -308,12 +361,15 @@ static const struct sim_message_hook messages[] = {
     {.number = DFS_MSG_PUT_COMMIT, .when = SIM_DELIVERED, .seen = on_put_commit},
     {.number = DFS_MSG_PUT_DONE, .when = SIM_SENT, .seen = on_put_done},
     {.number = DFS_MSG_BLOCK_WRITTEN, .when = SIM_SENT, .seen = on_block_written},
+    {.number = DFS_MSG_JOINED, .when = SIM_SENT, .seen = on_joined},
 };
 
 const struct sim_checker sim_checker_acked_data = {.name = "acked_data",
                                                    .state_bytes = sizeof(struct state),
                                                    .hooks = {.init = init,
                                                              .close = close_state,
+                                                             .traces = 1u << DFS_TRACE_EVICTED,
+                                                             .trace = on_evicted,
                                                              .messages = messages,
                                                              .messages_count = sizeof messages / sizeof messages[0],
                                                              .disk_done = on_disk_done,

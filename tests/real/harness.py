@@ -70,6 +70,7 @@ class Cluster:
         self.data = data
         self.config = list(config)
         self.faults = faults
+        self.children = []
 
     def __enter__(self):
         try:
@@ -81,6 +82,8 @@ class Cluster:
 
     def __exit__(self, *_):
         run(program("dfs"), "local", "down", "--dir", self.dir)
+        for child in self.children:
+            child.wait(timeout=COMMAND_S)
         if os.environ.get("DFS_KEEP"):
             print(f"    kept: {self.top}")
         else:
@@ -92,6 +95,15 @@ class Cluster:
             words.append("--faults")
         code, out, err = run(*words)
         expect(code == 0, f"local up: exit {code}: {err.decode()}{out.decode()}")
+
+    def up_without_waiting(self, name):
+        """One daemon by its own command, as a supervisor would start it; `local down` ends it."""
+        with open(self.path(f"{name}.log"), "ab") as log:
+            process = subprocess.Popen([program(f"dfs-{self.daemons()[name]['role']}"), "--config", self.path(f"{name}.json")],
+                                       stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
+        with open(self.path(f"{name}.pid"), "w", encoding="utf-8") as file:
+            file.write(f"{process.pid}\n")
+        self.children.append(process)
 
     def file(self, name):
         return os.path.join(self.top, name)

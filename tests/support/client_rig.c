@@ -192,7 +192,8 @@ static uint32_t length_of(const struct client_rig *r, uint32_t index)
 }
 
 /* Servers in turn, without the excluded ones. */
-static void place(struct client_rig *r, uint32_t index, uint32_t generation, const struct dfs_w_failure *excluded, uint32_t excluded_count)
+static void place(struct client_rig *r, uint32_t index, uint32_t generation, const struct dfs_w_failure *excluded,
+                  uint32_t excluded_count)
 {
     struct rig_placed *placed = &r->file.placed[index];
 
@@ -209,8 +210,8 @@ static void place(struct client_rig *r, uint32_t index, uint32_t generation, con
     }
 }
 
-static void grant(const struct client_rig *r, uint32_t index, enum dfs_grant_operation operation, struct dfs_w_grant *ret_grant,
-                  struct dfs_w_replica *replicas)
+static void grant(const struct client_rig *r, uint32_t index, enum dfs_grant_operation operation,
+                  struct dfs_w_grant *ret_grant, struct dfs_w_replica *replicas)
 {
     const struct rig_placed *placed = &r->file.placed[index];
 
@@ -219,13 +220,14 @@ static void grant(const struct client_rig *r, uint32_t index, enum dfs_grant_ope
 
         replicas[i] = (struct dfs_w_replica){.node = node->id, .incarnation = node->incarnation, .addr = node->addr};
     }
-    *ret_grant = (struct dfs_w_grant){.block = {.file = r->file.id, .index = index, .generation = placed->generation},
-                                      .length_max_bytes = operation == DFS_GRANT_READ ? placed->length : length_of(r, index),
-                                      .operation = (uint8_t)operation,
-                                      .epoch = r->epoch,
-                                      .key_id = 1,
-                                      .replicas = replicas,
-                                      .replicas_count = placed->nodes_count};
+    *ret_grant =
+        (struct dfs_w_grant){.block = {.file = r->file.id, .index = index, .generation = placed->generation},
+                             .length_max_bytes = operation == DFS_GRANT_READ ? placed->length : length_of(r, index),
+                             .operation = (uint8_t)operation,
+                             .epoch = r->epoch,
+                             .key_id = 1,
+                             .replicas = replicas,
+                             .replicas_count = placed->nodes_count};
 }
 
 struct page {
@@ -258,7 +260,8 @@ static void on_put_open(struct client_rig *r, dfs_conn conn, const struct fake_m
     plan.block_size_bytes = r->file.block_size;
     plan.blocks = r->file.blocks;
     plan.ack = (uint8_t)(open->ack == DFS_ACK_DEFAULT ? r->ack : (enum dfs_ack)open->ack);
-    plan.durability = (uint8_t)(open->durability == DFS_DURABILITY_DEFAULT ? r->durability : (enum dfs_durability)open->durability);
+    plan.durability =
+        (uint8_t)(open->durability == DFS_DURABILITY_DEFAULT ? r->durability : (enum dfs_durability)open->durability);
     plan.copies_wanted = (uint8_t)r->copies_wanted;
     for (; plan.grants_count < plan.blocks && plan.grants_count < r->placement_page; plan.grants_count++)
         grant(r, plan.grants_count, DFS_GRANT_WRITE, &page.grants[plan.grants_count], page.replicas[plan.grants_count]);
@@ -324,7 +327,8 @@ static void on_put_commit(struct client_rig *r, dfs_conn conn, const struct fake
 {
     const struct dfs_m_put_commit *body = &m->body->put_commit;
     struct rig_file *file = &r->file;
-    struct dfs_m_put_done done = {.status = DFS_OK, .file = file->id, .blocks = body->blocks, .replicas_durable = (uint8_t)r->copies_wanted};
+    struct dfs_m_put_done done = {
+        .status = DFS_OK, .file = file->id, .blocks = body->blocks, .replicas_durable = (uint8_t)r->copies_wanted};
 
     if (file->version == 0) {
         for (uint32_t i = 0; i < body->receipts_count; i++) {
@@ -364,7 +368,8 @@ static void on_get_open(struct client_rig *r, dfs_conn conn, const struct fake_m
     }
     for (uint32_t i = 0; i < plan.first_block; i++)
         plan.first_offset += file->placed[i].length;
-    for (; plan.plan_count < r->placement_page && plan.first_block + plan.plan_count < file->blocks; plan.plan_count++) {
+    for (; plan.plan_count < r->placement_page && plan.first_block + plan.plan_count < file->blocks;
+         plan.plan_count++) {
         const uint32_t index = plan.first_block + plan.plan_count;
         struct dfs_w_plan_block *block = &page.plan[plan.plan_count];
 
@@ -452,7 +457,8 @@ struct rig_copy *client_rig_copy(struct rig_node *node, const struct dfs_id *fil
     struct rig_copy *found = NULL;
 
     for (uint32_t i = 0; i < RIG_BLOCKS_MAX; i++)
-        if (node->copies[i].used && node->copies[i].block.index == index && dfs_id_equal(&node->copies[i].block.file, file) &&
+        if (node->copies[i].used && node->copies[i].block.index == index &&
+            dfs_id_equal(&node->copies[i].block.file, file) &&
             (found == NULL || found->block.generation < node->copies[i].block.generation))
             found = &node->copies[i];
     return found;
@@ -558,7 +564,8 @@ static void on_block_data(struct client_rig *r, dfs_conn conn, const struct fake
         written(r, write);
 }
 
-static void read_end(struct client_rig *r, dfs_conn conn, uint32_t request, const struct dfs_w_block *block, enum dfs_status status)
+static void read_end(struct client_rig *r, dfs_conn conn, uint32_t request, const struct dfs_w_block *block,
+                     enum dfs_status status)
 {
     const struct dfs_m_block_end end = {.block = *block, .status = (uint8_t)status};
 
@@ -592,7 +599,8 @@ static void on_block_read(struct client_rig *r, dfs_conn conn, struct rig_node *
         struct dfs_m_block_data data = {.offset = at, .crcs = crcs};
 
         for (uint32_t k = 0; k < count; k += DFS_CHUNK_BYTES)
-            crcs[data.crcs_count++].crc32c = dfs_crc32c(0, bytes + at + k, count - k < DFS_CHUNK_BYTES ? count - k : DFS_CHUNK_BYTES);
+            crcs[data.crcs_count++].crc32c =
+                dfs_crc32c(0, bytes + at + k, count - k < DFS_CHUNK_BYTES ? count - k : DFS_CHUNK_BYTES);
         if (node->flips_byte && at + count == end)
             bytes[at] ^= 1; /* behind the checksum's back */
         fake_receive(&r->f, conn, m->request, DFS_MSG_BLOCK_DATA, &data, bytes + at, count);

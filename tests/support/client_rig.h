@@ -54,8 +54,8 @@ struct rig_node {
     enum dfs_status refuses; /* not OK: every BLOCK_WRITE and BLOCK_READ is answered so */
     bool no_copy;            /* as a hop in a chain it stores nothing, and is named as a failure */
     bool not_durable;
-    bool flips_byte;      /* reads: one byte is wrong, and so is its checksum */
-    bool wrong_block;     /* reads: other bytes, right checksums */
+    bool flips_byte;  /* reads: one byte is wrong, and so is its checksum */
+    bool wrong_block; /* reads: other bytes, right checksums */
     struct rig_copy copies[RIG_BLOCKS_MAX];
     uint32_t writes; /* BLOCK_WRITE and BLOCK_READ that came */
     uint32_t reads;
@@ -104,7 +104,7 @@ struct client_rig {
     uint32_t copies_wanted;
     enum dfs_ack ack;
     enum dfs_durability durability;
-    uint32_t block_max;     /* size of blocks: as many as needed of at most this */
+    uint32_t block_max; /* size of blocks: as many as needed of at most this */
     uint32_t placement_page;
     dfs_duration_ns lease_ns;
     uint32_t server_frame_bytes;
@@ -132,7 +132,7 @@ struct client_rig {
     bool source_stalls;
     enum dfs_status source_status;
     uint64_t pulled_bytes;
-    uint64_t pull_next;      /* of a source that cannot seek */
+    uint64_t pull_next; /* of a source that cannot seek */
     bool source_is_a_pipe;
     uint8_t *sink; /* and every sink this */
     uint64_t sink_bytes;
@@ -165,11 +165,14 @@ struct dfs_client_get client_rig_get_of(const char *path);
 void client_rig_have(struct client_rig *r, uint64_t bytes);
 
 void client_rig_reset(struct client_rig *r, enum dfs_role role, const struct dfs_id *node); /* its connections break */
-dfs_conn client_rig_conn(struct client_rig *r, enum dfs_role role, const struct dfs_id *node); /* the newest that is not closed; 0 */
-struct rig_copy *client_rig_copy(struct rig_node *node, const struct dfs_id *file, uint32_t index); /* the newest generation, or NULL */
+dfs_conn client_rig_conn(struct client_rig *r, enum dfs_role role,
+                         const struct dfs_id *node); /* the newest that is not closed; 0 */
+struct rig_copy *client_rig_copy(struct rig_node *node, const struct dfs_id *file,
+                                 uint32_t index); /* the newest generation, or NULL */
 void client_rig_drop_copy(struct rig_copy *copy);
 void client_rig_drop_copies(struct client_rig *r); /* all, of all servers */
-void client_rig_status(struct client_rig *r, dfs_conn conn, uint32_t request, enum dfs_status status, const char *words);
+void client_rig_status(struct client_rig *r, dfs_conn conn, uint32_t request, enum dfs_status status,
+                       const char *words);
 
 /* Every byte of the stored file is that of the source, on `copies` servers. */
 void client_rig_check_stored(struct client_rig *r, uint32_t copies);

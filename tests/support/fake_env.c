@@ -1,5 +1,7 @@
 #include "tests/support/fake_env.h"
 
+#include "core/base/assert.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -346,7 +348,9 @@ void fake_sent_one(struct fake_env *f, dfs_conn conn)
 
     assert_true(c->bulks_count > 0);
     bulk = c->bulks[0];
-    memmove(c->bulks, c->bulks + 1, --c->bulks_count * sizeof c->bulks[0]);
+    c->bulks_count--;
+    for (size_t i = 0; i < c->bulks_count; i++)
+        c->bulks[i] = c->bulks[i + 1];
     event.net.bulk = bulk;
     fake_step(f, &event);
     dfs_buf_unref(bulk);
@@ -782,8 +786,6 @@ static void say_panic(const char *line)
 {
     fprintf(stderr, "%s\n", line);
 }
-
-extern void (*dfs_panic_hook)(const char *line);
 
 void fake_init(struct fake_env *f)
 {

@@ -128,10 +128,10 @@ static inline struct dfs_verifier *forge_verifier(const struct dfs_signing_keys 
     struct dfs_token_public_key public[DFS_TOKEN_KEYS_MAX];
 
     for (size_t i = 0; i < keys->count; i++)
-        public[i] = (struct dfs_token_public_key){.kid = keys->all[i].kid,
-                                                  .kid_bytes = strlen(keys->all[i].kid),
-                                                  .pem = keys->all[i].public_pem,
-                                                  .pem_bytes = strlen(keys->all[i].public_pem)};
+    public[i] = (struct dfs_token_public_key){.kid = keys->all[i].kid,
+                                              .kid_bytes = strlen(keys->all[i].kid),
+                                              .pem = keys->all[i].public_pem,
+                                              .pem_bytes = strlen(keys->all[i].public_pem)};
     assert_int_equal(dfs_verifier_set_keys(verifier, public, keys->count), DFS_OK);
     return verifier;
 }

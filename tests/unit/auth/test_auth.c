@@ -1,5 +1,5 @@
 /* The authorization server in a hand-cranked world: start, logins, renewals, keys, changes, crashes of its disk. */
-#include "forge.h"
+#include "tests/unit/auth/forge.h"
 
 #include "core/auth/auth.h"
 #include "tests/support/fake_env.h"
@@ -98,7 +98,8 @@ static int close_desk(void **state)
     return 0;
 }
 
-static enum dfs_status command(struct desk *desk, uint32_t code, const char *user, const char *password, const char *scope)
+static enum dfs_status command(struct desk *desk, uint32_t code, const char *user, const char *password,
+                               const char *scope)
 {
     static uint64_t id;
     const struct dfs_auth_user argument = {.user = user, .password = password, .scope = scope};
@@ -171,7 +172,8 @@ static enum dfs_status checked(struct desk *desk, struct dfs_text token, struct 
     const struct dfs_peer node = {.kind = DFS_PEER_NODE, .role = DFS_ROLE_META};
     const struct dfs_m_keys_get get = {.reserved = 0};
     const dfs_conn conn = fake_accept(&desk->f, &node);
-    const struct dfs_verifier_config config = {.issuer = "dfs", .audience = FORGE_CLUSTER, .leeway_s = 30, .cache_max = 1};
+    const struct dfs_verifier_config config = {
+        .issuer = "dfs", .audience = FORGE_CLUSTER, .leeway_s = 30, .cache_max = 1};
     struct dfs_verifier *verifier = dfs_verifier_new(&config);
     struct dfs_token_public_key keys[DFS_TOKEN_KEYS_MAX];
 
@@ -465,7 +467,8 @@ static void without_any_whole_version_auth_does_not_serve(void **state)
     reboot(desk);
     assert_false(dfs_auth_is_ready(desk->auth));
     assert_int_equal(login_status(desk, "ann", "secret"), DFS_UNAVAILABLE);
-    assert_int_equal(command(desk, DFS_AUTH_USER_SET, "bob", "x", "r:/"), DFS_IO); /* or it would bury what can be restored */
+    assert_int_equal(command(desk, DFS_AUTH_USER_SET, "bob", "x", "r:/"),
+                     DFS_IO); /* or it would bury what can be restored */
     assert_int_equal(command(desk, DFS_AUTH_USER_LIST, NULL, NULL, NULL), DFS_UNAVAILABLE);
     file->bytes[3] ^= 1;
     assert_int_equal(command(desk, DFS_AUTH_RELOAD, NULL, NULL, NULL), DFS_OK);

@@ -1,5 +1,5 @@
 /* Who is believed, and who is not: every way in which a token may be wrong. */
-#include "forge.h"
+#include "tests/unit/auth/forge.h"
 
 #include "core/auth/token_jwt.h"
 
@@ -42,8 +42,8 @@ static enum dfs_status show(struct desk *desk, uint64_t now_s)
 
 static void sign(struct desk *desk, const struct dfs_claims *claims)
 {
-    assert_int_equal(dfs_jwt_sign(claims, desk->keys.all[0].kid, desk->keys.all[0].private_pem, desk->token, &desk->count),
-                     DFS_OK);
+    assert_int_equal(
+        dfs_jwt_sign(claims, desk->keys.all[0].kid, desk->keys.all[0].private_pem, desk->token, &desk->count), DFS_OK);
 }
 
 static void header_for(const struct desk *desk, const char *alg, char ret_header[256])
@@ -134,7 +134,8 @@ static void hs256_keyed_with_our_public_key_is_refused(void **state)
 
 static void other_algorithms_are_refused(void **state)
 {
-    static const char *const algorithms[] = {"none", "NONE", "None", "es256", "ES384", "ES512", "RS256", "HS384", "HS512", ""};
+    static const char *const algorithms[] = {"none",  "NONE",  "None",  "es256", "ES384",
+                                             "ES512", "RS256", "HS384", "HS512", ""};
     struct desk *desk = *state;
     char header[256];
     char json[512];
@@ -152,10 +153,14 @@ static void other_algorithms_are_refused(void **state)
 
 static void a_header_without_alg_or_kid_is_refused(void **state)
 {
-    static const char *const headers[] = {"{\"typ\":\"JWT\",\"kid\":\"k\"}", "{\"alg\":\"ES256\",\"typ\":\"JWT\"}",
-                                          "{\"alg\":\"ES256\",\"kid\":\"\"}", "{\"alg\":\"ES256\",\"kid\":7}",
-                                          "[\"ES256\"]",                      "{}",
-                                          "not json",                         "{\"alg\":[\"ES256\"],\"kid\":\"k\"}"};
+    static const char *const headers[] = {"{\"typ\":\"JWT\",\"kid\":\"k\"}",
+                                          "{\"alg\":\"ES256\",\"typ\":\"JWT\"}",
+                                          "{\"alg\":\"ES256\",\"kid\":\"\"}",
+                                          "{\"alg\":\"ES256\",\"kid\":7}",
+                                          "[\"ES256\"]",
+                                          "{}",
+                                          "not json",
+                                          "{\"alg\":[\"ES256\"],\"kid\":\"k\"}"};
     struct desk *desk = *state;
     char json[512];
 
@@ -175,7 +180,8 @@ static void an_unknown_kid_is_said_so_that_newer_keys_can_be_fetched(void **stat
     struct dfs_token_public_key key;
 
     forge_keys(&newer, 99);
-    assert_int_equal(dfs_jwt_sign(&claims, newer.all[0].kid, newer.all[0].private_pem, desk->token, &desk->count), DFS_OK);
+    assert_int_equal(dfs_jwt_sign(&claims, newer.all[0].kid, newer.all[0].private_pem, desk->token, &desk->count),
+                     DFS_OK);
     assert_int_equal(show(desk, FORGE_NOW_S), DFS_TOKEN_INVALID);
     assert_true(desk->unknown_kid);
     key = (struct dfs_token_public_key){.kid = newer.all[0].kid,
@@ -195,7 +201,8 @@ static void a_signature_by_another_key_under_our_kid_is_refused(void **state)
     struct dfs_signing_keys evil;
 
     forge_keys(&evil, 66);
-    assert_int_equal(dfs_jwt_sign(&claims, desk->keys.all[0].kid, evil.all[0].private_pem, desk->token, &desk->count), DFS_OK);
+    assert_int_equal(dfs_jwt_sign(&claims, desk->keys.all[0].kid, evil.all[0].private_pem, desk->token, &desk->count),
+                     DFS_OK);
     assert_int_equal(show(desk, FORGE_NOW_S), DFS_TOKEN_INVALID);
     assert_false(desk->unknown_kid);
     dfs_signing_keys_close(&evil);
@@ -244,15 +251,20 @@ static void every_claim_is_needed_in_its_type(void **state)
         "{}",
         "[]",
         "{\"iss\":\"dfs\"}",
-        "{\"iss\":\"dfs\",\"aud\":[\"" FORGE_CLUSTER "\"],\"sub\":\"ann\",\"jti\":\"1\",\"scope\":\"rw:/\",\"iat\":1700000000,"
+        "{\"iss\":\"dfs\",\"aud\":[\"" FORGE_CLUSTER
+        "\"],\"sub\":\"ann\",\"jti\":\"1\",\"scope\":\"rw:/\",\"iat\":1700000000,"
         "\"nbf\":1700000000,\"exp\":1700000600,\"cnf\":" FORGE_CNF_7 "}",
-        "{\"iss\":\"dfs\",\"aud\":\"" FORGE_CLUSTER "\",\"sub\":\"\",\"jti\":\"1\",\"scope\":\"rw:/\",\"iat\":1700000000,"
+        "{\"iss\":\"dfs\",\"aud\":\"" FORGE_CLUSTER
+        "\",\"sub\":\"\",\"jti\":\"1\",\"scope\":\"rw:/\",\"iat\":1700000000,"
         "\"nbf\":1700000000,\"exp\":1700000600,\"cnf\":" FORGE_CNF_7 "}",
-        "{\"iss\":\"dfs\",\"aud\":\"" FORGE_CLUSTER "\",\"sub\":\"ann\",\"jti\":\"1\",\"scope\":\"rw:/\",\"iat\":1700000000,"
+        "{\"iss\":\"dfs\",\"aud\":\"" FORGE_CLUSTER
+        "\",\"sub\":\"ann\",\"jti\":\"1\",\"scope\":\"rw:/\",\"iat\":1700000000,"
         "\"nbf\":1700000000,\"exp\":\"1700000600\",\"cnf\":" FORGE_CNF_7 "}",
-        "{\"iss\":\"dfs\",\"aud\":\"" FORGE_CLUSTER "\",\"sub\":\"ann\",\"jti\":\"1\",\"scope\":\"rw:/\",\"iat\":1700000000,"
+        "{\"iss\":\"dfs\",\"aud\":\"" FORGE_CLUSTER
+        "\",\"sub\":\"ann\",\"jti\":\"1\",\"scope\":\"rw:/\",\"iat\":1700000000,"
         "\"nbf\":1700000000,\"exp\":-1,\"cnf\":" FORGE_CNF_7 "}",
-        "{\"iss\":\"dfs\",\"aud\":\"" FORGE_CLUSTER "\",\"sub\":\"ann\",\"jti\":\"1\",\"scope\":\"rw:/\",\"iat\":1700000000,"
+        "{\"iss\":\"dfs\",\"aud\":\"" FORGE_CLUSTER
+        "\",\"sub\":\"ann\",\"jti\":\"1\",\"scope\":\"rw:/\",\"iat\":1700000000,"
         "\"nbf\":1700000000,\"exp\":1700000600}",
     };
     static const char *const confirmations[] = {"{}", "\"x\"", "{\"x5t#S256\":\"short\"}", "{\"jkt\":\"BwcH\"}",
@@ -309,12 +321,18 @@ static void keys_that_are_none_leave_the_old_set_in_place(void **state)
     char long_kid[DFS_KID_BYTES_MAX + 2] = "";
     struct dfs_token_public_key bad[] = {
         {.kid = "k", .kid_bytes = 1, .pem = "nonsense", .pem_bytes = 8},
-        {.kid = "", .kid_bytes = 0, .pem = desk->keys.all[0].public_pem, .pem_bytes = strlen(desk->keys.all[0].public_pem)},
+        {.kid = "",
+         .kid_bytes = 0,
+         .pem = desk->keys.all[0].public_pem,
+         .pem_bytes = strlen(desk->keys.all[0].public_pem)},
         {.kid = long_kid,
          .kid_bytes = sizeof long_kid - 1,
          .pem = desk->keys.all[0].public_pem,
          .pem_bytes = strlen(desk->keys.all[0].public_pem)},
-        {.kid = "k", .kid_bytes = 1, .pem = desk->keys.all[0].private_pem, .pem_bytes = strlen(desk->keys.all[0].private_pem)},
+        {.kid = "k",
+         .kid_bytes = 1,
+         .pem = desk->keys.all[0].private_pem,
+         .pem_bytes = strlen(desk->keys.all[0].private_pem)},
     };
     struct dfs_token_public_key many[DFS_TOKEN_KEYS_MAX + 1];
     EVP_PKEY *p384 = EVP_EC_gen("P-384");
@@ -329,7 +347,8 @@ static void keys_that_are_none_leave_the_old_set_in_place(void **state)
     assert_int_equal(dfs_verifier_set_keys(desk->verifier, many, DFS_TOKEN_KEYS_MAX + 1), DFS_BAD_REQUEST);
     PEM_write_bio_PUBKEY(bio, p384);
     const long count = BIO_get_mem_data(bio, &pem);
-    const struct dfs_token_public_key other_curve = {.kid = "k", .kid_bytes = 1, .pem = pem, .pem_bytes = (size_t)count};
+    const struct dfs_token_public_key other_curve = {
+        .kid = "k", .kid_bytes = 1, .pem = pem, .pem_bytes = (size_t)count};
 
     assert_int_equal(dfs_verifier_set_keys(desk->verifier, &other_curve, 1), DFS_BAD_REQUEST);
     BIO_free(bio);
@@ -377,9 +396,10 @@ static void a_scope_covers_whole_components_only(void **state)
 
 static void a_scope_for_an_account_is_checked_in_words(void **state)
 {
-    static const char *const good[] = {"rw:/", "r:/", "w:/in", "a:/", "r:/ w:/tmp a:/", "rwa:/", "rw:/home/ann", "r:/ü/..x"};
-    static const char *const bad[] = {"",       " ",      "rw",       "rw:",     "rw:home", "x:/",     "rr:/",  ":/",
-                                      "a:/adm", "r:/a/",  "r:/a//b",  "r:/./a",  "r:/..",   "r:/a/..", "r:/\n", "r://"};
+    static const char *const good[] = {"rw:/",           "r:/",   "w:/in",        "a:/",
+                                       "r:/ w:/tmp a:/", "rwa:/", "rw:/home/ann", "r:/ü/..x"};
+    static const char *const bad[] = {"",       " ",     "rw",      "rw:",    "rw:home", "x:/",     "rr:/",  ":/",
+                                      "a:/adm", "r:/a/", "r:/a//b", "r:/./a", "r:/..",   "r:/a/..", "r:/\n", "r://"};
     const char *words = NULL;
 
     (void)state;

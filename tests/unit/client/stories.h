@@ -54,7 +54,8 @@ static inline void assert_ok(const struct client_rig *r, uint64_t id)
 static inline void assert_running(const struct client_rig *r, uint64_t id)
 {
     if (r->results[id].count != 0)
-        fail_msg("command %u has ended: %s: %s", (unsigned)id, dfs_status_name(r->results[id].status), r->results[id].words);
+        fail_msg("command %u has ended: %s: %s", (unsigned)id, dfs_status_name(r->results[id].status),
+                 r->results[id].words);
 }
 
 static inline void assert_words(const struct client_rig *r, uint64_t id, const char *part)

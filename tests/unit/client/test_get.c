@@ -1,5 +1,5 @@
 /* GET among puppets: every byte is verified before the sink is kept, whoever lies, dies or says nothing. */
-#include "stories.h"
+#include "tests/unit/client/stories.h"
 
 #include "core/base/crc32c.h"
 
@@ -91,8 +91,9 @@ static void ranges_bring_exactly_their_bytes(void **state)
     static const struct {
         uint64_t first;
         uint64_t last;
-    } ranges[] = {{0, 0},           {0, 99999},        {1, 100000},        {99999, 100000},   {65536, 131071}, {199999, 600001},
-                  {1234566, 1234566}, {1234000, UINT64_MAX}, {1200000, 99999999}, {700001, 700001}, {0, UINT64_MAX}};
+    } ranges[] = {{0, 0},           {0, 99999},         {1, 100000},           {99999, 100000},     {65536, 131071},
+                  {199999, 600001}, {1234566, 1234566}, {1234000, UINT64_MAX}, {1200000, 99999999}, {700001, 700001},
+                  {0, UINT64_MAX}};
     struct client_rig *r = *state;
 
     r->block_max = 200000;
@@ -285,7 +286,7 @@ static void a_fresh_plan_finds_what_was_moved(void **state)
         client_rig_get(r, i + 1, "a/one");
         assert_ok(r, i + 1);
         assert_int_equal(r->story, 2);
-        assert_int_equal(r->bad_count, 0); /* nobody's copy is bad */
+        assert_int_equal(r->bad_count, 0);   /* nobody's copy is bad */
         if (reasons[i] == DFS_GRANT_EXPIRED) /* the others' grants are as old */
             assert_int_equal(r->nodes[0].reads + r->nodes[1].reads + r->nodes[2].reads, 2);
     }

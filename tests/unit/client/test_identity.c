@@ -1,5 +1,5 @@
 /* The token: got, shown, renewed, refused. */
-#include "stories.h"
+#include "tests/unit/client/stories.h"
 
 #include <stdio.h>
 

@@ -1,5 +1,5 @@
 /* PUT among puppets: what is asked of whom, and what happens when they fail. */
-#include "stories.h"
+#include "tests/unit/client/stories.h"
 
 /* In order --------------------------------------------------------------------------------------------------------------- */
 
@@ -83,7 +83,8 @@ static void no_more_than_parallel_blocks_are_under_way(void **state)
     client_rig_put(r, 1, "a/big", 3000000);
     client_rig_put(r, 2, "a/big", 3000000);
     for (size_t i = 0; i < r->f.conns_count; i++)
-        for (struct fake_message m; r->f.conns[i].role == DFS_ROLE_DATA && (m = fake_sent(&r->f, r->f.conns[i].id)).number != 0;)
+        for (struct fake_message m;
+             r->f.conns[i].role == DFS_ROLE_DATA && (m = fake_sent(&r->f, r->f.conns[i].id)).number != 0;)
             busy += m.number == DFS_MSG_BLOCK_WRITE;
     assert_int_equal(busy, 4);
 }
@@ -240,7 +241,8 @@ static void a_server_that_cannot_be_reached_costs_the_connect_timeout(void **sta
     client_rig_check_stored(r, 2);
 }
 
-static bool reset_at_second_frame(struct client_rig *r, dfs_conn conn, struct rig_node *node, const struct fake_message *m)
+static bool reset_at_second_frame(struct client_rig *r, dfs_conn conn, struct rig_node *node,
+                                  const struct fake_message *m)
 {
     (void)conn;
     if (m->number != DFS_MSG_BLOCK_DATA || r->story > 0 || m->body->block_data.offset == 0)
@@ -418,8 +420,9 @@ static bool refuse_commit(struct client_rig *r, dfs_conn conn, struct rig_node *
 
 static void what_metadata_refuses_at_the_commit_is_the_answer(void **state)
 {
-    static const enum dfs_status refusals[] = {DFS_EXISTS,        DFS_PRECONDITION_FAILED, DFS_LEASE_EXPIRED, DFS_UPLOAD_LOST,
-                                               DFS_QUOTA_EXCEEDED, DFS_DENIED,              DFS_RECEIPT_INVALID};
+    static const enum dfs_status refusals[] = {DFS_EXISTS,         DFS_PRECONDITION_FAILED, DFS_LEASE_EXPIRED,
+                                               DFS_UPLOAD_LOST,    DFS_QUOTA_EXCEEDED,      DFS_DENIED,
+                                               DFS_RECEIPT_INVALID};
     struct client_rig *r = *state;
 
     r->on_message = refuse_commit;

@@ -1,5 +1,5 @@
 /* Commands that are one question and one answer. */
-#include "stories.h"
+#include "tests/unit/client/stories.h"
 
 static bool answer_all(struct client_rig *r, dfs_conn conn, struct rig_node *node, const struct fake_message *m)
 {
@@ -43,9 +43,9 @@ static void each_question_gets_its_answer(void **state)
     static const struct {
         uint32_t code;
         uint32_t answer;
-    } kinds[] = {{DFS_CLIENT_STAT, DFS_MSG_STAT_DONE},         {DFS_CLIENT_LIST, DFS_MSG_LIST_PAGE},
-                 {DFS_CLIENT_MOVE, DFS_MSG_CHANGED},           {DFS_CLIENT_REMOVE, DFS_MSG_CHANGED},
-                 {DFS_CLIENT_RESTORE, DFS_MSG_CHANGED},        {DFS_CLIENT_VERSIONS, DFS_MSG_VERSIONS_PAGE},
+    } kinds[] = {{DFS_CLIENT_STAT, DFS_MSG_STAT_DONE},  {DFS_CLIENT_LIST, DFS_MSG_LIST_PAGE},
+                 {DFS_CLIENT_MOVE, DFS_MSG_CHANGED},    {DFS_CLIENT_REMOVE, DFS_MSG_CHANGED},
+                 {DFS_CLIENT_RESTORE, DFS_MSG_CHANGED}, {DFS_CLIENT_VERSIONS, DFS_MSG_VERSIONS_PAGE},
                  {DFS_CLIENT_NODES, DFS_MSG_NODES_PAGE}};
 
     r->on_message = answer_all;
@@ -94,7 +94,8 @@ static void a_change_is_asked_again_under_the_same_operation(void **state)
 
 static bool refuse(struct client_rig *r, dfs_conn conn, struct rig_node *node, const struct fake_message *m)
 {
-    const struct dfs_m_status status = {.status = (uint8_t)r->story, .retry_after_ns = 5, .words = dfs_text_of("metadata's words")};
+    const struct dfs_m_status status = {
+        .status = (uint8_t)r->story, .retry_after_ns = 5, .words = dfs_text_of("metadata's words")};
     const struct dfs_m_changed changed = {.status = DFS_UNAVAILABLE};
 
     (void)node;
@@ -194,12 +195,9 @@ static void a_thousand_questions_share_a_window(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        STORY(each_question_gets_its_answer),
-        STORY(a_change_is_asked_again_under_the_same_operation),
-        STORY(refusals_carry_words),
-        STORY(bad_paths_are_refused_here),
-        STORY(a_question_can_be_cancelled),
-        STORY(a_thousand_questions_share_a_window),
+        STORY(each_question_gets_its_answer), STORY(a_change_is_asked_again_under_the_same_operation),
+        STORY(refusals_carry_words),          STORY(bad_paths_are_refused_here),
+        STORY(a_question_can_be_cancelled),   STORY(a_thousand_questions_share_a_window),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -439,7 +439,7 @@ static void storm_round(uint64_t seed)
 static void a_storm_ends_whole(void **state)
 {
     const char *seeds = getenv("STORM_SEEDS"); /* a longer run, by hand */
-    const unsigned count = seeds == NULL ? 40 : (unsigned)atoi(seeds);
+    const unsigned count = seeds == NULL ? 40 : (unsigned)strtoul(seeds, NULL, 10);
     struct meta_nodes_counters sum = {0};
 
     (void)state;

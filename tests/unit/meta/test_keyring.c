@@ -184,8 +184,8 @@ static void positions_follow_capacity(void **state)
 
     (void)state;
     dfs_keyring_init(&ring, 64);
-    for (uint16_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        add(&ring, i, rows[i].capacity);
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        add(&ring, (uint16_t)i, rows[i].capacity);
         assert_in_range(ring.members[i].positions_count, rows[i].positions, rows[i].positions + 1);
     }
     assert_true(dfs_keyring_is_sound(&ring));

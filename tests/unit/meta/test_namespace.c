@@ -274,6 +274,22 @@ static void any_mixture_of_moments_and_the_history_end_alike(void **state)
     }
 }
 
+/* A checkpoint saw two files at one path, at two moments; then the history takes the one away that was seen later. */
+static void two_files_met_at_one_path_in_a_replay_part_again(void **state)
+{
+    struct meta_version *one = add(1);
+    struct meta_version *two = add(2);
+
+    (void)state;
+    place(one, "a", 1);
+    place(two, "a", 3);
+    place(two, "b", 2); /* an older place of it, told again */
+    place(one, "c", 4);
+    place(two, "a", 3);
+    assert_string_equal(dump(), "a=3 c=4");
+    assert_true(meta_namespace_is_sound(&ns));
+}
+
 static void thousands_of_random_changes_keep_it_sound(void **state)
 {
     uint32_t random = 1;
@@ -324,6 +340,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_move_frees_the_old_path, set_up, tear_down),
         cmocka_unit_test_setup_teardown(seeking_finds_the_neighbours, set_up, tear_down),
         cmocka_unit_test_setup_teardown(any_mixture_of_moments_and_the_history_end_alike, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(two_files_met_at_one_path_in_a_replay_part_again, set_up, tear_down),
         cmocka_unit_test_setup_teardown(thousands_of_random_changes_keep_it_sound, set_up, tear_down),
     };
 

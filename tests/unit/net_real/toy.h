@@ -139,6 +139,7 @@ static inline void toy_send(struct toy *toy, struct toy_conn *conn, const void *
 
 /* The machine ------------------------------------------------------------------------------------------------------- */
 
+/* NULL when it has enough of them. */
 static inline struct toy_conn *toy_new_conn(struct toy *toy, dfs_conn id)
 {
     for (size_t i = 0; i < TOY_CONNS; i++) {
@@ -151,7 +152,7 @@ static inline struct toy_conn *toy_new_conn(struct toy *toy, dfs_conn id)
         conn->sink = (struct dfs_sink){.want = toy_want, .got = toy_got};
         return conn;
     }
-    abort();
+    return NULL;
 }
 
 static inline struct toy_conn *toy_find(struct toy *toy, dfs_conn id)
@@ -204,6 +205,10 @@ static inline dfs_time_ns toy_step(void *machine, const struct dfs_event *event)
     switch (event->kind) {
     case DFS_EV_ACCEPT:
         conn = toy_new_conn(toy, event->net.conn);
+        if (conn == NULL) {
+            toy->env.net->close(toy->env.ctx, event->net.conn);
+            break;
+        }
         conn->open = true;
         conn->peer = *event->net.peer;
         conn->addr = *event->net.addr;

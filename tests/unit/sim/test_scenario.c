@@ -124,6 +124,7 @@ static const char every_fault[] =
     "{\"at\":\"1s\",\"forge\":{\"message\":\"HEARTBEAT\",\"as\":\"d1\",\"count\":5}},\n"
     "{\"at\":\"1s\",\"replay\":{\"message\":\"HEARTBEAT\",\"of\":\"d1\",\"count\":5}},\n"
     "{\"at\":\"1s\",\"rotate_keys\":true},\n"
+    "{\"at\":\"1s\",\"corrupt\":{\"from\":\"c1\",\"count\":1}},\n"
     "{\"random\":{\"kinds\":[\"crash\",\"pause\"],\"rate\":0.2,\"from\":\"1s\",\"to\":\"9s\"}}\n"
     "]}";
 

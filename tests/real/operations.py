@@ -1,0 +1,89 @@
+#!/usr/bin/env python3
+"""What an operator asks and says: status, fsck, explain, drain, a clean leave, a store that is gone."""
+
+import os
+import shutil
+import signal
+import sys
+
+import harness
+from harness import Cluster, expect, wait_until
+
+CONFIG = ("heartbeat_interval=500ms",)
+
+
+def test_a_node_is_lost():
+    with Cluster(data=4, config=CONFIG + ("repair_grace=6s",)) as cluster:
+        for name in ("a", "b"):
+            cluster.good("put", cluster.random_file(name, 800_000), f"files/{name}")
+        fsck = cluster.json("fsck")
+        expect({key: fsck[key] for key in ("files", "blocks", "whole", "under", "missing", "corrupt")} ==
+               {"files": 2, "blocks": 8, "whole": 8, "under": 0, "missing": 0, "corrupt": 0} and fsck["paths"] == [], f"fsck: {fsck}")
+        status = cluster.json("status")
+        expect(status["nodes"]["ACTIVE"] == 4 and status["under"] == 0 and status["losses_survivable"] == 2, f"status: {status}")
+
+        victim = next(replica["node"] for replica in cluster.json("stat", "files/a")["blocks"][0]["replicas"])
+        name = next(name for name, daemon in cluster.daemons().items() if daemon["node"] == victim)
+        cluster.kill(name)
+        cluster.wait_state(name, "EVICTED", 20)
+        code, out, _ = cluster.dfs("fsck", "files/")
+        expect(code == 1 and b"BLOCK_MISSING" in out, f"fsck with copies missing: exit {code}: {out.decode()}")
+        block = cluster.json("explain", "files/a")["blocks"][0]
+        expect(block["copies"] == 2 and block["wanted"] == 3 and "grace" in block["why"], f"explain: {block}")
+        expect(cluster.json("status")["under"] > 0, "status counts them")
+        wait_until(lambda: cluster.dfs("fsck")[0] == 0, 60, "whole again after the grace")
+        cluster.bad(3, "NOT_FOUND", "explain", "files/none")
+
+
+def test_drain():
+    with Cluster(data=4, config=CONFIG + ("repair_grace=0s",)) as cluster:
+        cluster.good("put", cluster.random_file("a", 2_000_000), "a")
+        cluster.good("drain", "d1")
+        cluster.wait_state("d1", "DRAINING", 10)
+        node = cluster.daemons()["d1"]["node"]
+
+        def is_elsewhere():
+            return all(sum(replica["node"] != node and replica["state"] == "ACTIVE" for replica in block["replicas"]) >= 3
+                       for block in cluster.json("stat", "a")["blocks"])
+
+        wait_until(is_elsewhere, 60, "three copies on the others")
+        cluster.good("undrain", node)
+        cluster.wait_state("d1", "ACTIVE", 10)
+        cluster.bad(2, "neither", "drain", "d77")
+
+
+def test_clean_leave():
+    """SIGTERM: maintenance, not an eviction; nothing is copied meanwhile."""
+    with Cluster(data=4, config=CONFIG + ("repair_grace=0s",)) as cluster:
+        cluster.good("put", cluster.random_file("a", 900_000), "a")
+        cluster.kill("d2", signal.SIGTERM)
+        cluster.wait_state("d2", "MAINTENANCE", 10)
+        wait_until(lambda: not cluster.is_running("d2"), 10, "d2 ends")
+        cluster.good("get", "a", cluster.file("back"))
+        cluster.up()
+        cluster.wait_state("d2", "ACTIVE", 20)
+        expect(cluster.states() == {name: "ACTIVE" for name in ("d1", "d2", "d3", "d4")}, f"{cluster.states()}")
+
+
+def test_store_gone():
+    """An empty directory in the place of a store is not a new store: evicted at once, and repaired from the others."""
+    with Cluster(data=4, config=CONFIG + ("repair_grace=0s",)) as cluster:
+        cluster.good("put", cluster.random_file("a", 900_000), "a")
+        cluster.kill("d3")
+        shutil.rmtree(cluster.path("d3"))
+        os.mkdir(cluster.path("d3"), 0o700)
+        cluster.up_without_waiting("d3")
+        wait_until(lambda: "STORE_LOST" in cluster.log("d3") or "no marker" in cluster.log("d3"), 20, "d3 says what it lacks")
+        wait_until(lambda: cluster.copies("a") >= 3, 60, "three copies again")
+
+
+def test_two_of_one_identity():
+    """The directory is locked, and a configuration that is used twice does not start twice."""
+    with Cluster(data=3) as cluster:
+        code, _, err = harness.run(harness.program("dfs-data"), "--config", cluster.path("d1.json"))
+        expect(code in (2, 3) and err.decode().count("\n") == 1, f"a second dfs-data: exit {code}: {err.decode()}")
+        expect(cluster.states()["d1"] == "ACTIVE", "the first one goes on")
+
+
+if __name__ == "__main__":
+    sys.exit(harness.main(sys.modules[__name__]))

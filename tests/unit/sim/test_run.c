@@ -1,0 +1,305 @@
+/* Runs of small scenarios: what becomes of steps and faults, and which verdict they end with. */
+#include "core/base/mem.h"
+#include "sim/expect.h"
+#include "sim/run.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+struct story {
+    struct sim_scenario scenario;
+    struct sim_run *run;
+};
+
+static void play(struct story *story, const char *text, uint64_t seed)
+{
+    struct dfs_conf_error error = {.text = ""};
+    const struct sim_run_options options = {.seed = seed, .coverage = true};
+
+    if (sim_scenario_read(&story->scenario, "story", text, strlen(text), seed, &error) != DFS_OK)
+        fail_msg("%s", error.text);
+    story->run = sim_run_new(&story->scenario, &options);
+    sim_run_go(story->run);
+}
+
+static void end(struct story *story)
+{
+    sim_run_free(story->run);
+    sim_scenario_close(&story->scenario);
+}
+
+/* Plays it and expects the verdict; shows the reasons otherwise. */
+static void ends_with(const char *text, enum sim_verdict_kind verdict, const char *word)
+{
+    struct story story;
+
+    play(&story, text, 1);
+    if (story.run->verdict != verdict || (word != NULL && strstr(story.run->reason, word) == NULL))
+        fail_msg("%s instead of %s: %s%s", sim_verdict_name(story.run->verdict), sim_verdict_name(verdict), story.run->reason,
+                 story.run->violations_count > 0 ? story.run->violations[0].message : "");
+    end(&story);
+}
+
+#define HEAD "{\"dfs_scenario\":1,\"duration\":\"8s\",\"cluster\":{\"data\":4,\"clients\":2},"
+#define PUT "{\"at\":\"1s\",\"client\":\"c1\",\"put\":\"x\",\"size\":\"300KB\",\"id\":\"put\"}"
+
+static void a_file_is_put_read_and_audited(void **state)
+{
+    struct story story;
+
+    (void)state;
+    play(&story,
+         HEAD "\"workload\":[" PUT ",{\"at\":\"3s\",\"client\":\"c2\",\"get\":\"x\"},"
+              "{\"at\":\"4s\",\"range_get\":\"x\",\"range\":[150000,150099]},{\"at\":\"4s\",\"stat\":\"x\"},"
+              "{\"at\":\"4s\",\"list\":\"\"},{\"at\":\"5s\",\"move\":\"x\",\"to_path\":\"y\"},"
+              "{\"at\":\"6s\",\"get\":\"y\"},{\"at\":\"6s\",\"remove\":\"nothing\"},{\"at\":\"7s\",\"login\":\"c1\"}]}",
+         3);
+    assert_int_equal(story.run->verdict, SIM_PASS);
+    assert_int_equal(story.run->ledger.put_acknowledged, 1);
+    assert_int_equal(story.run->ledger.ok[SIM_OP_GET], 2);
+    assert_int_equal(story.run->ledger.ok[SIM_OP_RANGE_GET], 1);
+    assert_int_equal(story.run->ledger.ok[SIM_OP_STAT], 1);
+    assert_int_equal(story.run->ledger.ok[SIM_OP_LIST], 1);
+    assert_int_equal(story.run->ledger.ok[SIM_OP_MOVE], 1);
+    assert_int_equal(story.run->ledger.ok[SIM_OP_LOGIN], 1);
+    assert_int_equal(story.run->ledger.failed[SIM_OP_REMOVE], 1);
+    assert_int_equal(story.run->audited, 1); /* y */
+    assert_true(story.run->settled);
+    end(&story);
+}
+
+static void an_aborted_upload_is_aborted(void **state)
+{
+    struct story story;
+
+    (void)state;
+    play(&story, HEAD "\"workload\":[" PUT ",{\"at\":\"2s\",\"abort_put\":\"x\",\"size\":\"900KB\",\"after_bytes\":\"300KB\"}]}", 1);
+    assert_int_equal(story.run->verdict, SIM_PASS);
+    assert_int_equal(story.run->ledger.ok[SIM_OP_ABORT_PUT], 0);
+    assert_int_equal(story.run->ledger.failed[SIM_OP_ABORT_PUT], 1);
+    assert_int_equal(story.run->ledger.operations[1]->status, DFS_ABORTED);
+    assert_int_equal(story.run->audited, 1); /* the older x */
+    end(&story);
+}
+
+static void a_mix_asks_as_often_as_it_says(void **state)
+{
+    struct story story;
+    uint64_t asked = 0;
+
+    (void)state;
+    play(&story, HEAD "\"workload\":[{\"from\":\"1s\",\"to\":\"6s\",\"rate\":10,\"paths\":5,\"size\":\"1KB\",\"mix\":{\"put\":3,\"get\":1}}]}",
+         1);
+    assert_int_equal(story.run->verdict, SIM_PASS);
+    for (size_t i = 0; i < story.run->ledger.operations_count; i++)
+        asked += !story.run->ledger.operations[i]->audit;
+    assert_int_equal(asked, 50);
+    assert_true(story.run->ledger.ok[SIM_OP_PUT] > 25);
+    end(&story);
+}
+
+/* ---- Verdicts ------------------------------------------------------------------------------------------------------ */
+
+static void vacuous(void **state)
+{
+    (void)state;
+    ends_with(HEAD "\"workload\":[" PUT "],\"faults\":[{\"at\":\"20s\",\"crash\":\"d1\"}]}", SIM_VACUOUS, "fault 0");
+    ends_with(HEAD "\"workload\":[" PUT "],\"faults\":[{\"on\":{\"event\":\"evicted\"},\"pause\":\"d1\"}]}", SIM_VACUOUS,
+              "never triggered");
+    ends_with(HEAD "\"workload\":[" PUT "],\"faults\":[{\"at\":\"1s\",\"drop\":{\"from\":\"c2\",\"message\":\"LEAVE\"}}]}",
+              SIM_VACUOUS, "never took effect");
+    ends_with(HEAD "\"workload\":[" PUT ",{\"at\":\"30s\",\"get\":\"x\"}]}", SIM_VACUOUS, "never asked");
+    ends_with(HEAD "\"workload\":[{\"at\":\"2s\",\"put\":\"\",\"size\":\"1KB\"}]}", SIM_VACUOUS, "no PUT");
+}
+
+static void failed_expectations(void **state)
+{
+    (void)state;
+    ends_with(HEAD "\"workload\":[" PUT "],\"expect\":[{\"operation\":\"put\",\"is\":\"NO_SPACE\"}]}", SIM_FAIL, "ended with OK");
+    ends_with(HEAD "\"workload\":[" PUT "],\"expect\":[{\"evicted\":\"d1\"}]}", SIM_FAIL, "d1 was not evicted");
+    ends_with(HEAD "\"workload\":[" PUT "],\"faults\":[{\"at\":\"2s\",\"crash\":\"d1\"}],\"expect\":[{\"never_evicted\":\"data\"}]}",
+              SIM_FAIL, "d1 was evicted");
+    ends_with(HEAD "\"workload\":[" PUT "],\"expect\":[{\"event\":\"crashed\",\"at_least\":1}]}", SIM_FAIL, "0 crashed");
+    ends_with(HEAD "\"workload\":[" PUT "],\"expect\":[{\"replicated\":\"z\",\"by\":\"5s\"}]}", SIM_FAIL, "replicated");
+    ends_with(HEAD "\"workload\":[" PUT "],\"expect\":[{\"readable\":\"z\",\"at\":\"5s\"}]}", SIM_FAIL, "no acknowledged file");
+    /* long repair_grace: the blocks are not whole in time */
+    ends_with("{\"dfs_scenario\":1,\"duration\":\"8s\",\"cluster\":{\"data\":4,\"config\":{\"repair_grace\":\"30s\"}},\"workload\":[" PUT
+              "],\"faults\":[{\"at\":\"2s\",\"crash\":[\"d1\",\"d2\"]}],\"expect\":[{\"replicated\":\"all\",\"by\":\"2s\"}]}",
+              SIM_FAIL, "replicated");
+}
+
+static void stuck(void **state)
+{
+    (void)state;
+    /* nobody may copy for longer than the time to settle */
+    ends_with("{\"dfs_scenario\":1,\"duration\":\"8s\",\"settle\":\"5s\",\"cluster\":{\"data\":4,\"config\":{\"repair_grace\":\"60s\"}},"
+              "\"workload\":[" PUT ",{\"at\":\"1s\",\"put\":\"y\",\"size\":\"300KB\"},{\"at\":\"1s\",\"put\":\"z\",\"size\":\"300KB\"}],"
+              "\"faults\":[{\"at\":\"3s\",\"crash\":\"d1\"}]}",
+              SIM_STUCK, "fewer good copies");
+}
+
+/* ---- Faults -------------------------------------------------------------------------------------------------------- */
+
+static uint64_t lives_of(const struct story *story, const char *host)
+{
+    return sim_host_lives(sim_world_host(story->run->world, host));
+}
+
+static void what_has_an_end_is_undone(void **state)
+{
+    struct story story;
+
+    (void)state;
+    play(&story,
+         HEAD "\"workload\":[" PUT "],\"faults\":[{\"at\":\"2s\",\"crash\":\"d1\",\"for\":\"1s\"},{\"at\":\"3s\",\"pause\":\"d2\","
+              "\"for\":\"1s\"},{\"at\":\"7s\",\"crash\":\"d3\",\"for\":\"60s\"},{\"at\":\"5s\",\"leave\":\"d4\",\"for\":\"2s\"}],"
+              "\"expect\":[{\"event\":\"crashed\",\"at_least\":2,\"at_most\":2},{\"event\":\"restarted\",\"at_least\":3}]}",
+         1);
+    assert_int_equal(story.run->verdict, SIM_PASS);
+    assert_int_equal(lives_of(&story, "d1"), 2);
+    assert_int_equal(lives_of(&story, "d2"), 1);
+    assert_false(sim_host_is_paused(sim_world_host(story.run->world, "d2")));
+    assert_int_equal(lives_of(&story, "d3"), 2); /* its minute ended with the scenario */
+    assert_int_equal(lives_of(&story, "d4"), 2);
+    end(&story);
+}
+
+static void triggers_fire_once_or_every_time(void **state)
+{
+    struct story story;
+
+    (void)state;
+    play(&story,
+         HEAD "\"workload\":[" PUT ",{\"at\":\"2s\",\"put\":\"y\"},{\"at\":\"5s\",\"put\":\"z\"}],"
+              "\"faults\":[{\"on\":{\"event\":\"put_acknowledged\"},\"crash\":\"d1\",\"for\":\"500ms\"},"
+              "{\"on\":{\"event\":\"put_acknowledged\"},\"every\":true,\"after\":\"100ms\",\"crash\":\"d2\",\"for\":\"500ms\"},"
+              "{\"on\":{\"event\":\"put_acknowledged\",\"nth\":3},\"crash\":\"d3\",\"for\":\"500ms\"}]}",
+         1);
+    assert_int_equal(story.run->verdict, SIM_PASS);
+    assert_int_equal(story.run->ledger.put_acknowledged, 3);
+    assert_int_equal(lives_of(&story, "d1"), 2);
+    assert_int_equal(lives_of(&story, "d2"), 4);
+    assert_int_equal(lives_of(&story, "d3"), 2);
+    end(&story);
+}
+
+static void messages_and_disk_operations_are_triggers(void **state)
+{
+    struct story story;
+
+    (void)state;
+    play(&story,
+         HEAD "\"workload\":[" PUT "],\"faults\":[{\"on\":{\"event\":\"message\",\"from\":\"c1\",\"message\":\"PUT_COMMIT\"},"
+              "\"crash\":\"meta\",\"for\":\"500ms\"},{\"on\":{\"event\":\"disk_operation\",\"host\":\"d1\",\"nth\":3},"
+              "\"crash\":\"d1\",\"for\":\"500ms\"}],\"expect\":[{\"operation\":\"put\",\"is\":[\"OK\",\"UPLOAD_LOST\"]}]}",
+         1);
+    assert_int_equal(story.run->verdict, SIM_PASS);
+    assert_int_equal(lives_of(&story, "meta"), 2);
+    assert_int_equal(lives_of(&story, "d1"), 2);
+    end(&story);
+}
+
+static void each_kind_takes_hold_and_lets_go(void **state)
+{
+    /* of every kind that has no story of its own here; what they do is for the scenario files to say */
+    static const char *const faults[] = {
+        "{\"at\":\"2s\",\"slow\":{\"host\":\"d1\",\"factor\":3},\"for\":\"2s\"}",
+        "{\"at\":\"2s\",\"partition\":[\"d1\",\"rest\"],\"for\":\"1s\"}",
+        "{\"at\":\"2s\",\"partition\":[\"d1\",\"rest\"],\"one_way\":true,\"for\":\"1s\"}",
+        "{\"at\":\"2s\",\"link\":{\"from\":\"d1\",\"to\":\"meta\",\"latency\":\"100ms\"},\"for\":\"2s\"}",
+        "{\"at\":\"2s\",\"drop\":{\"message\":\"HEARTBEAT\",\"count\":2}}",
+        "{\"at\":\"2s\",\"duplicate\":{\"message\":\"HEARTBEAT\",\"probability\":0.5},\"for\":\"3s\"}",
+        "{\"at\":\"2s\",\"delay\":{\"from\":\"d1\",\"message\":\"HEARTBEAT\",\"by\":\"300ms\"},\"for\":\"2s\"}",
+        "{\"at\":\"4500ms\",\"reset\":[\"d1\",\"meta\"]}",
+        "{\"at\":\"2s\",\"clock\":{\"host\":\"d1\",\"offset\":\"-1h\",\"drift_ppm\":100},\"for\":\"2s\"}",
+        "{\"at\":\"2s\",\"disk_full\":\"d1\",\"for\":\"1s\"}",
+        "{\"at\":\"2s\",\"disk_slow\":{\"host\":\"d1\",\"factor\":5},\"for\":\"1s\"}",
+        "{\"at\":\"500ms\",\"disk_error\":{\"host\":\"data\",\"operation\":\"create\",\"count\":1},\"for\":\"7s\"}",
+        "{\"at\":\"500ms\",\"sync_error\":{\"host\":\"data\",\"count\":1},\"for\":\"7s\"}",
+        "{\"at\":\"2s\",\"forge\":{\"message\":\"HEARTBEAT\",\"as\":\"d1\",\"count\":5}}",
+        "{\"at\":\"2s\",\"replay\":{\"message\":\"HEARTBEAT\",\"of\":\"d1\",\"count\":5}}",
+        "{\"at\":\"2s\",\"rotate_keys\":true}",
+    };
+    char text[1024];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof faults / sizeof faults[0]; i++) {
+        (void)snprintf(text, sizeof text,
+                       HEAD "\"workload\":[" PUT ",{\"rate\":10,\"size\":\"20KB\"}],\"faults\":[%s],\"expect\":[{\"never_evicted\":"
+                            "\"data\"},{\"operation\":\"put\",\"is\":\"OK\"}]}",
+                       faults[i]);
+        ends_with(text, SIM_PASS, NULL);
+    }
+}
+
+static void random_faults_stay_within_the_budget(void **state)
+{
+    (void)state;
+    ends_with("{\"dfs_scenario\":1,\"duration\":\"60s\",\"cluster\":{\"data\":5,\"clients\":2},\"workload\":[{\"rate\":5,\"size\":\"30KB\"}],"
+              "\"faults\":[{\"random\":{\"kinds\":[\"crash\",\"pause\",\"partition\",\"link\",\"reset\",\"drop\",\"delay\",\"disk_slow\"],"
+              "\"rate\":0.5,\"from\":\"2s\",\"to\":\"50s\"}}]}",
+              SIM_PASS, NULL);
+}
+
+/* A client that dies with its operations logs in again and goes on. */
+static void clients_come_back(void **state)
+{
+    struct story story;
+
+    (void)state;
+    play(&story,
+         HEAD "\"workload\":[" PUT ",{\"at\":\"2s\",\"put\":\"big\",\"size\":\"9MB\",\"id\":\"big\"},{\"at\":\"5s\",\"get\":\"x\"}],"
+              "\"faults\":[{\"at\":\"2005ms\",\"crash\":\"c1\",\"for\":\"1s\"}]}",
+         1);
+    assert_int_equal(story.run->verdict, SIM_PASS);
+    assert_true(story.run->ledger.operations[1]->lost);
+    assert_int_equal(story.run->ledger.ok[SIM_OP_GET], 1);
+    end(&story);
+}
+
+static void same_seed_same_run(void **state)
+{
+    static const char text[] = HEAD "\"network\":{\"loss\":0.01,\"reorder\":0.05},\"workload\":[{\"rate\":20,\"size\":{\"between\":[\"0B\",\"100KB\"]}}],"
+                                    "\"faults\":[{\"at\":\"3s\",\"crash\":\"d1\",\"for\":\"2s\"}]}";
+    uint64_t hashes[3];
+
+    (void)state;
+    for (uint64_t i = 0; i < 3; i++) {
+        struct story story;
+
+        play(&story, text, i == 2 ? 8 : 7);
+        assert_int_equal(story.run->verdict, SIM_PASS);
+        hashes[i] = sim_world_hash(story.run->world);
+        end(&story);
+    }
+    assert_true(hashes[0] == hashes[1]);
+    assert_true(hashes[0] != hashes[2]);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_file_is_put_read_and_audited),
+        cmocka_unit_test(an_aborted_upload_is_aborted),
+        cmocka_unit_test(a_mix_asks_as_often_as_it_says),
+        cmocka_unit_test(vacuous),
+        cmocka_unit_test(failed_expectations),
+        cmocka_unit_test(stuck),
+        cmocka_unit_test(what_has_an_end_is_undone),
+        cmocka_unit_test(triggers_fire_once_or_every_time),
+        cmocka_unit_test(messages_and_disk_operations_are_triggers),
+        cmocka_unit_test(each_kind_takes_hold_and_lets_go),
+        cmocka_unit_test(random_faults_stay_within_the_budget),
+        cmocka_unit_test(clients_come_back),
+        cmocka_unit_test(same_seed_same_run),
+    };
+
+    json_object_seed(1);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
