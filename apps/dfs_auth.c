@@ -351,7 +351,7 @@ static int carry_out(const struct order *order, struct dfs_daemon_config *config
 
 static int accounts_main(int argc, char **argv)
 {
-    struct order order = {.noun = "user", .config = CONFIG_DEFAULT};
+    struct order order = {.noun = "user", .verb = "", .config = CONFIG_DEFAULT};
     char password[DFS_PASSWORD_BYTES_MAX + 1] = "";
     struct dfs_daemon_config *config;
     struct dfs_conf_error error;

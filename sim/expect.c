@@ -119,6 +119,12 @@ void sim_expects_event(struct sim_expects *expects, enum sim_event event, struct
 
 /* Copies ------------------------------------------------------------------------------------------------------------------- */
 
+/* Later than the last fault was undone, or began for good. */
+static bool is_after_faults(const struct sim_run *run, dfs_time_ns at)
+{
+    return run->fault_last == DFS_NEVER || at > run->fault_last;
+}
+
 static void look(void *arg, struct sim_world *world)
 {
     struct state *state = arg;
@@ -127,7 +133,7 @@ static void look(void *arg, struct sim_world *world)
     const dfs_time_ns by = (dfs_time_ns)state->expect->by_ns;
 
     /* A fault that came after it was fulfilled takes that back. */
-    if (!state->ok || state->at < run->fault_last) {
+    if (!state->ok || !is_after_faults(run, state->at)) {
         sim_copies_look(run, path_of(state->expect), &state->copies);
         state->ok = state->copies.under == 0 &&
                     (state->expect->all || state->copies.blocks > 0 || sim_copies_knows(run, state->expect->path));
@@ -309,7 +315,7 @@ static void decide_replicated(struct state *state)
     const dfs_time_ns by = (dfs_time_ns)state->expect->by_ns;
     char block[DFS_FILE_NAME_BYTES_MAX];
 
-    state->ok = state->ok && state->at >= state->expects->run->fault_last && state->at <= by;
+    state->ok = state->ok && is_after_faults(state->expects->run, state->at) && state->at <= by;
     if (state->ok)
         return;
     if (count->under == 0) {

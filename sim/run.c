@@ -266,6 +266,7 @@ struct sim_run *sim_run_new(const struct sim_scenario *scenario, const struct si
     run->scenario = scenario;
     run->options = *options;
     run->zero = DFS_NEVER;
+    run->fault_last = DFS_NEVER;
     run->world = make_world(scenario, options);
     sim_ledger_init(&run->ledger);
     run->listeners = sim_listeners_new(run);

@@ -187,7 +187,7 @@ int cli_get(int argc, char **argv)
     if (get.get.version != 0 && cli.options.arguments_count > 2)
         return cli_bad_usage(&cli, "--version belongs to one path");
     rc = collect(&cli, &transfer);
-    if (rc == 0) {
+    if (rc == 0 && transfer.count > 0) {
         (void)snprintf(what, sizeof what, "GET %s", transfer.files[0].path);
         rc = cli_session_open(&session, &cli, true, what);
         if (rc == 0) {

@@ -111,7 +111,7 @@ int cli_login(int argc, char **argv)
     dfs_wipe(password, sizeof password);
     if (rc == 0 && cli.json)
         cli_print_json(
-            json_pack("{s:s, s:I}", "user", user, "expires_ms", (json_int_t)(session.profile.token_expires_s * 1000)));
+            json_pack("{s:s, s:I}", "user", user, "expires_ms", (json_int_t)session.profile.token_expires_s * 1000));
     else if (rc == 0) {
         char until[CLI_TIME_BYTES];
 
@@ -152,7 +152,7 @@ static int open_profile(struct cli_options *cli, const char *name, int argc, cha
 
 int cli_logout(int argc, char **argv)
 {
-    struct dfs_profile profile;
+    struct dfs_profile profile = {.file = NULL};
     struct cli_options cli;
     struct dfs_why why;
     enum dfs_status status;
@@ -231,7 +231,7 @@ static bool certificate_fingerprint(const struct dfs_profile *profile, char ret_
 
 int cli_whoami(int argc, char **argv)
 {
-    struct dfs_profile profile;
+    struct dfs_profile profile = {.file = NULL};
     struct cli_options cli;
     char hex[2 * DFS_FINGERPRINT_BYTES + 1] = "";
     char until[CLI_TIME_BYTES];
@@ -255,7 +255,7 @@ int cli_whoami(int argc, char **argv)
         if (cli.json)
             cli_print_json(json_pack("{s:s, s:s, s:I, s:b, s:s, s:s, s:s}", "user", user, "scope",
                                      scope != NULL ? scope : "", "expires_ms",
-                                     (json_int_t)(profile.token_expires_s * 1000), "expired", expired,
+                                     (json_int_t)profile.token_expires_s * 1000, "expired", expired,
                                      "certificate_sha256", hex, "profile", profile.file, "metadata", profile.metadata));
         else
             (void)printf("%s, scope \"%s\", token %s %s\ncertificate %s\nprofile %s, metadata %s\n", user,

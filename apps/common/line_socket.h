@@ -21,7 +21,7 @@ enum dfs_status dfs_line_socket_open(const char *path, struct dfs_real *real, df
                                      struct dfs_line_socket **ret_socket, struct dfs_why *ret_why) DFS_MUST_CHECK;
 
 /* NULL is fine. After the loop has ended (dfs_real_end), so that no line is still waiting for it. Removes the path. */
-void dfs_line_socket_close(struct dfs_line_socket *socket);
+void dfs_line_socket_close(struct dfs_line_socket *at);
 
 /*
  * The other end: sends a line, waits for the answer (to be closed by the caller).

@@ -177,6 +177,22 @@ static void apply_outcome(struct dfs_meta *meta, const struct meta_r_outcome *re
     }
 }
 
+/* Nodes ----------------------------------------------------------------------------------------------------- */
+
+/* Numbers are given in order and kept. */
+static bool node_is_possible(const struct dfs_meta *meta, const struct meta_r_node *record)
+{
+    struct meta_r_node other;
+    uint32_t at = record->number;
+    uint32_t before = at == 0 ? 0 : at - 1;
+    uint16_t known;
+
+    if (meta_nodes_find(meta, &record->node, &known))
+        return known == record->number;
+    return !meta_nodes_record_at(meta, &at, &other) &&
+           (record->number == 0 || meta_nodes_record_at(meta, &before, &other));
+}
+
 /* All ---------------------------------------------------------------------------------------------------- */
 
 enum dfs_status meta_apply(struct dfs_meta *meta, enum meta_record_number number, const union meta_any_record *record)
@@ -205,6 +221,8 @@ enum dfs_status meta_apply(struct dfs_meta *meta, enum meta_record_number number
         apply_outcome(meta, &record->outcome);
         return DFS_OK;
     case META_RECORD_NODE:
+        if (!node_is_possible(meta, &record->node))
+            return DFS_BAD_REQUEST;
         meta_nodes_apply_node(meta, &record->node);
         return DFS_OK;
     case META_RECORD_KEY:

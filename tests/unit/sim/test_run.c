@@ -195,7 +195,7 @@ static void messages_and_disk_operations_are_triggers(void **state)
 
     (void)state;
     play(&story,
-         HEAD "\"workload\":[" PUT "],\"faults\":[{\"on\":{\"event\":\"message\",\"from\":\"c1\",\"message\":\"PUT_COMMIT\"},"
+         HEAD "\"workload\":[" PUT ",{\"at\":\"6s\",\"put\":\"y\"}],\"faults\":[{\"on\":{\"event\":\"message\",\"from\":\"c1\",\"message\":\"PUT_COMMIT\"},"
               "\"crash\":\"meta\",\"for\":\"500ms\"},{\"on\":{\"event\":\"disk_operation\",\"host\":\"d1\",\"nth\":3},"
               "\"crash\":\"d1\",\"for\":\"500ms\"}],\"expect\":[{\"operation\":\"put\",\"is\":[\"OK\",\"UPLOAD_LOST\"]}]}",
          1);
