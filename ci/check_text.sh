@@ -14,7 +14,8 @@ machine='(^|[^[:alnum:]_.$}*~-])/(wo''rk|ro''ot)/'
 check() { # ROOT
     local bad=0
     cd "$1" || exit 2
-    project_files . | grep -vE '^tests/(golden|fuzz/corpus)/' >"$scratch/files"
+    # A patch marks an unchanged empty line by one blank.
+    project_files . | grep -vE '^tests/(golden|fuzz/corpus)/|\.patch$' >"$scratch/files"
     search() { # PATTERN WHAT
         xargs -r -d '\n' -a "$scratch/files" grep -nIHE "$1" -- >"$scratch/found" && {
             sed "s/\$/    <- $2/" "$scratch/found"

@@ -113,6 +113,7 @@ static void *thread_main(void *argument)
 {
     struct dfs_pool *pool = argument;
 
+    (void)pthread_setname_np(pthread_self(), "dfs-files");
     pthread_mutex_lock(&pool->mutex);
     for (;;) {
         struct dfs_pool_job *job = take_job(pool);
