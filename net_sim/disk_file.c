@@ -43,16 +43,16 @@ bool sim_name_equal(const struct sim_name *a, const struct sim_name *b)
 
 /* The directory ---------------------------------------------------------------------------------------------------- */
 
-static struct sim_file **bucket_of(const struct sim_disk *disk, const struct sim_name *name)
+static struct sim_file **bucket_of(const struct sim_disk *disk, uint64_t name_hash)
 {
-    return &disk->buckets[name->hash & (disk->bucket_count - 1)];
+    return &disk->buckets[name_hash & (disk->bucket_count - 1)];
 }
 
 struct sim_file *sim_file_find(const struct sim_disk *disk, const struct sim_name *name)
 {
-    struct sim_file *file = *bucket_of(disk, name);
+    struct sim_file *file = *bucket_of(disk, name->hash);
 
-    while (file != NULL && !sim_name_equal(file->name, name))
+    while (file != NULL && (file->name_hash != name->hash || !sim_name_equal(file->name, name)))
         file = file->chain;
     return file;
 }
@@ -67,7 +67,7 @@ static void buckets_grow(struct sim_disk *disk)
     for (size_t i = 0; i < old_count; i++) {
         while (old[i] != NULL) {
             struct sim_file *file = old[i];
-            struct sim_file **bucket = bucket_of(disk, file->name);
+            struct sim_file **bucket = bucket_of(disk, file->name_hash);
 
             old[i] = file->chain;
             file->chain = *bucket;
@@ -81,7 +81,7 @@ void sim_file_name_set(struct sim_disk *disk, struct sim_file *file, struct sim_
 {
     sim_name_ref(name);
     if (file->name != NULL) {
-        struct sim_file **at = bucket_of(disk, file->name);
+        struct sim_file **at = bucket_of(disk, file->name_hash);
 
         while (*at != file)
             at = &(*at)->chain;
@@ -93,9 +93,11 @@ void sim_file_name_set(struct sim_disk *disk, struct sim_file *file, struct sim_
     if (name != NULL) {
         struct sim_file **bucket;
 
-        if (disk->file_count >= disk->bucket_count)
+        /* Most buckets stay empty, for most searches are for names that are new. */
+        if (disk->file_count >= disk->bucket_count / 2)
             buckets_grow(disk);
-        bucket = bucket_of(disk, name);
+        file->name_hash = name->hash;
+        bucket = bucket_of(disk, name->hash);
         file->chain = *bucket;
         *bucket = file;
         disk->file_count++;

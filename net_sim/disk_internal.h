@@ -28,6 +28,7 @@ struct sim_dirty {
 struct sim_file {
     struct dfs_list of_disk;       /* in disk->active or disk->settled */
     struct sim_file *chain;        /* in the buckets, by name */
+    uint64_t name_hash;            /* of its name now: a search reads no other file's name */
     struct sim_name *name;         /* now; NULL: removed */
     struct sim_name *durable_name; /* on stable storage; NULL: not there */
     struct sim_file_slot *slots;

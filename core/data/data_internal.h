@@ -26,6 +26,7 @@
 #include "core/base/heap.h"
 #include "core/base/list.h"
 #include "core/base/mac.h"
+#include "core/base/map.h"
 #include "core/data/block_file.h"
 #include "core/data/data.h"
 #include "core/env/env.h"
@@ -484,7 +485,8 @@ struct dfs_data {
     bool ending; /* dfs_data_free: the world is not to be touched any more */
 
     /* store */
-    struct dfs_avl blocks;
+    struct dfs_avl blocks;         /* in the order of their names */
+    struct dfs_map blocks_by_id;
     uint64_t blocks_bytes; /* of their files */
     uint64_t blocks_good;  /* those that count in inventory and digest */
     uint64_t digest;

@@ -3,7 +3,8 @@
  * storage.
  *
  * The index is made from the disk's listing at the start and follows what this process publishes and removes.
- * Order of names is order of ids, so the inventory and the scrub walk it in name order.
+ * Order of names is order of ids, so the inventory and the scrub walk its tree in name order; one block is found
+ * in its map, which costs one look where the tree costs twenty.
  */
 #include "core/data/data_internal.h"
 
@@ -23,18 +24,19 @@ static int compare_blocks(const struct dfs_avl_node *a, const struct dfs_avl_nod
 void data_store_init(struct dfs_data *data)
 {
     dfs_avl_init(&data->blocks, compare_blocks);
+    dfs_map_init(&data->blocks_by_id, offsetof(struct data_block, id), sizeof(struct dfs_block_id), 0);
     dfs_list_init(&data->dir_waiters);
     dfs_list_init(&data->dir_covered);
     dfs_list_init(&data->store_ios);
 }
 
+_Static_assert(sizeof(struct dfs_block_id) == DFS_ID_BYTES + 8, "a block id is a key: no padding");
+
 /* Index -------------------------------------------------------------------------------------------------- */
 
 struct data_block *data_block_find(const struct dfs_data *data, const struct dfs_block_id *id)
 {
-    const struct data_block probe = {.id = *id};
-
-    return block_of(dfs_avl_find(&data->blocks, &probe.node));
+    return dfs_map_find(&data->blocks_by_id, id);
 }
 
 struct data_block *data_block_after(const struct dfs_data *data, const struct dfs_block_id *id)
@@ -71,6 +73,7 @@ static struct data_block *block_insert(struct dfs_data *data, const struct dfs_b
     block->length_bytes = length_bytes;
     block->file_bytes = file_bytes;
     dfs_avl_insert(&data->blocks, &block->node);
+    dfs_map_insert(&data->blocks_by_id, block);
     data->blocks_bytes += file_bytes;
     digest_toggle(data, block, true);
     return block;
@@ -92,6 +95,7 @@ void data_block_free(struct dfs_data *data, struct data_block *block)
     data->stumps_count -= block->length_bytes == 0;
     data->blocks_bytes -= block->file_bytes;
     dfs_avl_remove(&data->blocks, &block->node);
+    (void)dfs_map_remove(&data->blocks_by_id, &block->id);
     dfs_free(block);
 }
 
@@ -104,6 +108,7 @@ void data_blocks_forget(struct dfs_data *data)
 void data_store_close(struct dfs_data *data)
 {
     data_blocks_forget(data);
+    dfs_map_close(&data->blocks_by_id);
 }
 
 struct data_block *data_block_added(struct dfs_data *data, const struct dfs_block_id *id, uint32_t length_bytes,

@@ -379,7 +379,7 @@ const struct dfs_id *meta_nodes_id(const struct dfs_meta *meta, uint16_t index);
 enum dfs_node_state meta_nodes_state(const struct dfs_meta *meta, uint16_t index);
 /* May a copy there be read now (member, connected lately, not evicted)? */
 bool meta_nodes_serves(const struct dfs_meta *meta, uint16_t index);
-/* node, incarnation and addr of the node's present life (mac zeroed); false when it has none (evicted). */
+/* node, incarnation and addr of the node's present or (false: it was evicted) last life; mac zeroed. */
 bool meta_nodes_replica(const struct dfs_meta *meta, uint16_t index, struct dfs_w_replica *ret_replica);
 
 /* Grants: the newest key's number, and a node's MAC under it (present incarnation); NULL when evicted. */

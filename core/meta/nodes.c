@@ -790,11 +790,9 @@ bool meta_nodes_replica(const struct dfs_meta *meta, uint16_t index, struct dfs_
 {
     const struct meta_node *node = meta_node_at(meta, index);
 
-    if (!node->member.present)
-        return false;
     *ret_replica =
         (struct dfs_w_replica){.node = node->id, .incarnation = node->member.incarnation, .addr = node->addr};
-    return true;
+    return node->member.present;
 }
 
 bool meta_nodes_is_present(const struct dfs_meta *meta, uint16_t index, uint64_t incarnation)

@@ -22,13 +22,18 @@ uint32_t meta_grant_make(struct dfs_meta *meta, struct dfs_w_grant *ret_grant, c
     memcpy(grant.bearer, bearer, sizeof grant.bearer);
     for (uint32_t i = 0; i < nodes_count; i++) {
         struct dfs_mac *mac = meta_nodes_grant_mac(meta, nodes[i]);
+        const bool present = meta_nodes_replica(meta, nodes[i], &grant.replicas[grant.replicas_count]) && mac != NULL;
 
-        if (mac == NULL || !meta_nodes_replica(meta, nodes[i], &grant.replicas[grant.replicas_count]))
-            continue; /* evicted since it was chosen */
-        macs[grant.replicas_count++] = mac;
+        /* Evicted since it was chosen. The primary of a block never changes: it is named all the same, without a tag, and the writer that finds
+         * nobody there asks for the next generation. */
+        if (!present && !(operation == DFS_GRANT_WRITE && i == 0))
+            continue;
+        macs[grant.replicas_count++] = present ? mac : NULL;
     }
-    for (uint32_t i = 0; i < grant.replicas_count; i++)
-        dfs_grant_sign(&grant, i, macs[i]);
+    for (uint32_t i = 0; i < grant.replicas_count; i++) {
+        if (macs[i] != NULL)
+            dfs_grant_sign(&grant, i, macs[i]);
+    }
     *ret_grant = grant;
     return grant.replicas_count;
 }
