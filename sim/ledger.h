@@ -27,8 +27,9 @@
     X(PUT, "put") \
     X(GET, "get") \
     X(RANGE_GET, "range_get") \
-    X(STAT, "stat") X(LIST, "list") X(MOVE, "move") X(REMOVE, "remove") X(RESTORE, "restore") X(LOGIN, "login") \
-        X(ABORT_PUT, "abort_put")
+    X(STAT, "stat") \
+    X(LIST, "list") \
+    X(MOVE, "move") X(REMOVE, "remove") X(RESTORE, "restore") X(LOGIN, "login") X(ABORT_PUT, "abort_put")
 
 enum sim_operation_kind {
 #define X(name, text) SIM_OP_##name,

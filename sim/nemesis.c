@@ -312,6 +312,12 @@ void sim_nemesis_stop(struct sim_nemesis *nemesis)
 
 void sim_nemesis_vacuity(struct sim_nemesis *nemesis)
 {
+    dfs_list_each(at, &nemesis->blows)
+    {
+        struct sim_blow *blow = dfs_container_of(at, struct sim_blow, link);
+
+        blow->wound->effect += sim_blow_disk_hits(blow); /* of faults that last to the end */
+    }
     for (size_t i = 0; i < nemesis->wounds_count; i++) {
         const struct sim_wound *wound = &nemesis->wounds[i];
         const char *name = sim_fault_name(wound->fault->kind);

@@ -434,6 +434,19 @@ static void disk_end(struct sim_blow *blow)
     }
 }
 
+uint64_t sim_blow_disk_hits(const struct sim_blow *blow)
+{
+    uint64_t hits = 0;
+
+    for (size_t i = 0; i < blow->holds_count; i++) {
+        const struct sim_hold *held = &blow->holds[i];
+
+        for (uint32_t r = 0; r < held->rules_count; r++)
+            hits += sim_disk_rule_hits(sim_host_disk(sim_run_host(run_of(blow), held->host)), held->rules[r]);
+    }
+    return hits;
+}
+
 /* Identities -------------------------------------------------------------------------------------------------------------------- */
 
 static void impersonate(struct sim_blow *blow)

@@ -98,6 +98,8 @@ void sim_blow_end(struct sim_blow *blow);
 /* nemesis_messages.c */
 void sim_nemesis_observe(struct sim_nemesis *nemesis);
 void sim_blow_filter(struct sim_blow *blow);
+/* Disk operations that its rules in force have hit so far; those of rules that ended count as its effect already. */
+uint64_t sim_blow_disk_hits(const struct sim_blow *blow);
 void sim_blow_forge(struct sim_blow *blow);
 void sim_blow_replay(struct sim_blow *blow);
 

@@ -170,7 +170,8 @@ struct sim_run {
     bool over;        /* `duration` has passed */
     bool settled;
     dfs_time_ns settled_at; /* of the scenario */
-    dfs_time_ns fault_last; /* of the scenario: when the last fault was undone (a permanent one: began); DFS_NEVER: none yet */
+    dfs_time_ns
+        fault_last; /* of the scenario: when the last fault was undone (a permanent one: began); DFS_NEVER: none yet */
 
     enum sim_verdict_kind verdict;
     char reason[SIM_REASON_BYTES];

@@ -575,7 +575,7 @@ static void mix_ask(struct task *task)
     } else if (kind == SIM_OP_RANGE_GET) {
         const uint64_t high = (uint64_t)work->size.high;
 
-        wish.first = mix_draw(task, DRAW_RANGE, high + 1);
+        wish.first = mix_draw(task, DRAW_RANGE, high / 2 + 1);
         wish.last = wish.first + mix_draw(task, DRAW_ABORT, high + 1);
     } else if (kind == SIM_OP_ABORT_PUT) {
         wish.after_bytes = mix_draw(task, DRAW_ABORT, size + 1);

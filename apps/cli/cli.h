@@ -39,6 +39,7 @@ int cli_nodes(int argc, char **argv);
 int cli_fsck(int argc, char **argv);
 int cli_explain(int argc, char **argv);
 int cli_status(int argc, char **argv);
+int cli_bench(int argc, char **argv);
 int cli_drain(int argc, char **argv);
 int cli_undrain(int argc, char **argv);
 int cli_mv(int argc, char **argv);

@@ -17,6 +17,9 @@
 
 #define DATA_DEFAULT 4
 
+/* Of the setting `replication`. */
+#define REPLICATION_DEFAULT 3
+
 /* Under sanitizers on a busy machine a start takes some seconds; one that takes longer has failed. */
 #define UP_MS 60000
 
@@ -221,6 +224,7 @@ static int up(struct local_options *local)
     struct dfs_why why;
     enum dfs_status status = local_load(cluster, &why);
     const bool is_new = status == DFS_NOT_FOUND;
+    char replication[32];
     int rc;
 
     if (is_new) {
@@ -235,6 +239,13 @@ static int up(struct local_options *local)
     if (local->pairs_count > 0 && any_runs(cluster))
         return cli_bad_usage(&local->cli, "the cluster in %s runs; dfs local down first, then change its settings",
                              cluster->directory);
+    if (is_new && cluster->count - 2 < REPLICATION_DEFAULT) {
+        /* With fewer servers than copies nothing could be stored; who says otherwise below is believed. */
+        (void)snprintf(replication, sizeof replication, "replication=%zu", cluster->count - 2);
+        status = local_configure(cluster, replication, &why);
+        if (status != DFS_OK)
+            return fail(status, &why);
+    }
     for (size_t i = 0; i < local->pairs_count; i++) {
         status = local_configure(cluster, local->pairs[i], &why);
         if (status == DFS_BAD_USAGE)

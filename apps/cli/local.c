@@ -4,6 +4,7 @@
 #include "apps/common/file.h"
 #include "core/base/mem.h"
 #include "core/conf/keytable.h"
+#include "core/conf/units.h"
 #include "core/conf/words.h"
 #include "net_real/ca.h"
 
@@ -484,6 +485,16 @@ enum dfs_status local_configure(const struct local_cluster *cluster, const char 
         }
         value = json_string(equals + 1);
         status = set_everywhere(cluster, DFS_FOR_SERVERS, key, value, ret_why);
+        json_decref(value);
+        return status;
+    }
+    if (strcmp(key, "capacity") == 0) {
+        int64_t bytes = 0;
+
+        if (dfs_size_parse(equals + 1, &bytes, ret_why) != DFS_OK)
+            return DFS_BAD_USAGE;
+        value = json_string(equals + 1);
+        status = set_everywhere(cluster, DFS_FOR_DATA, key, value, ret_why);
         json_decref(value);
         return status;
     }

@@ -23,6 +23,7 @@ static const struct cli_command commands[] = {
     {"explain", "PATH", "Says for each block why it is not whole, and what happens next.", cli_explain},
     {"drain", "NODE", "Empties a data server: its blocks are copied elsewhere.", cli_drain},
     {"undrain", "NODE", "Takes that back.", cli_undrain},
+    {"bench", "[--size SIZE] [--files N]", "Measures PUT and GET, and removes its files.", cli_bench},
     {"local", "up|down|status [--data N] [--dir DIR]", "Runs a whole cluster on this machine.", cli_local},
 };
 

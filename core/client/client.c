@@ -345,6 +345,7 @@ static void close_all(struct dfs_client *client)
 
         command->kind->fail(command, DFS_ABORTED, "the client was closed");
     }
+    dfs_client_identity_close(client);
     dfs_client_session_close(client);
     dfs_client_nodes_close(client);
 }

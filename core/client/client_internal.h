@@ -165,6 +165,7 @@ void dfs_client_identity_init(struct dfs_client *client);
 void dfs_client_identity_drop(struct dfs_client *client);
 void dfs_client_identity_login(struct dfs_client *client, uint64_t id, const struct dfs_client_login *wanted);
 void dfs_client_identity_set(struct dfs_client *client, const struct dfs_client_token *wanted);
+void dfs_client_identity_close(struct dfs_client *client); /* the connection of a renewal; the token stays */
 void dfs_client_identity_on_event(struct dfs_client *client, const struct dfs_event *event);
 
 /* No token yet, and one is being asked for: connections wait for it. */

@@ -201,6 +201,19 @@ static void login_remove(struct login *login)
     }
 }
 
+void dfs_client_identity_close(struct dfs_client *client)
+{
+    struct client_identity *identity = identity_of(client);
+
+    if (!identity->refresh_running)
+        return;
+    identity->refresh_running = false;
+    dfs_auth_client_close(&identity->auth);
+    if (identity->expires_at > client->wall) /* the token may be needed again */
+        identity->refresh_at = dfs_time_add(client->now, (identity->expires_at - client->wall) / 2);
+    set_timer(client);
+}
+
 static void login_fail(struct client_command *command, enum dfs_status status, const char *words)
 {
     struct login *login = dfs_container_of(command, struct login, base);
@@ -222,7 +235,16 @@ static void login_drop(struct client_command *command)
     login_free(login);
 }
 
-static const struct client_command_kind login_kind = {.name = "login", .fail = login_fail, .drop = login_drop};
+/* The one that is under way is given up by auth_client, which knows why; this is about those behind it. */
+static bool login_is_asked(struct client_command *command)
+{
+    struct client_identity *identity = &command->client->identity;
+
+    return identity->login_running && dfs_container_of(command, struct login, base) == login_first(identity);
+}
+
+static const struct client_command_kind login_kind = {
+    .name = "login", .fail = login_fail, .waits_for_host = login_is_asked, .drop = login_drop};
 
 void dfs_client_identity_login(struct dfs_client *client, uint64_t id, const struct dfs_client_login *wanted)
 {

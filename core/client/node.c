@@ -232,17 +232,9 @@ void dfs_client_nodes_close(struct dfs_client *client)
     }
     while ((at = dfs_list_pop(&client->retired)) != NULL)
         dfs_list_push(&all, at);
-    while ((at = dfs_list_first(&all)) != NULL) {
-        struct client_node *node = dfs_container_of(at, struct client_node, link);
-
-        if (node->in_take) { /* closed when its message is done */
-            node->close_due = DFS_ABORTED;
-            dfs_list_remove(at);
-            dfs_list_push(&client->retired, at);
-        } else {
-            closed(node, DFS_ABORTED, "the connection was closed by this client", "command");
-        }
-    }
+    while ((at = dfs_list_first(&all)) != NULL)
+        closed(dfs_container_of(at, struct client_node, link), DFS_ABORTED, "the connection was closed by this client",
+               "command");
 }
 
 void dfs_client_nodes_retire(struct dfs_client *client)

@@ -165,8 +165,9 @@ static void block_failed(struct client_put_block *block, enum dfs_status status,
     const dfs_duration_ns back_off_ns = dfs_client_back_off(client, block->tries);
     const dfs_duration_ns wait_ns = retry_after_ns > back_off_ns ? retry_after_ns : back_off_ns;
 
-    /* The same server once more, with a higher attempt: its connection broke, or it asked for patience. */
-    if (block->resends == 0 && (status == DFS_UNREACHABLE || status == DFS_ABORTED) && failures_count == 0) {
+    /* The same server once more, with a higher attempt: its connection broke, or spoilt a frame, or it asked for patience. */
+    if (block->resends == 0 && (((status == DFS_UNREACHABLE || status == DFS_ABORTED) && failures_count == 0) ||
+                                status == DFS_BLOCK_CORRUPT)) {
         block->resends++;
         send_again(block, why);
         return;

@@ -31,7 +31,8 @@ static void commit_send(struct client_ask *ask)
                                        .size_bytes = put->size_bytes,
                                        .blocks = put->blocks,
                                        .digest = put->digest,
-                                       .receipts = count > 0 ? put->receipts + put->committed : NULL, /* an empty file */
+                                       .receipts =
+                                           count > 0 ? put->receipts + put->committed : NULL, /* an empty file */
                                        .receipts_count = count};
 
     dfs_client_ask_send(ask, DFS_MSG_PUT_COMMIT, &m);

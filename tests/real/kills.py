@@ -154,5 +154,30 @@ def test_client():
                    "the blocks of the dead upload are removed")
 
 
+def test_interrupt():
+    """Ctrl-C: one line, exit 3, soon; no half file here or there."""
+    with Cluster(data=3) as cluster:
+        environment = dict(os.environ, DFS_PROFILE=cluster.path("profile.json"))
+        cluster.good("put", cluster.random_file("big", 200_000_000), "big", "--durability", "async")
+        os.mkdir(cluster.file("here"))
+        for words, feed in ((("put", "-", "half"), os.urandom(5_000_000)), (("get", "big", cluster.file("here/big")), b"")):
+            child = subprocess.Popen([harness.program("dfs"), *words], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
+                                     stderr=subprocess.PIPE, env=environment)
+            child.stdin.write(feed)  # and never the end
+            child.stdin.flush()
+            time.sleep(0.3 if feed else 0.1)
+            child.send_signal(signal.SIGINT)
+            started = time.monotonic()
+            child.wait(timeout=30)
+            line = child.stderr.read().decode()
+            child.stdin.close()
+            child.stderr.close()
+            expect(time.monotonic() - started < 10, f"{words}: ends soon")
+            expect(child.returncode == 3 and "ABORTED" in line and line.count("\n") == 1,
+                   f"{words}: exit {child.returncode}: {line}")
+        cluster.bad(3, "NOT_FOUND", "stat", "half")
+        expect(os.listdir(cluster.file("here")) == [], "nothing is left of a GET that was given up")
+
+
 if __name__ == "__main__":
     sys.exit(harness.main(sys.modules[__name__]))

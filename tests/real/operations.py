@@ -77,6 +77,24 @@ def test_store_gone():
         wait_until(lambda: cluster.copies("a") >= 3, 60, "three copies again")
 
 
+def test_bench():
+    with Cluster(data=3) as cluster:
+        bench = cluster.json("bench", "--size", "20MB", "--files", "3", "--durability", "async")
+        expect(bench["files"] == 3 and bench["size"] >= 20_000_000, f"bench: {bench}")
+        expect(bench["put"]["bytes_per_s"] > 0 and bench["get"]["bytes_per_s"] > 0, f"bench: {bench}")
+        expect(cluster.json("ls", "-r") == [], "its files are gone")
+
+
+def test_small_and_full():
+    """One server alone takes one copy; a server that is full says so and stores nothing."""
+    with Cluster(data=1, config=("capacity=20MB",)) as cluster:
+        expect(cluster.json("put", cluster.random_file("a", 300_000), "a")["replicas_durable"] == 1, "one copy")
+        code, _, err = cluster.dfs("put", cluster.random_file("big", 60_000_000), "big", timeout=200)
+        expect(code == 3 and (b"NO_SPACE" in err or b"NOT_ENOUGH_NODES" in err), f"a full server: exit {code}: {err.decode()}")
+        cluster.bad(3, "NOT_FOUND", "stat", "big")
+        cluster.good("get", "a", cluster.file("back"))
+
+
 def test_two_of_one_identity():
     """The directory is locked, and a configuration that is used twice does not start twice."""
     with Cluster(data=3) as cluster:

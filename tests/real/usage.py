@@ -101,7 +101,8 @@ def test_help():
     for name in ("dfs-auth", "dfs-meta", "dfs-data"):
         code, out, err = run(program(name), "--help-config")
         expect(code == 0 and b"listen" in out and b"request_timeout" in out, f"{name} --help-config")
-    for command in ("login", "logout", "whoami", "put", "get", "ls", "stat", "versions", "mv", "rm", "restore", "nodes", "local"):
+    for command in ("login", "logout", "whoami", "put", "get", "ls", "stat", "versions", "mv", "rm", "restore", "nodes", "local",
+                    "status", "fsck", "explain", "drain", "undrain", "bench"):
         code, out, err = run(program("dfs"), command, "--help")
         expect(code == 0 and err == b"" and f"usage: dfs {command}".encode() in out, f"dfs {command} --help")
 

@@ -223,9 +223,30 @@ static void a_copy_of_something_else_is_found_by_the_whole_sum(void **state)
     client_rig_have(r, 100000);
     r->nodes[0].wrong_block = true;
     r->nodes[1].wrong_block = true;
-    client_rig_get(r, 1, "a/one");
-    assert_ok(r, 1);
-    client_rig_check_sink(r, 0, 100000);
+    for (uint64_t i = 1; i < 9; i++) {
+        r->finishes = 0;
+        client_rig_get(r, i, "a/one");
+        assert_ok(r, i);
+        client_rig_check_sink(r, 0, 100000);
+    }
+    assert_true(r->bad_count > 0);
+    assert_int_equal(r->bad.status, DFS_BLOCK_CORRUPT);
+}
+
+static void what_was_written_in_order_cannot_be_taken_back(void **state)
+{
+    struct client_rig *r = *state;
+
+    r->config.pool_bytes = 1024 * 1024;
+    boot_anew(r);
+    r->block_max = 3000000; /* too large to be held until its sum is known */
+    client_rig_have(r, 3000000);
+    for (uint32_t i = 0; i < 4; i++)
+        r->nodes[i].wrong_block = true;
+    in_order(r, 1);
+    assert_status(r, 1, DFS_BLOCK_CORRUPT);
+    assert_words(r, 1, "read into a file");
+    assert_false(r->committed);
 }
 
 static void a_missing_copy_leads_to_another_and_is_reported(void **state)
@@ -375,6 +396,119 @@ static void two_silent_servers_cost_timeouts_and_are_reported(void **state)
     client_rig_pass(r, 7 * DFS_SECONDS);
     assert_ok(r, 1);
     client_rig_check_sink(r, 0, 100000);
+}
+
+static void when_all_are_silent_they_are_asked_until_one_speaks(void **state)
+{
+    struct client_rig *r = *state;
+
+    client_rig_have(r, 100000);
+    for (uint32_t i = 0; i < 4; i++)
+        r->nodes[i].mode = RIG_MUTE;
+    client_rig_get(r, 1, "a/one");
+    client_rig_pass(r, 14 * DFS_SECONDS);
+    assert_running(r, 1);
+    assert_true(r->bad_count >= 2);
+    assert_int_equal(r->bad.status, DFS_TIMEOUT);
+    for (uint32_t i = 0; i < 4; i++)
+        r->nodes[i].mode = RIG_WELL;
+    client_rig_pass(r, 6 * DFS_SECONDS);
+    assert_ok(r, 1);
+    client_rig_check_sink(r, 0, 100000);
+}
+
+/* Requests for the first block fall through a hole at its two first servers, which otherwise are well. */
+static bool swallow(struct client_rig *r, dfs_conn conn, struct rig_node *node, const struct fake_message *m)
+{
+    (void)conn;
+    return m->number == DFS_MSG_BLOCK_READ && m->body->block_read.grant.block.index == 0 && r->story > 0 &&
+           node != &r->nodes[2];
+}
+
+static void a_block_may_be_stuck_at_a_server_that_lives(void **state)
+{
+    struct client_rig *r = *state;
+    struct dfs_client_get second = client_rig_get_of("a/one");
+
+    r->config.hedge_after_ns = 60 * DFS_SECONDS; /* no rivals */
+    boot_anew(r);
+    client_rig_have(r, 700000);
+    r->on_message = swallow;
+    r->story = 1;
+    client_rig_get(r, 1, "a/one");
+    for (uint64_t i = 2; i < 20 && r->results[1].count == 0; i++) {
+        second.first = 100000; /* everything else comes */
+        r->sink_is_ordered = false;
+        client_rig_pass(r, 2 * DFS_SECONDS);
+        if (r->results[1].count == 0)
+            client_rig_do(r, i, DFS_CLIENT_GET, &second);
+    }
+    assert_int_equal(r->results[1].status, DFS_OK);
+}
+
+static void an_expired_token_at_a_data_server_is_said(void **state)
+{
+    struct client_rig *r = *state;
+
+    client_rig_have(r, 100000);
+    for (uint32_t i = 0; i < 4; i++)
+        r->nodes[i].refuses = DFS_TOKEN_EXPIRED;
+    client_rig_get(r, 1, "a/one");
+    assert_status(r, 1, DFS_TOKEN_EXPIRED);
+}
+
+static bool refuse_replan(struct client_rig *r, dfs_conn conn, struct rig_node *node, const struct fake_message *m)
+{
+    (void)node;
+    if (m->number != DFS_MSG_GET_OPEN || r->story++ == 0)
+        return false;
+    if (r->story == 2) {
+        client_rig_status(r, conn, m->request, DFS_DENIED, "no longer yours");
+    } else {
+        const struct dfs_m_changed changed = {.status = DFS_OK};
+
+        fake_receive(&r->f, conn, m->request, DFS_MSG_CHANGED, &changed, NULL, 0);
+    }
+    return true;
+}
+
+static void a_fresh_plan_may_be_refused(void **state)
+{
+    struct client_rig *r = *state;
+
+    client_rig_have(r, 100000);
+    r->on_message = refuse_replan;
+    for (uint32_t i = 0; i < 4; i++)
+        r->nodes[i].refuses = DFS_GRANT_EXPIRED;
+    client_rig_get(r, 1, "a/one");
+    assert_status(r, 1, DFS_DENIED);
+    assert_words(r, 1, "no longer yours");
+    r->story = 0;
+    r->on_message = NULL;
+    for (uint32_t i = 0; i < 4; i++)
+        r->nodes[i].refuses = DFS_OK;
+    client_rig_get(r, 2, "a/one");
+    assert_ok(r, 2);
+    r->on_message = refuse_replan;
+    for (uint32_t i = 0; i < 4; i++)
+        r->nodes[i].refuses = DFS_STALE_INCARNATION;
+    client_rig_get(r, 3, "a/one");
+    assert_status(r, 3, DFS_DENIED);
+}
+
+static void frames_larger_than_the_memory_are_named(void **state)
+{
+    struct client_rig *r = *state;
+
+    r->config.pool_bytes = 1024 * 1024;
+    boot_anew(r);
+    r->server_frame_bytes = 1024 * 1024;
+    r->block_max = 2000000;
+    client_rig_have(r, 2000000);
+    client_rig_get(r, 1, "a/one");
+    client_rig_pass(r, 30 * DFS_SECONDS);
+    assert_status(r, 1, DFS_TOO_LARGE);
+    assert_words(r, 1, "raise pool_bytes");
 }
 
 static void dead_servers_are_passed_over_at_once(void **state)
@@ -683,6 +817,12 @@ int main(void)
         STORY(servers_that_answer_nonsense_are_passed_over),
         STORY(plans_that_make_no_sense_fail_the_get),
         STORY(blocks_that_do_not_make_up_the_file),
+        STORY(what_was_written_in_order_cannot_be_taken_back),
+        STORY(when_all_are_silent_they_are_asked_until_one_speaks),
+        STORY(a_block_may_be_stuck_at_a_server_that_lives),
+        STORY(an_expired_token_at_a_data_server_is_said),
+        STORY(a_fresh_plan_may_be_refused),
+        STORY(frames_larger_than_the_memory_are_named),
         STORY(a_full_disk_fails_the_get),
         STORY(a_slow_sink_is_waited_for),
         STORY(a_cancelled_get_leaves_nothing),

@@ -265,6 +265,18 @@ static void a_broken_connection_is_tried_once_more_with_a_higher_attempt(void **
     assert_int_equal(r->writes[0].header.attempt, 2);
 }
 
+static void a_frame_spoilt_on_the_way_is_sent_once_more(void **state)
+{
+    struct client_rig *r = *state;
+
+    r->nodes[0].refuses = DFS_BLOCK_CORRUPT;
+    client_rig_put(r, 1, "a/one", 100000);
+    assert_ok(r, 1);
+    client_rig_check_stored(r, 3);
+    assert_int_equal(r->nodes[0].writes, 2); /* then it is gone around */
+    assert_int_equal(r->file.placed[0].generation, 2);
+}
+
 static void a_missing_hop_fails_all_but_not_quorum(void **state)
 {
     struct client_rig *r = *state;
@@ -543,6 +555,219 @@ static void a_lost_upload_is_noticed_before_the_commit(void **state)
     client_rig_run(r); /* the late bytes find nobody */
 }
 
+static bool refuse_page(struct client_rig *r, dfs_conn conn, struct rig_node *node, const struct fake_message *m)
+{
+    const struct dfs_m_put_placed none = {.first = 0};
+
+    (void)node;
+    if (m->number != DFS_MSG_PUT_PLACE)
+        return false;
+    switch (r->story) {
+    case 0: /* not enough nodes, for a while */
+        if (r->asked[DFS_MSG_PUT_PLACE] > 4)
+            return false;
+        client_rig_status(r, conn, m->request, DFS_NOT_ENOUGH_NODES, "too few nodes");
+        return true;
+    case 1:
+        client_rig_status(r, conn, m->request, DFS_QUOTA_EXCEEDED, "over your quota");
+        return true;
+    default:
+        fake_receive(&r->f, conn, m->request, DFS_MSG_PUT_PLACED, &none, NULL, 0);
+        return true;
+    }
+}
+
+static void the_next_page_may_take_a_while_or_be_refused(void **state)
+{
+    static const enum dfs_status outcome[] = {DFS_OK, DFS_QUOTA_EXCEEDED, DFS_BAD_REQUEST};
+    struct client_rig *r = *state;
+
+    r->placement_page = 2;
+    r->on_message = refuse_page;
+    for (uint64_t i = 0; i < 3; i++) {
+        r->story = i;
+        client_rig_put(r, i + 1, "a/one", 500000);
+        client_rig_pass(r, 10 * DFS_SECONDS);
+        assert_status(r, i + 1, outcome[i]);
+    }
+}
+
+static bool refuse_again(struct client_rig *r, dfs_conn conn, struct rig_node *node, const struct fake_message *m)
+{
+    const struct dfs_m_put_placed none = {.first = 7};
+
+    (void)node;
+    if (m->number != DFS_MSG_PUT_PLACE)
+        return false;
+    if (r->story == 0)
+        client_rig_status(r, conn, m->request, DFS_LEASE_EXPIRED, "too late");
+    else
+        fake_receive(&r->f, conn, m->request, DFS_MSG_PUT_PLACED, &none, NULL, 0);
+    return true;
+}
+
+static void a_block_may_not_be_placed_again(void **state)
+{
+    static const enum dfs_status outcome[] = {DFS_LEASE_EXPIRED, DFS_BAD_REQUEST};
+    struct client_rig *r = *state;
+
+    r->nodes[0].refuses = DFS_NO_SPACE;
+    r->on_message = refuse_again;
+    for (uint64_t i = 0; i < 2; i++) {
+        r->story = i;
+        client_rig_put(r, i + 1, "a/one", 100000);
+        client_rig_pass(r, 10 * DFS_SECONDS);
+        assert_status(r, i + 1, outcome[i]);
+    }
+}
+
+static bool lose_for_ever(struct client_rig *r, dfs_conn conn, struct rig_node *node, const struct fake_message *m)
+{
+    struct dfs_w_number lost[] = {{.value = 0}, {.value = 0}};
+    struct dfs_m_put_done done = {.status = DFS_BLOCK_LOST, .file = r->file.id, .lost = lost, .lost_count = 2};
+
+    (void)node;
+    if (m->number != DFS_MSG_PUT_COMMIT)
+        return false;
+    if (r->story == 1) /* of a block that the file has not */
+        lost[1].value = 99;
+    if (r->story == 2) /* of another file */
+        done.file.bytes[0] ^= 1;
+    if (r->story == 3 && r->asked[DFS_MSG_PUT_COMMIT] < 4) { /* a full journal, for a while */
+        done.status = DFS_UNAVAILABLE;
+        done.lost_count = 0;
+    } else if (r->story == 3) {
+        return false;
+    }
+    if (r->story == 4) {
+        done.status = DFS_EXISTS;
+        done.lost_count = 0;
+    }
+    if (r->story == 5) {
+        client_rig_status(r, conn, m->request, DFS_OK, "fine");
+        return true;
+    }
+    fake_receive(&r->f, conn, m->request, DFS_MSG_PUT_DONE, &done, NULL, 0);
+    return true;
+}
+
+static void commits_that_lead_nowhere(void **state)
+{
+    static const enum dfs_status outcome[] = {DFS_BLOCK_LOST, DFS_BAD_REQUEST, DFS_BAD_REQUEST,
+                                              DFS_OK,         DFS_EXISTS,      DFS_BAD_REQUEST};
+    struct client_rig *r = *state;
+
+    r->on_message = lose_for_ever;
+    for (uint64_t i = 0; i < 6; i++) {
+        r->story = i;
+        r->asked[DFS_MSG_PUT_COMMIT] = 0;
+        client_rig_put(r, i + 1, "a/one", 200000);
+        client_rig_pass(r, 10 * DFS_SECONDS);
+        assert_status(r, i + 1, outcome[i]);
+    }
+}
+
+static void a_metadata_without_keys_yet_is_waited_for(void **state)
+{
+    struct client_rig *r = *state;
+
+    r->hello_status = DFS_UNAVAILABLE;
+    client_rig_put(r, 1, "a/one", 1000);
+    client_rig_pass(r, 5 * DFS_SECONDS);
+    assert_running(r, 1);
+    assert_in_range(r->asked[DFS_MSG_HELLO], 3, 40);
+    r->hello_status = DFS_OK;
+    client_rig_pass(r, 3 * DFS_SECONDS);
+    assert_ok(r, 1);
+}
+
+static bool refuse_hello(struct client_rig *r, dfs_conn conn, struct rig_node *node, const struct fake_message *m)
+{
+    if (m->number != DFS_MSG_HELLO || node != &r->nodes[0])
+        return false;
+    client_rig_status(r, conn, m->request, DFS_TOKEN_INVALID, "that key is not here yet");
+    return true;
+}
+
+static void a_data_server_that_takes_no_token_is_gone_around(void **state)
+{
+    struct client_rig *r = *state;
+
+    r->on_message = refuse_hello;
+    client_rig_put(r, 1, "a/one", 100000);
+    client_rig_pass(r, 5 * DFS_SECONDS);
+    assert_ok(r, 1);
+    client_rig_check_stored(r, 3);
+    assert_int_equal(r->file.placed[0].generation, 2);
+}
+
+static void an_expired_token_at_a_data_server_is_said(void **state)
+{
+    struct client_rig *r = *state;
+
+    r->nodes[0].refuses = DFS_TOKEN_EXPIRED;
+    client_rig_put(r, 1, "a/one", 100000);
+    assert_status(r, 1, DFS_TOKEN_EXPIRED);
+}
+
+static void nobody_is_at_fault_for_an_old_grant(void **state)
+{
+    struct client_rig *r = *state;
+
+    r->nodes_count = 3;
+    r->nodes[0].refuses = DFS_STALE_INCARNATION;
+    client_rig_put(r, 1, "a/one", 100000);
+    r->nodes[0].refuses = DFS_OK;
+    r->nodes[0].incarnation++;
+    client_rig_pass(r, 2 * DFS_SECONDS);
+    assert_ok(r, 1);
+    client_rig_check_stored(r, 3); /* on the same three */
+}
+
+static void a_server_that_moved_is_called_where_it_is_now(void **state)
+{
+    struct client_rig *r = *state;
+
+    client_rig_put(r, 1, "a/one", 100000);
+    assert_ok(r, 1);
+    const dfs_conn old = client_rig_conn(r, DFS_ROLE_DATA, &r->nodes[0].id);
+
+    r->nodes[0].addr.port++;
+    client_rig_put(r, 2, "a/one", 100000);
+    assert_ok(r, 2);
+    assert_true(fake_conn_of(&r->f, old)->closed);
+    assert_int_equal(fake_conn_of(&r->f, client_rig_conn(r, DFS_ROLE_DATA, &r->nodes[0].id))->to.port,
+                     r->nodes[0].addr.port);
+}
+
+/* One block's frames fall through a hole; the server is well. */
+static bool swallow(struct client_rig *r, dfs_conn conn, struct rig_node *node, const struct fake_message *m)
+{
+    (void)conn;
+    (void)node;
+    return m->number == DFS_MSG_BLOCK_WRITE && m->body->block_write.grant.block.index == 0 &&
+           m->body->block_write.grant.block.generation == 1 && r->story == 1;
+}
+
+static void a_block_may_be_stuck_at_a_server_that_lives(void **state)
+{
+    struct client_rig *r = *state;
+
+    r->on_message = swallow;
+    r->story = 1;
+    client_rig_put(r, 1, "a/one", 100000);
+    client_rig_pass(r, 3 * DFS_SECONDS);
+    const struct rig_file stuck = r->file;
+
+    r->story = 0;
+    client_rig_put(r, 2, "a/two", 100000); /* over the same connection */
+    assert_int_equal(r->results[2].status, DFS_OK);
+    r->file = stuck;
+    client_rig_pass(r, 3 * DFS_SECONDS);
+    assert_ok(r, 1);
+    assert_int_equal(r->file.placed[0].generation, 2);
+}
+
 /* Nonsense from peers ---------------------------------------------------------------------------------------------------------- */
 
 static bool spoil_plan(struct client_rig *r, dfs_conn conn, struct rig_node *node, const struct fake_message *m)
@@ -788,6 +1013,7 @@ int main(void)
         STORY(a_silent_server_costs_one_timeout),
         STORY(a_server_that_cannot_be_reached_costs_the_connect_timeout),
         STORY(a_broken_connection_is_tried_once_more_with_a_higher_attempt),
+        STORY(a_frame_spoilt_on_the_way_is_sent_once_more),
         STORY(a_missing_hop_fails_all_but_not_quorum),
         STORY(copies_that_are_not_durable_do_not_count),
         STORY(servers_are_forgiven_when_too_few_are_left),
@@ -803,6 +1029,15 @@ int main(void)
         STORY(a_metadata_that_falls_silent_is_called_anew),
         STORY(the_lease_is_kept_alive_while_a_block_takes_long),
         STORY(a_lost_upload_is_noticed_before_the_commit),
+        STORY(the_next_page_may_take_a_while_or_be_refused),
+        STORY(a_block_may_not_be_placed_again),
+        STORY(commits_that_lead_nowhere),
+        STORY(a_metadata_without_keys_yet_is_waited_for),
+        STORY(a_data_server_that_takes_no_token_is_gone_around),
+        STORY(an_expired_token_at_a_data_server_is_said),
+        STORY(nobody_is_at_fault_for_an_old_grant),
+        STORY(a_server_that_moved_is_called_where_it_is_now),
+        STORY(a_block_may_be_stuck_at_a_server_that_lives),
         STORY(plans_that_make_no_sense_fail_the_put),
         STORY(a_server_that_answers_nonsense_is_dropped),
         STORY(frames_that_are_none_close_the_connection_to_metadata),

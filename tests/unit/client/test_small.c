@@ -10,6 +10,9 @@ static bool answer_all(struct client_rig *r, dfs_conn conn, struct rig_node *nod
     const struct dfs_m_list_page page = {.entries = &entry, .entries_count = 1};
     const struct dfs_m_versions_page versions = {.versions = &version, .versions_count = 1};
     const struct dfs_m_nodes_page nodes = {.nodes = &member, .nodes_count = 1};
+    const struct dfs_m_fsck_page fsck = {.files = 1};
+    const struct dfs_m_explain_page explain = {.more = 0};
+    const struct dfs_m_health_done health = {.health = dfs_text_of("well")};
 
     (void)node;
     switch (m->number) {
@@ -28,6 +31,21 @@ static bool answer_all(struct client_rig *r, dfs_conn conn, struct rig_node *nod
     case DFS_MSG_NODES:
         fake_receive(&r->f, conn, m->request, DFS_MSG_NODES_PAGE, &nodes, NULL, 0);
         return true;
+    case DFS_MSG_FSCK:
+        fake_receive(&r->f, conn, m->request, DFS_MSG_FSCK_PAGE, &fsck, NULL, 0);
+        return true;
+    case DFS_MSG_EXPLAIN:
+        assert_int_equal(m->body->explain.first_block, 5);
+        fake_receive(&r->f, conn, m->request, DFS_MSG_EXPLAIN_PAGE, &explain, NULL, 0);
+        return true;
+    case DFS_MSG_DRAIN:
+        assert_int_equal(m->body->drain.on, 1);
+        assert_false(dfs_id_is_zero(&m->body->drain.operation));
+        client_rig_status(r, conn, m->request, DFS_OK, "draining");
+        return true;
+    case DFS_MSG_HEALTH:
+        fake_receive(&r->f, conn, m->request, DFS_MSG_HEALTH_DONE, &health, NULL, 0);
+        return true;
     default:
         return false;
     }
@@ -36,24 +54,33 @@ static bool answer_all(struct client_rig *r, dfs_conn conn, struct rig_node *nod
 static void each_question_gets_its_answer(void **state)
 {
     struct client_rig *r = *state;
-    const struct dfs_client_path path = {.path = "a/one", .version = 3};
+    const struct dfs_client_path path = {.path = "a/one", .version = 3, .first_block = 5};
     const struct dfs_client_list list = {.prefix = "a/", .recursive = true, .limit = 0};
+    const struct dfs_client_drain drain = {.node = {{7}}, .on = true};
     const struct dfs_client_move move = {.path = "a/one", .to_path = "b/one", .if_absent = true};
     const struct dfs_client_nodes nodes = {.after = {{0}}};
     static const struct {
         uint32_t code;
         uint32_t answer;
-    } kinds[] = {{DFS_CLIENT_STAT, DFS_MSG_STAT_DONE},  {DFS_CLIENT_LIST, DFS_MSG_LIST_PAGE},
-                 {DFS_CLIENT_MOVE, DFS_MSG_CHANGED},    {DFS_CLIENT_REMOVE, DFS_MSG_CHANGED},
-                 {DFS_CLIENT_RESTORE, DFS_MSG_CHANGED}, {DFS_CLIENT_VERSIONS, DFS_MSG_VERSIONS_PAGE},
-                 {DFS_CLIENT_NODES, DFS_MSG_NODES_PAGE}};
+    } kinds[] = {{DFS_CLIENT_STAT, DFS_MSG_STAT_DONE},       {DFS_CLIENT_LIST, DFS_MSG_LIST_PAGE},
+                 {DFS_CLIENT_MOVE, DFS_MSG_CHANGED},         {DFS_CLIENT_REMOVE, DFS_MSG_CHANGED},
+                 {DFS_CLIENT_RESTORE, DFS_MSG_CHANGED},      {DFS_CLIENT_VERSIONS, DFS_MSG_VERSIONS_PAGE},
+                 {DFS_CLIENT_NODES, DFS_MSG_NODES_PAGE},     {DFS_CLIENT_FSCK, DFS_MSG_FSCK_PAGE},
+                 {DFS_CLIENT_EXPLAIN, DFS_MSG_EXPLAIN_PAGE}, {DFS_CLIENT_DRAIN, 0},
+                 {DFS_CLIENT_HEALTH, DFS_MSG_HEALTH_DONE}};
 
     r->on_message = answer_all;
     for (uint64_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
-        const void *argument = kinds[i].code == DFS_CLIENT_LIST    ? (const void *)&list
-                               : kinds[i].code == DFS_CLIENT_MOVE  ? (const void *)&move
-                               : kinds[i].code == DFS_CLIENT_NODES ? (const void *)&nodes
-                                                                   : (const void *)&path;
+        const void *argument = &path;
+
+        if (kinds[i].code == DFS_CLIENT_LIST || kinds[i].code == DFS_CLIENT_FSCK)
+            argument = &list;
+        else if (kinds[i].code == DFS_CLIENT_MOVE)
+            argument = &move;
+        else if (kinds[i].code == DFS_CLIENT_NODES)
+            argument = &nodes;
+        else if (kinds[i].code == DFS_CLIENT_DRAIN)
+            argument = &drain;
 
         client_rig_do(r, i + 1, kinds[i].code, argument);
         assert_ok(r, i + 1);

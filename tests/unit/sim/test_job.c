@@ -39,8 +39,9 @@ static void a_child_says_its_result(void **state)
     const struct sim_job job = {.source = &source, .seed = 5, .coverage = true};
     json_t *outcome = sim_job_run(&job);
     const json_t *result = json_object_get(outcome, "result");
-    static const char *const keys[] = {"scenario", "seed", "verdict", "trace_hash", "virtual_ms", "events", "messages", "violations",
-                                       "expectations", "operations", "evictions", "repairs", "stats"};
+    static const char *const keys[] = {"scenario",  "seed",     "verdict",    "trace_hash",   "virtual_ms",
+                                       "events",    "messages", "violations", "expectations", "operations",
+                                       "evictions", "repairs",  "stats"};
 
     (void)state;
     for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++)
@@ -100,8 +101,9 @@ static void exit_codes(void **state)
     (void)file_with("bad.json", "{\"dfs_scenario\":1,\"workloda\":[]}");
     (void)file_with("fail.json", "{\"dfs_scenario\":1,\"duration\":\"5s\",\"workload\":[{\"at\":\"1s\",\"put\":\"x\"}],"
                                  "\"expect\":[{\"evicted\":\"d1\"}]}");
-    (void)file_with("vacuous.json", "{\"dfs_scenario\":1,\"duration\":\"5s\",\"workload\":[{\"at\":\"1s\",\"put\":\"x\"}],"
-                                    "\"faults\":[{\"at\":\"9s\",\"crash\":\"d1\"}]}");
+    (void)file_with("vacuous.json",
+                    "{\"dfs_scenario\":1,\"duration\":\"5s\",\"workload\":[{\"at\":\"1s\",\"put\":\"x\"}],"
+                    "\"faults\":[{\"at\":\"9s\",\"crash\":\"d1\"}]}");
     assert_int_equal(command("run good.json --seed 2"), 0);
     assert_int_equal(command("run good.json --twice"), 0);
     assert_int_equal(command("run fail.json"), 1);

@@ -56,7 +56,8 @@ static struct sim_operation *ask_put(struct fixture *f, const char *path)
     return put;
 }
 
-static bool answer(struct fixture *f, struct sim_operation *operation, enum dfs_status status, uint64_t version, uint8_t file)
+static bool answer(struct fixture *f, struct sim_operation *operation, enum dfs_status status, uint64_t version,
+                   uint8_t file)
 {
     const struct dfs_id id = file_id(file);
 

@@ -41,8 +41,8 @@ static void ends_with(const char *text, enum sim_verdict_kind verdict, const cha
 
     play(&story, text, 1);
     if (story.run->verdict != verdict || (word != NULL && strstr(story.run->reason, word) == NULL))
-        fail_msg("%s instead of %s: %s%s", sim_verdict_name(story.run->verdict), sim_verdict_name(verdict), story.run->reason,
-                 story.run->violations_count > 0 ? story.run->violations[0].message : "");
+        fail_msg("%s instead of %s: %s%s", sim_verdict_name(story.run->verdict), sim_verdict_name(verdict),
+                 story.run->reason, story.run->violations_count > 0 ? story.run->violations[0].message : "");
     end(&story);
 }
 
@@ -79,7 +79,10 @@ static void an_aborted_upload_is_aborted(void **state)
     struct story story;
 
     (void)state;
-    play(&story, HEAD "\"workload\":[" PUT ",{\"at\":\"2s\",\"abort_put\":\"x\",\"size\":\"900KB\",\"after_bytes\":\"300KB\"}]}", 1);
+    play(&story,
+         HEAD "\"workload\":[" PUT
+              ",{\"at\":\"2s\",\"abort_put\":\"x\",\"size\":\"900KB\",\"after_bytes\":\"300KB\"}]}",
+         1);
     assert_int_equal(story.run->verdict, SIM_PASS);
     assert_int_equal(story.run->ledger.ok[SIM_OP_ABORT_PUT], 0);
     assert_int_equal(story.run->ledger.failed[SIM_OP_ABORT_PUT], 1);
@@ -94,8 +97,11 @@ static void a_mix_asks_as_often_as_it_says(void **state)
     uint64_t asked = 0;
 
     (void)state;
-    play(&story, HEAD "\"workload\":[{\"from\":\"1s\",\"to\":\"6s\",\"rate\":10,\"paths\":5,\"size\":\"1KB\",\"mix\":{\"put\":3,\"get\":1}}]}",
-         1);
+    play(
+        &story,
+        HEAD
+        "\"workload\":[{\"from\":\"1s\",\"to\":\"6s\",\"rate\":10,\"paths\":5,\"size\":\"1KB\",\"mix\":{\"put\":3,\"get\":1}}]}",
+        1);
     assert_int_equal(story.run->verdict, SIM_PASS);
     for (size_t i = 0; i < story.run->ledger.operations_count; i++)
         asked += !story.run->ledger.operations[i]->audit;
@@ -110,9 +116,10 @@ static void vacuous(void **state)
 {
     (void)state;
     ends_with(HEAD "\"workload\":[" PUT "],\"faults\":[{\"at\":\"20s\",\"crash\":\"d1\"}]}", SIM_VACUOUS, "fault 0");
-    ends_with(HEAD "\"workload\":[" PUT "],\"faults\":[{\"on\":{\"event\":\"evicted\"},\"pause\":\"d1\"}]}", SIM_VACUOUS,
-              "never triggered");
-    ends_with(HEAD "\"workload\":[" PUT "],\"faults\":[{\"at\":\"1s\",\"drop\":{\"from\":\"c2\",\"message\":\"LEAVE\"}}]}",
+    ends_with(HEAD "\"workload\":[" PUT "],\"faults\":[{\"on\":{\"event\":\"evicted\"},\"pause\":\"d1\"}]}",
+              SIM_VACUOUS, "never triggered");
+    ends_with(HEAD "\"workload\":[" PUT
+                   "],\"faults\":[{\"at\":\"1s\",\"drop\":{\"from\":\"c2\",\"message\":\"LEAVE\"}}]}",
               SIM_VACUOUS, "never took effect");
     ends_with(HEAD "\"workload\":[" PUT ",{\"at\":\"30s\",\"get\":\"x\"}]}", SIM_VACUOUS, "never asked");
     ends_with(HEAD "\"workload\":[{\"at\":\"2s\",\"put\":\"\",\"size\":\"1KB\"}]}", SIM_VACUOUS, "no PUT");
@@ -121,27 +128,34 @@ static void vacuous(void **state)
 static void failed_expectations(void **state)
 {
     (void)state;
-    ends_with(HEAD "\"workload\":[" PUT "],\"expect\":[{\"operation\":\"put\",\"is\":\"NO_SPACE\"}]}", SIM_FAIL, "ended with OK");
+    ends_with(HEAD "\"workload\":[" PUT "],\"expect\":[{\"operation\":\"put\",\"is\":\"NO_SPACE\"}]}", SIM_FAIL,
+              "ended with OK");
     ends_with(HEAD "\"workload\":[" PUT "],\"expect\":[{\"evicted\":\"d1\"}]}", SIM_FAIL, "d1 was not evicted");
-    ends_with(HEAD "\"workload\":[" PUT "],\"faults\":[{\"at\":\"2s\",\"crash\":\"d1\"}],\"expect\":[{\"never_evicted\":\"data\"}]}",
+    ends_with(HEAD "\"workload\":[" PUT
+                   "],\"faults\":[{\"at\":\"2s\",\"crash\":\"d1\"}],\"expect\":[{\"never_evicted\":\"data\"}]}",
               SIM_FAIL, "d1 was evicted");
-    ends_with(HEAD "\"workload\":[" PUT "],\"expect\":[{\"event\":\"crashed\",\"at_least\":1}]}", SIM_FAIL, "0 crashed");
+    ends_with(HEAD "\"workload\":[" PUT "],\"expect\":[{\"event\":\"crashed\",\"at_least\":1}]}", SIM_FAIL,
+              "0 crashed");
     ends_with(HEAD "\"workload\":[" PUT "],\"expect\":[{\"replicated\":\"z\",\"by\":\"5s\"}]}", SIM_FAIL, "replicated");
-    ends_with(HEAD "\"workload\":[" PUT "],\"expect\":[{\"readable\":\"z\",\"at\":\"5s\"}]}", SIM_FAIL, "no acknowledged file");
+    ends_with(HEAD "\"workload\":[" PUT "],\"expect\":[{\"readable\":\"z\",\"at\":\"5s\"}]}", SIM_FAIL,
+              "no acknowledged file");
     /* long repair_grace: the blocks are not whole in time */
-    ends_with("{\"dfs_scenario\":1,\"duration\":\"8s\",\"cluster\":{\"data\":4,\"config\":{\"repair_grace\":\"30s\"}},\"workload\":[" PUT
-              "],\"faults\":[{\"at\":\"2s\",\"crash\":[\"d1\",\"d2\"]}],\"expect\":[{\"replicated\":\"all\",\"by\":\"2s\"}]}",
-              SIM_FAIL, "replicated");
+    ends_with(
+        "{\"dfs_scenario\":1,\"duration\":\"8s\",\"cluster\":{\"data\":4,\"config\":{\"repair_grace\":\"30s\"}},\"workload\":[" PUT
+        "],\"faults\":[{\"at\":\"2s\",\"crash\":[\"d1\",\"d2\"]}],\"expect\":[{\"replicated\":\"all\",\"by\":\"2s\"}]}",
+        SIM_FAIL, "replicated");
 }
 
 static void stuck(void **state)
 {
     (void)state;
     /* nobody may copy for longer than the time to settle */
-    ends_with("{\"dfs_scenario\":1,\"duration\":\"8s\",\"settle\":\"5s\",\"cluster\":{\"data\":4,\"config\":{\"repair_grace\":\"60s\"}},"
-              "\"workload\":[" PUT ",{\"at\":\"1s\",\"put\":\"y\",\"size\":\"300KB\"},{\"at\":\"1s\",\"put\":\"z\",\"size\":\"300KB\"}],"
-              "\"faults\":[{\"at\":\"3s\",\"crash\":\"d1\"}]}",
-              SIM_STUCK, "fewer good copies");
+    ends_with(
+        "{\"dfs_scenario\":1,\"duration\":\"8s\",\"settle\":\"5s\",\"cluster\":{\"data\":4,\"config\":{\"repair_grace\":\"60s\"}},"
+        "\"workload\":[" PUT
+        ",{\"at\":\"1s\",\"put\":\"y\",\"size\":\"300KB\"},{\"at\":\"1s\",\"put\":\"z\",\"size\":\"300KB\"}],"
+        "\"faults\":[{\"at\":\"3s\",\"crash\":\"d1\"}]}",
+        SIM_STUCK, "fewer good copies");
 }
 
 /* ---- Faults -------------------------------------------------------------------------------------------------------- */
@@ -156,11 +170,14 @@ static void what_has_an_end_is_undone(void **state)
     struct story story;
 
     (void)state;
-    play(&story,
-         HEAD "\"workload\":[" PUT "],\"faults\":[{\"at\":\"2s\",\"crash\":\"d1\",\"for\":\"1s\"},{\"at\":\"3s\",\"pause\":\"d2\","
-              "\"for\":\"1s\"},{\"at\":\"7s\",\"crash\":\"d3\",\"for\":\"60s\"},{\"at\":\"5s\",\"leave\":\"d4\",\"for\":\"2s\"}],"
-              "\"expect\":[{\"event\":\"crashed\",\"at_least\":2,\"at_most\":2},{\"event\":\"restarted\",\"at_least\":3}]}",
-         1);
+    play(
+        &story,
+        HEAD
+        "\"workload\":[" PUT
+        "],\"faults\":[{\"at\":\"2s\",\"crash\":\"d1\",\"for\":\"1s\"},{\"at\":\"3s\",\"pause\":\"d2\","
+        "\"for\":\"1s\"},{\"at\":\"7s\",\"crash\":\"d3\",\"for\":\"60s\"},{\"at\":\"5s\",\"leave\":\"d4\",\"for\":\"2s\"}],"
+        "\"expect\":[{\"event\":\"crashed\",\"at_least\":2,\"at_most\":2},{\"event\":\"restarted\",\"at_least\":3}]}",
+        1);
     assert_int_equal(story.run->verdict, SIM_PASS);
     assert_int_equal(lives_of(&story, "d1"), 2);
     assert_int_equal(lives_of(&story, "d2"), 1);
@@ -175,12 +192,14 @@ static void triggers_fire_once_or_every_time(void **state)
     struct story story;
 
     (void)state;
-    play(&story,
-         HEAD "\"workload\":[" PUT ",{\"at\":\"2s\",\"put\":\"y\"},{\"at\":\"5s\",\"put\":\"z\"}],"
-              "\"faults\":[{\"on\":{\"event\":\"put_acknowledged\"},\"crash\":\"d1\",\"for\":\"500ms\"},"
-              "{\"on\":{\"event\":\"put_acknowledged\"},\"every\":true,\"after\":\"100ms\",\"crash\":\"d2\",\"for\":\"500ms\"},"
-              "{\"on\":{\"event\":\"put_acknowledged\",\"nth\":3},\"crash\":\"d3\",\"for\":\"500ms\"}]}",
-         1);
+    play(
+        &story,
+        HEAD
+        "\"workload\":[" PUT ",{\"at\":\"2s\",\"put\":\"y\"},{\"at\":\"5s\",\"put\":\"z\"}],"
+        "\"faults\":[{\"on\":{\"event\":\"put_acknowledged\"},\"crash\":\"d1\",\"for\":\"500ms\"},"
+        "{\"on\":{\"event\":\"put_acknowledged\"},\"every\":true,\"after\":\"100ms\",\"crash\":\"d2\",\"for\":\"500ms\"},"
+        "{\"on\":{\"event\":\"put_acknowledged\",\"nth\":3},\"crash\":\"d3\",\"for\":\"500ms\"}]}",
+        1);
     assert_int_equal(story.run->verdict, SIM_PASS);
     assert_int_equal(story.run->ledger.put_acknowledged, 3);
     assert_int_equal(lives_of(&story, "d1"), 2);
@@ -194,11 +213,14 @@ static void messages_and_disk_operations_are_triggers(void **state)
     struct story story;
 
     (void)state;
-    play(&story,
-         HEAD "\"workload\":[" PUT ",{\"at\":\"6s\",\"put\":\"y\"}],\"faults\":[{\"on\":{\"event\":\"message\",\"from\":\"c1\",\"message\":\"PUT_COMMIT\"},"
-              "\"crash\":\"meta\",\"for\":\"500ms\"},{\"on\":{\"event\":\"disk_operation\",\"host\":\"d1\",\"nth\":3},"
-              "\"crash\":\"d1\",\"for\":\"500ms\"}],\"expect\":[{\"operation\":\"put\",\"is\":[\"OK\",\"UPLOAD_LOST\"]}]}",
-         1);
+    play(
+        &story,
+        HEAD
+        "\"workload\":[" PUT
+        ",{\"at\":\"6s\",\"put\":\"y\"}],\"faults\":[{\"on\":{\"event\":\"message\",\"from\":\"c1\",\"message\":\"PUT_COMMIT\"},"
+        "\"crash\":\"meta\",\"for\":\"500ms\"},{\"on\":{\"event\":\"disk_operation\",\"host\":\"d1\",\"nth\":3},"
+        "\"crash\":\"d1\",\"for\":\"500ms\"}],\"expect\":[{\"operation\":\"put\",\"is\":[\"OK\",\"UPLOAD_LOST\"]}]}",
+        1);
     assert_int_equal(story.run->verdict, SIM_PASS);
     assert_int_equal(lives_of(&story, "meta"), 2);
     assert_int_equal(lives_of(&story, "d1"), 2);
@@ -231,7 +253,8 @@ static void each_kind_takes_hold_and_lets_go(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof faults / sizeof faults[0]; i++) {
         (void)snprintf(text, sizeof text,
-                       HEAD "\"workload\":[" PUT ",{\"rate\":10,\"size\":\"20KB\"}],\"faults\":[%s],\"expect\":[{\"never_evicted\":"
+                       HEAD "\"workload\":[" PUT
+                            ",{\"rate\":10,\"size\":\"20KB\"}],\"faults\":[%s],\"expect\":[{\"never_evicted\":"
                             "\"data\"},{\"operation\":\"put\",\"is\":\"OK\"}]}",
                        faults[i]);
         ends_with(text, SIM_PASS, NULL);
@@ -241,10 +264,11 @@ static void each_kind_takes_hold_and_lets_go(void **state)
 static void random_faults_stay_within_the_budget(void **state)
 {
     (void)state;
-    ends_with("{\"dfs_scenario\":1,\"duration\":\"60s\",\"cluster\":{\"data\":5,\"clients\":2},\"workload\":[{\"rate\":5,\"size\":\"30KB\"}],"
-              "\"faults\":[{\"random\":{\"kinds\":[\"crash\",\"pause\",\"partition\",\"link\",\"reset\",\"drop\",\"delay\",\"disk_slow\"],"
-              "\"rate\":0.5,\"from\":\"2s\",\"to\":\"50s\"}}]}",
-              SIM_PASS, NULL);
+    ends_with(
+        "{\"dfs_scenario\":1,\"duration\":\"60s\",\"cluster\":{\"data\":5,\"clients\":2},\"workload\":[{\"rate\":5,\"size\":\"30KB\"}],"
+        "\"faults\":[{\"random\":{\"kinds\":[\"crash\",\"pause\",\"partition\",\"link\",\"reset\",\"drop\",\"delay\",\"disk_slow\"],"
+        "\"rate\":0.5,\"from\":\"2s\",\"to\":\"50s\"}}]}",
+        SIM_PASS, NULL);
 }
 
 /* A client that dies with its operations logs in again and goes on. */
@@ -254,7 +278,8 @@ static void clients_come_back(void **state)
 
     (void)state;
     play(&story,
-         HEAD "\"workload\":[" PUT ",{\"at\":\"2s\",\"put\":\"big\",\"size\":\"9MB\",\"id\":\"big\"},{\"at\":\"5s\",\"get\":\"x\"}],"
+         HEAD "\"workload\":[" PUT
+              ",{\"at\":\"2s\",\"put\":\"big\",\"size\":\"9MB\",\"id\":\"big\"},{\"at\":\"5s\",\"get\":\"x\"}],"
               "\"faults\":[{\"at\":\"2005ms\",\"crash\":\"c1\",\"for\":\"1s\"}]}",
          1);
     assert_int_equal(story.run->verdict, SIM_PASS);
@@ -265,8 +290,9 @@ static void clients_come_back(void **state)
 
 static void same_seed_same_run(void **state)
 {
-    static const char text[] = HEAD "\"network\":{\"loss\":0.01,\"reorder\":0.05},\"workload\":[{\"rate\":20,\"size\":{\"between\":[\"0B\",\"100KB\"]}}],"
-                                    "\"faults\":[{\"at\":\"3s\",\"crash\":\"d1\",\"for\":\"2s\"}]}";
+    static const char text[] = HEAD
+        "\"network\":{\"loss\":0.01,\"reorder\":0.05},\"workload\":[{\"rate\":20,\"size\":{\"between\":[\"0B\",\"100KB\"]}}],"
+        "\"faults\":[{\"at\":\"3s\",\"crash\":\"d1\",\"for\":\"2s\"}]}";
     uint64_t hashes[3];
 
     (void)state;

@@ -14,7 +14,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-static enum dfs_status read_text(const char *text, uint64_t seed, struct sim_scenario *scenario, struct dfs_conf_error *error)
+static enum dfs_status read_text(const char *text, uint64_t seed, struct sim_scenario *scenario,
+                                 struct dfs_conf_error *error)
 {
     return sim_scenario_read(scenario, "test.json", text, strlen(text), seed, error);
 }
@@ -161,11 +162,12 @@ static void triggers(void **state)
     struct sim_scenario scenario;
 
     (void)state;
-    read_good("{\"dfs_scenario\":1,\"faults\":["
-              "{\"on\":{\"event\":\"evicted\",\"host\":\"d3\"},\"after\":\"200ms\",\"crash\":\"meta\",\"for\":\"1s\"},"
-              "{\"on\":{\"event\":\"message\",\"from\":\"c1\",\"to\":\"d2\",\"message\":\"BLOCK_WRITE\",\"nth\":3},\"crash\":\"d2\"},"
-              "{\"on\":{\"event\":\"disk_operation\",\"host\":\"d2\",\"nth\":17},\"every\":true,\"crash\":\"d2\",\"for\":\"1s\"}]}",
-              1, &scenario);
+    read_good(
+        "{\"dfs_scenario\":1,\"faults\":["
+        "{\"on\":{\"event\":\"evicted\",\"host\":\"d3\"},\"after\":\"200ms\",\"crash\":\"meta\",\"for\":\"1s\"},"
+        "{\"on\":{\"event\":\"message\",\"from\":\"c1\",\"to\":\"d2\",\"message\":\"BLOCK_WRITE\",\"nth\":3},\"crash\":\"d2\"},"
+        "{\"on\":{\"event\":\"disk_operation\",\"host\":\"d2\",\"nth\":17},\"every\":true,\"crash\":\"d2\",\"for\":\"1s\"}]}",
+        1, &scenario);
     assert_true(scenario.faults[0].triggered);
     assert_int_equal(scenario.faults[0].on.event, SIM_EVENT_EVICTED);
     assert_int_equal(scenario.faults[0].after_ns, 200000000);
@@ -247,17 +249,19 @@ static void wrong_words(void **state)
     REFUSED("{\"dfs_scenario\":1,\"faults\":[{\"crash\":\"d1\"}]}", "\"at\", \"on\"");
     REFUSED("{\"dfs_scenario\":1,\"faults\":[{\"at\":\"1s\",\"crash\":\"d1\",\"pause\":\"d1\"}]}", "stands beside");
     REFUSED("{\"dfs_scenario\":1,\"workload\":[{\"at\":\"1s\",\"put\":\"x\",\"get\":\"y\"}]}", "stands beside \"put\"");
-    REFUSED("{\"dfs_scenario\":1,\"expect\":[{\"evicted\":\"d1\",\"by\":\"1s\"}]}", "by", "does not go with \"evicted\"");
+    REFUSED("{\"dfs_scenario\":1,\"expect\":[{\"evicted\":\"d1\",\"by\":\"1s\"}]}", "by",
+            "does not go with \"evicted\"");
 }
 
 static void wrong_hosts(void **state)
 {
     (void)state;
-    REFUSED("{\"dfs_scenario\":1,\n\"faults\":[\n{\"at\":\"1s\",\"crash\":\"d9\"}],\"cluster\":{\"data\":5}}", "test.json:3",
-            "there is no host d9", "5 data servers");
+    REFUSED("{\"dfs_scenario\":1,\n\"faults\":[\n{\"at\":\"1s\",\"crash\":\"d9\"}],\"cluster\":{\"data\":5}}",
+            "test.json:3", "there is no host d9", "5 data servers");
     REFUSED("{\"dfs_scenario\":1,\"faults\":[{\"at\":\"1s\",\"crash\":\"mata\"}]}", "mata", "did you mean \"meta\"");
     REFUSED("{\"dfs_scenario\":1,\"faults\":[{\"at\":\"1s\",\"crash\":\"rest\"}]}", "rest", "partition");
-    REFUSED("{\"dfs_scenario\":1,\"workload\":[{\"at\":\"1s\",\"client\":\"d1\",\"put\":\"x\"}]}", "expected one client");
+    REFUSED("{\"dfs_scenario\":1,\"workload\":[{\"at\":\"1s\",\"client\":\"d1\",\"put\":\"x\"}]}",
+            "expected one client");
     REFUSED("{\"dfs_scenario\":1,\"faults\":[{\"at\":\"1s\",\"crash\":[]}]}", "empty list");
 }
 
@@ -266,10 +270,12 @@ static void wrong_values(void **state)
     (void)state;
     REFUSED("{\"dfs_scenario\":1,\"duration\":\"60\"}", "duration", "60");
     REFUSED("{\"dfs_scenario\":1,\"network\":{\"loss\":1.5}}", "loss", "out of range");
-    REFUSED("{\"dfs_scenario\":1,\"faults\":[{\"at\":\"1s\",\"drop\":{\"message\":\"HARTBEAT\"}}]}", "HARTBEAT", "HEARTBEAT");
+    REFUSED("{\"dfs_scenario\":1,\"faults\":[{\"at\":\"1s\",\"drop\":{\"message\":\"HARTBEAT\"}}]}", "HARTBEAT",
+            "HEARTBEAT");
     REFUSED("{\"dfs_scenario\":1,\"expect\":[{\"operation\":\"one\",\"is\":\"OK\"}]}", "no step", "one");
-    REFUSED("{\"dfs_scenario\":1,\"workload\":[{\"at\":\"1s\",\"put\":\"x\",\"id\":\"a\"},{\"at\":\"2s\",\"put\":\"y\",\"id\":\"a\"}]}",
-            "has this id too");
+    REFUSED(
+        "{\"dfs_scenario\":1,\"workload\":[{\"at\":\"1s\",\"put\":\"x\",\"id\":\"a\"},{\"at\":\"2s\",\"put\":\"y\",\"id\":\"a\"}]}",
+        "has this id too");
     REFUSED("{\"dfs_scenario\":1,\"cluster\":{\"replication\":3,\"config\":{\"replication\":2}}}", "another number");
     REFUSED("{\"dfs_scenario\":1,\"faults\":[{\"at\":\"1s\",\"restart\":\"d1\",\"for\":\"1s\"}]}", "cannot be undone");
     REFUSED("{\"dfs_scenario\":1,\"faults\":[{\"random\":{\"kinds\":[\"crash\"]}}]}", "rate", "count");
@@ -280,10 +286,10 @@ static void wrong_values(void **state)
 static void impossible_faults(void **state)
 {
     (void)state;
-    REFUSED("{\"dfs_scenario\":1,\"faults\":[{\"at\":\"1s\",\"forge\":{\"message\":\"PUT_COMMIT\",\"count\":1}}]}", "forge",
-            "PUT_COMMIT", "cannot be injected");
-    REFUSED("{\"dfs_scenario\":1,\"faults\":[{\"at\":\"1s\",\"duplicate\":{\"message\":\"PUT_OPEN\"}}]}", "duplicate", "PUT_OPEN",
-            "cannot be injected");
+    REFUSED("{\"dfs_scenario\":1,\"faults\":[{\"at\":\"1s\",\"forge\":{\"message\":\"PUT_COMMIT\",\"count\":1}}]}",
+            "forge", "PUT_COMMIT", "cannot be injected");
+    REFUSED("{\"dfs_scenario\":1,\"faults\":[{\"at\":\"1s\",\"duplicate\":{\"message\":\"PUT_OPEN\"}}]}", "duplicate",
+            "PUT_OPEN", "cannot be injected");
 }
 
 static void schema(void **state)
@@ -305,9 +311,9 @@ static void schema(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(defaults),     cmocka_unit_test(workload),          cmocka_unit_test(faults),
-        cmocka_unit_test(triggers),     cmocka_unit_test(expectations),      cmocka_unit_test(draws),
-        cmocka_unit_test(wrong_words),  cmocka_unit_test(wrong_hosts),       cmocka_unit_test(wrong_values),
+        cmocka_unit_test(defaults),          cmocka_unit_test(workload),     cmocka_unit_test(faults),
+        cmocka_unit_test(triggers),          cmocka_unit_test(expectations), cmocka_unit_test(draws),
+        cmocka_unit_test(wrong_words),       cmocka_unit_test(wrong_hosts),  cmocka_unit_test(wrong_values),
         cmocka_unit_test(impossible_faults), cmocka_unit_test(schema),
     };
 
