@@ -153,7 +153,7 @@ static size_t local_fill(void *arg, uint64_t source, uint64_t offset, uint8_t *b
     const struct sim_node *node = arg;
     const struct sim_client_hooks *hooks = &node->cluster->hooks;
 
-    (void)ret_status;
+    *ret_status = DFS_OK;
     return hooks->fill(hooks->arg, client_index(node), source, offset, bytes, count);
 }
 
@@ -334,6 +334,7 @@ struct sim_cluster *sim_cluster_new(struct sim_world *world, const struct sim_cl
     cluster->options = *options;
     cluster->hooks = *hooks;
     cluster->command_next = 1;
+    dfs_map_init(&cluster->data_by_id, offsetof(struct sim_node, id), sizeof(struct dfs_id), 0);
     const bool seeded = sim_random_install(sim_world_seed(world));
 
     DFS_ASSERT(seeded);
@@ -347,6 +348,7 @@ struct sim_cluster *sim_cluster_new(struct sim_world *world, const struct sim_cl
     for (uint32_t i = 0; i < options->data; i++) {
         (void)snprintf(name, sizeof name, "d%u", i + 1);
         node_add(cluster, &cluster->data[i], DFS_ROLE_DATA, name, index++, &server_local);
+        dfs_map_insert(&cluster->data_by_id, &cluster->data[i]);
     }
     for (uint32_t i = 0; i < options->clients; i++) {
         cluster->clients[i].cluster = cluster;
@@ -364,6 +366,7 @@ void sim_cluster_free(struct sim_cluster *cluster)
 {
     if (cluster == NULL)
         return;
+    dfs_map_close(&cluster->data_by_id);
     dfs_free(cluster->data);
     dfs_free(cluster->clients);
     dfs_wipe(&cluster->root, sizeof cluster->root);
@@ -535,12 +538,7 @@ struct sim_node *sim_cluster_node(struct sim_cluster *cluster, const struct sim_
 
 struct sim_node *sim_cluster_data_by_id(struct sim_cluster *cluster, const struct dfs_id *id)
 {
-    /* Membership events are rare: a walk serves. */
-    for (uint32_t i = 0; i < cluster->options.data; i++) {
-        if (dfs_id_equal(&cluster->data[i].id, id))
-            return &cluster->data[i];
-    }
-    return NULL;
+    return dfs_map_find(&cluster->data_by_id, id);
 }
 
 struct dfs_meta *sim_cluster_meta(struct sim_cluster *cluster)

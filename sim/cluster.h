@@ -71,9 +71,10 @@ struct sim_cluster {
     struct sim_node meta;
     struct sim_node *data;    /* options.data of them; d1 is data[0] */
     struct sim_node *clients; /* c1 is clients[0] */
-    uint32_t active_now;      /* data servers that metadata has told ACTIVE, of the first lives */
-    uint32_t clients_ready;   /* logged in */
-    uint64_t command_next;    /* commands of all clients are numbered together; from 1 */
+    struct dfs_map data_by_id;
+    uint32_t active_now;    /* data servers that metadata has told ACTIVE, of the first lives */
+    uint32_t clients_ready; /* logged in */
+    uint64_t command_next;  /* commands of all clients are numbered together; from 1 */
     bool accounts_made;
 };
 

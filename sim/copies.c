@@ -28,6 +28,7 @@ struct sim_copies {
     struct sim_version **versions; /* owned */
     size_t versions_count;
     size_t versions_room;
+    struct sim_host **hosts;        /* who lives under each data server's identity: a double may have taken it */
     struct sim_host_set active;     /* as last seen */
     struct sim_host_set maintained; /* left, and announced to come back */
     uint8_t *bytes;                 /* of a block file that is verified */
@@ -167,6 +168,24 @@ static void replace(struct sim_copies *copies, const char *path, uint64_t number
     }
 }
 
+/* The data server whose identity the host has. */
+static uint32_t data_index(const struct sim_run *run, const struct sim_host *host)
+{
+    const struct sim_node *node = sim_host_user(host);
+    const struct sim_node *first = sim_cluster_data_by_id(run->cluster, &node->id);
+
+    DFS_ASSERT(first != NULL);
+    return (uint32_t)(first - run->cluster->data);
+}
+
+static void on_joined(struct sim_run *run, void *state, const struct sim_seen *seen, unsigned when)
+{
+    struct sim_copies *copies = *(struct sim_copies **)state;
+
+    (void)when;
+    copies->hosts[data_index(run, seen->message->to)] = seen->message->to;
+}
+
 static void on_trace(struct sim_run *run, void *state, struct sim_host *host, const struct dfs_trace *trace)
 {
     struct sim_copies *copies = *(struct sim_copies **)state;
@@ -190,19 +209,17 @@ static void on_trace(struct sim_run *run, void *state, struct sim_host *host, co
         return;
     case DFS_TRACE_PUBLISHED: {
         struct sim_block *block = block_of(copies, &trace->block);
-        const uint32_t number = sim_run_host_number(run, host);
+        const uint32_t data = data_index(run, host);
 
-        if (number == UINT32_MAX) /* a second host of somebody's identity */
-            return;
         for (uint32_t i = 0; i < block->holders_count; i++) {
-            if (block->holders[i] == number - 2)
+            if (block->holders[i] == data)
                 return;
         }
         if (block->holders_count == block->holders_room) {
             block->holders_room = block->holders_room == 0 ? 4 : block->holders_room * 2;
             block->holders = dfs_realloc_array(block->holders, block->holders_room, sizeof *block->holders);
         }
-        block->holders[block->holders_count++] = number - 2;
+        block->holders[block->holders_count++] = data;
         return;
     }
     default:
@@ -296,7 +313,10 @@ static void on_host(struct sim_run *run, void *state, struct sim_host *host, enu
     }
 }
 
-static const struct sim_message_hook message_hooks[] = {{DFS_MSG_PUT_COMMIT, SIM_DELIVERED, on_commit}};
+static const struct sim_message_hook message_hooks[] = {
+    {DFS_MSG_PUT_COMMIT, SIM_DELIVERED, on_commit},
+    {DFS_MSG_JOINED, SIM_DELIVERED, on_joined},
+};
 
 static const struct sim_hooks hooks = {
     .traces = 1u << DFS_TRACE_COMMITTED | 1u << DFS_TRACE_REMOVED | 1u << DFS_TRACE_MOVED | 1u << DFS_TRACE_PUBLISHED,
@@ -317,6 +337,9 @@ struct sim_copies *sim_copies_new(struct sim_run *run)
 
     copies->run = run;
     dfs_list_init(&copies->live);
+    copies->hosts = dfs_alloc_zero_array(run->cluster->options.data, sizeof(struct sim_host *));
+    for (uint32_t i = 0; i < run->cluster->options.data; i++)
+        copies->hosts[i] = run->cluster->data[i].host;
     dfs_map_init(&copies->places_by_path, offsetof(struct place, key), sizeof(struct sim_path_key), 0);
     dfs_map_init(&copies->blocks_by_id, offsetof(struct sim_block, id), sizeof(struct dfs_block_id), 0);
     dfs_map_init(&copies->versions_by_file, offsetof(struct sim_version, file), sizeof(struct dfs_id), 0);
@@ -339,6 +362,7 @@ void sim_copies_free(struct sim_copies *copies)
     for (size_t i = 0; i < copies->places_count; i++)
         dfs_free(copies->places[i]);
     dfs_free(copies->places);
+    dfs_free(copies->hosts);
     dfs_map_close(&copies->places_by_path);
     dfs_free(copies->blocks);
     dfs_free(copies->versions);
@@ -399,7 +423,7 @@ uint32_t sim_copies_active(struct sim_run *run, struct sim_host_set *ret_set)
     for (uint32_t i = 0; i < run->cluster->options.data; i++) {
         if (!sim_host_set_has(ret_set, 2 + i))
             continue;
-        if (sim_host_is_up(run->cluster->data[i].host))
+        if (sim_host_is_up(copies->hosts[i]))
             count++;
         else
             sim_host_set_remove(ret_set, 2 + i);
@@ -430,7 +454,7 @@ bool sim_copies_has(struct sim_run *run, uint32_t data, const struct sim_block *
 
     DFS_ASSERT(known == block);
     dfs_block_name(&block->id, name);
-    const struct sim_file *file = sim_disk_find(run->cluster->data[data].disk, SIM_NOW, name);
+    const struct sim_file *file = sim_disk_find(sim_host_disk(copies->hosts[data]), SIM_NOW, name);
 
     if (file == NULL)
         return false;
@@ -468,7 +492,7 @@ static void look_at_block(struct sim_run *run, const struct sim_version *version
         const bool is_active = sim_host_set_has(active, 2 + data);
         const bool is_maintained = sim_host_set_has(&run->copies->maintained, 2 + data);
 
-        if (!is_active && !is_maintained && !sim_host_is_up(run->cluster->data[data].host))
+        if (!is_active && !is_maintained && !sim_host_is_up(run->copies->hosts[data]))
             continue;
         if (!sim_copies_has(run, data, block))
             continue;

@@ -25,7 +25,7 @@ struct sim_html {
 
 static double ms_of(dfs_time_ns at)
 {
-    return (double)(at / 1000) / 1000.0;
+    return (double)at / 1e6;
 }
 
 static void row(struct sim_html *html, struct sim_run *run, const char *kind, const char *host, const char *words)

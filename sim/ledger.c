@@ -252,6 +252,7 @@ static struct sim_operation *put_of(struct sim_ledger *ledger, const struct sim_
 /* A change that is certain: what a later read must not be older than. */
 static void path_certain(struct sim_path *path, uint64_t version, bool present)
 {
+    DFS_ASSERT(path != NULL);
     if (version < path->floor_version)
         return;
     if (version == path->floor_version && present && !path->floor_present)

@@ -46,7 +46,7 @@ void sim_blow_effect(struct sim_blow *blow, struct sim_host *host)
     sim_tell_fault(blow->wound->nemesis->run, blow->wound->index, blow->fault, host, true);
 }
 
-void sim_nemesis_fault_over(struct sim_nemesis *nemesis)
+static void fault_over(struct sim_nemesis *nemesis)
 {
     nemesis->run->fault_last = sim_run_time(nemesis->run);
 }
@@ -83,6 +83,12 @@ bool sim_nemesis_over_budget(const struct sim_nemesis *nemesis, bool lately)
     return harmed >= acknowledged_copies(&cluster->options.settings);
 }
 
+static bool filters_messages(enum sim_fault_kind kind)
+{
+    return kind == SIM_FAULT_DROP || kind == SIM_FAULT_DUPLICATE || kind == SIM_FAULT_DELAY ||
+           kind == SIM_FAULT_CORRUPT;
+}
+
 /* Blows -------------------------------------------------------------------------------------------------------------------- */
 
 static void blow_free(struct sim_blow *blow)
@@ -93,18 +99,22 @@ static void blow_free(struct sim_blow *blow)
     dfs_free(blow);
 }
 
-static void end_now(void *arg, struct sim_world *world)
+void sim_blow_over(struct sim_blow *blow)
 {
-    struct sim_blow *blow = arg;
-
-    (void)world;
     if (blow->undone)
         return;
     blow->undone = true;
     sim_blow_end(blow);
     untouch(blow);
-    sim_nemesis_fault_over(blow->wound->nemesis);
+    if (blow->fault->for_ns > 0 || filters_messages(blow->fault->kind))
+        fault_over(blow->wound->nemesis);
     sim_tell_fault(blow->wound->nemesis->run, blow->wound->index, blow->fault, NULL, false);
+}
+
+static void end_now(void *arg, struct sim_world *world)
+{
+    (void)world;
+    sim_blow_over(arg);
 }
 
 struct sim_blow *sim_wound_fire(struct sim_wound *wound, const struct sim_fault *drawn)
@@ -120,7 +130,7 @@ struct sim_blow *sim_wound_fire(struct sim_wound *wound, const struct sim_fault 
     dfs_list_init(&blow->rule);
     dfs_list_push(&nemesis->blows, &blow->link);
     wound->fired = true;
-    sim_nemesis_fault_over(nemesis); /* of a permanent fault, or one of a moment, its start counts */
+    fault_over(nemesis); /* of a permanent fault, or one of a moment, its start counts */
     sim_blow_begin(blow);
     if (blow->fault->for_ns > 0)
         sim_world_call(nemesis->run->world, sim_world_now(nemesis->run->world) + (dfs_duration_ns)blow->fault->for_ns,
@@ -219,12 +229,6 @@ static void on_host(struct sim_run *run, void *state, struct sim_host *host, enu
 
 /* Life ------------------------------------------------------------------------------------------------------------------------ */
 
-static bool looks_at_messages(enum sim_fault_kind kind)
-{
-    return kind == SIM_FAULT_DROP || kind == SIM_FAULT_DUPLICATE || kind == SIM_FAULT_DELAY ||
-           kind == SIM_FAULT_CORRUPT;
-}
-
 static bool needs_captures(enum sim_fault_kind kind)
 {
     return kind == SIM_FAULT_FORGE || kind == SIM_FAULT_REPLAY;
@@ -252,13 +256,13 @@ struct sim_nemesis *sim_nemesis_new(struct sim_run *run)
 
         nemesis->wounds[i] = (struct sim_wound){.nemesis = nemesis, .fault = fault, .index = i};
         disk = disk || (fault->triggered && fault->on.event == SIM_EVENT_DISK_OPERATION);
-        nemesis->filters = nemesis->filters || looks_at_messages(fault->kind) ||
+        nemesis->filters = nemesis->filters || filters_messages(fault->kind) ||
                            (fault->triggered && fault->on.event == SIM_EVENT_MESSAGE);
         nemesis->captures_on = nemesis->captures_on || needs_captures(fault->kind);
         for (uint32_t kind = 0; kind < SIM_FAULT_COUNT && fault->kind == SIM_FAULT_RANDOM; kind++) {
             if ((fault->random.kinds >> kind & 1u) == 0)
                 continue;
-            nemesis->filters = nemesis->filters || looks_at_messages((enum sim_fault_kind)kind);
+            nemesis->filters = nemesis->filters || filters_messages((enum sim_fault_kind)kind);
             nemesis->captures_on = nemesis->captures_on || needs_captures((enum sim_fault_kind)kind);
         }
     }
@@ -298,6 +302,21 @@ void sim_nemesis_begin(struct sim_nemesis *nemesis)
     }
 }
 
+static bool counts_disk_operations(enum sim_fault_kind kind)
+{
+    return kind == SIM_FAULT_DISK_ERROR || kind == SIM_FAULT_SYNC_ERROR || kind == SIM_FAULT_DISK_STALE ||
+           kind == SIM_FAULT_DISK_MISDIRECT;
+}
+
+/* Has it an end of its own, by time or by number? */
+static bool has_end(const struct sim_fault *fault)
+{
+    if (fault->for_ns > 0)
+        return true;
+    return (filters_messages(fault->kind) || counts_disk_operations(fault->kind)) &&
+           (fault->count > 0 || fault->nth > 0);
+}
+
 void sim_nemesis_stop(struct sim_nemesis *nemesis)
 {
     nemesis->stopped = true;
@@ -305,8 +324,8 @@ void sim_nemesis_stop(struct sim_nemesis *nemesis)
     {
         struct sim_blow *blow = dfs_container_of(at, struct sim_blow, link);
 
-        if (blow->fault->for_ns > 0)
-            end_now(blow, nemesis->run->world);
+        if (has_end(blow->fault))
+            sim_blow_over(blow);
     }
 }
 

@@ -87,7 +87,8 @@ struct sim_nemesis {
 /* nemesis.c */
 void sim_blow_effect(struct sim_blow *blow, struct sim_host *host); /* it took hold of something */
 void sim_blow_touch(struct sim_blow *blow, uint32_t host);
-void sim_nemesis_fault_over(struct sim_nemesis *nemesis);
+/* It is undone now, if it was not before. */
+void sim_blow_over(struct sim_blow *blow);
 
 void sim_nemesis_message(struct sim_nemesis *nemesis, uint32_t number, struct sim_host *from, struct sim_host *to);
 

@@ -75,10 +75,8 @@ static void hit(struct sim_blow *blow, const struct sim_message *message, struct
     else
         verdict->copies++;
     sim_blow_effect(blow, host);
-    if (fault->nth > 0 || (fault->count > 0 && blow->hits == (uint64_t)fault->count)) {
-        dfs_list_remove(&blow->rule); /* it rests */
-        sim_nemesis_fault_over(blow->wound->nemesis);
-    }
+    if (fault->nth > 0 || (fault->count > 0 && blow->hits == (uint64_t)fault->count))
+        sim_blow_over(blow);
 }
 
 static void capture(struct sim_nemesis *nemesis, const struct sim_message *message, uint32_t number)
@@ -111,9 +109,10 @@ static void look(struct sim_nemesis *nemesis, const struct sim_message *message,
 
     if (nemesis->captures_on && message->conn == 0)
         capture(nemesis, message, number);
-    if (!nemesis->filters || nemesis->stopped || nemesis->run->zero == DFS_NEVER || message->injected)
+    if (!nemesis->filters || nemesis->run->zero == DFS_NEVER || message->injected)
         return;
-    sim_nemesis_message(nemesis, number, message->from, message->to);
+    if (!nemesis->stopped)
+        sim_nemesis_message(nemesis, number, message->from, message->to);
     if (dfs_list_empty(&nemesis->rules))
         return;
     const uint32_t from = sim_run_host_number(nemesis->run, message->from);

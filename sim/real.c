@@ -737,6 +737,8 @@ static bool source_write(const struct real *real, const struct sim_operation *pu
 static void task_start(struct real *real, struct task *task)
 {
     struct sim_operation *operation = task->operation;
+
+    DFS_ASSERT(operation != NULL);
     char source[PATH_BYTES];
     char target[PATH_BYTES];
     char out[PATH_BYTES];

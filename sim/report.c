@@ -61,6 +61,8 @@ static void print_operations(FILE *out, const json_t *operations)
     for (; at != NULL; at = json_object_iter_next((json_t *)(uintptr_t)operations, at)) {
         const json_t *counts = json_object_iter_value(at);
 
+        if (integer(counts, "ok") + integer(counts, "failed") == 0)
+            continue;
         (void)fprintf(out, "%s%s %lld", first ? "" : ", ", json_object_iter_key(at), (long long)integer(counts, "ok"));
         if (integer(counts, "failed") > 0)
             (void)fprintf(out, " (and %lld failed)", (long long)integer(counts, "failed"));

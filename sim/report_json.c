@@ -52,8 +52,6 @@ static json_t *operations_json(const struct sim_run *run)
     json_t *object = json_object();
 
     for (unsigned kind = 0; kind < SIM_OP_COUNT; kind++) {
-        if (run->ledger.ok[kind] + run->ledger.failed[kind] == 0)
-            continue;
         (void)json_object_set_new(object, sim_operation_name((enum sim_operation_kind)kind),
                                   json_pack("{s:I, s:I}", "ok", (json_int_t)run->ledger.ok[kind], "failed",
                                             (json_int_t)run->ledger.failed[kind]));

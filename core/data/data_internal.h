@@ -485,7 +485,7 @@ struct dfs_data {
     bool ending; /* dfs_data_free: the world is not to be touched any more */
 
     /* store */
-    struct dfs_avl blocks;         /* in the order of their names */
+    struct dfs_avl blocks; /* in the order of their names */
     struct dfs_map blocks_by_id;
     uint64_t blocks_bytes; /* of their files */
     uint64_t blocks_good;  /* those that count in inventory and digest */

@@ -30,10 +30,7 @@ uint32_t meta_grant_make(struct dfs_meta *meta, struct dfs_w_grant *ret_grant, c
             continue;
         macs[grant.replicas_count++] = present ? mac : NULL;
     }
-    for (uint32_t i = 0; i < grant.replicas_count; i++) {
-        if (macs[i] != NULL)
-            dfs_grant_sign(&grant, i, macs[i]);
-    }
+    dfs_grant_sign_all(&grant, macs);
     *ret_grant = grant;
     return grant.replicas_count;
 }

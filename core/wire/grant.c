@@ -81,8 +81,10 @@ void dfs_grant_sign_all(struct dfs_w_grant *grant, struct dfs_mac *const *keys)
     uint8_t bytes[SIGNED_BYTES_MAX];
     const size_t count = grant_bytes(grant, bytes);
 
-    for (uint32_t i = 0; i < grant->replicas_count; i++)
-        dfs_mac_make(keys[i], bytes, count, grant->replicas[i].mac);
+    for (uint32_t i = 0; i < grant->replicas_count; i++) {
+        if (keys[i] != NULL)
+            dfs_mac_make(keys[i], bytes, count, grant->replicas[i].mac);
+    }
 }
 
 bool dfs_grant_check(const struct dfs_w_grant *grant, uint32_t hop, struct dfs_mac *key)

@@ -23,7 +23,7 @@ void dfs_heartbeat_key_derive(const struct dfs_key *root, const struct dfs_id *n
 
 /* The tag of grant.replicas[hop]: over the whole grant without the replicas' tags. */
 void dfs_grant_sign(struct dfs_w_grant *grant, uint32_t hop, struct dfs_mac *key);
-/* All of them, by keys[hop]: what they cover is encoded once. */
+/* All of them, by keys[hop] (NULL: that one stays without a tag): what they cover is encoded once. */
 void dfs_grant_sign_all(struct dfs_w_grant *grant, struct dfs_mac *const *keys);
 bool dfs_grant_check(const struct dfs_w_grant *grant, uint32_t hop, struct dfs_mac *key);
 

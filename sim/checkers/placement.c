@@ -141,11 +141,12 @@ static void zones_plan(struct sim_run *run, void *arg, const struct sim_seen *se
 {
     const struct dfs_m_put_plan *plan = seen->body;
     const struct zones *zones = arg;
+    const uint32_t parts = run->cluster->options.zones;
     const uint32_t there = run->cluster->options.zones < run->cluster->options.data ? run->cluster->options.zones
                                                                                     : run->cluster->options.data;
 
     (void)when;
-    if (plan == NULL || zones->disturbed || run->zero == DFS_NEVER || there > 64)
+    if (plan == NULL || zones->disturbed || run->zero == DFS_NEVER || there > 64 || parts == 0)
         return;
     for (uint32_t i = 0; i < plan->grants_count; i++) {
         const struct dfs_w_grant *grant = &plan->grants[i];
@@ -155,7 +156,7 @@ static void zones_plan(struct sim_run *run, void *arg, const struct sim_seen *se
             const uint32_t node = sim_checker_data_index(run, &grant->replicas[k].node);
 
             if (node != UINT32_MAX)
-                used |= UINT64_C(1) << node % run->cluster->options.zones;
+                used |= UINT64_C(1) << node % parts;
         }
         const uint32_t wanted = grant->replicas_count < there ? grant->replicas_count : there;
 

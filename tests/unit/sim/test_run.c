@@ -271,6 +271,40 @@ static void random_faults_stay_within_the_budget(void **state)
         SIM_PASS, NULL);
 }
 
+/* `duration` ends what has an end; what has none goes on. */
+static void permanent_faults_stay(void **state)
+{
+    struct story story;
+
+    (void)state;
+    play(&story,
+         HEAD "\"workload\":[" PUT
+              "],\"faults\":[{\"at\":\"7900ms\",\"drop\":{\"from\":\"d1\",\"message\":\"HEARTBEAT\"}},"
+              "{\"at\":\"1s\",\"drop\":{\"from\":\"clients\",\"message\":\"PUT_OPEN\",\"count\":1}}],"
+              "\"expect\":[{\"evicted\":\"d1\",\"from\":\"8s\",\"to\":\"12s\"}]}",
+         1);
+    assert_int_equal(story.run->verdict, SIM_PASS);
+    assert_int_equal(story.run->audited,
+                     1); /* the clients are no longer touched by the drop that has had its one message */
+    end(&story);
+}
+
+/* The newest process of an identity has it; the copies are those on its disk. */
+static void an_identity_has_one_holder(void **state)
+{
+    struct story story;
+
+    (void)state;
+    play(&story,
+         HEAD "\"workload\":[" PUT
+              ",{\"rate\":5,\"size\":\"20KB\"}],\"faults\":[{\"at\":\"3s\",\"impersonate\":\"d2\"}],"
+              "\"expect\":[{\"replicated\":\"all\",\"by\":\"60s\"},{\"joined\":\"d2\",\"from\":\"3s\"}]}",
+         1);
+    assert_int_equal(story.run->verdict, SIM_PASS);
+    assert_non_null(sim_world_host(story.run->world, "d2-double-1"));
+    end(&story);
+}
+
 /* A client that dies with its operations logs in again and goes on. */
 static void clients_come_back(void **state)
 {
@@ -322,6 +356,8 @@ int main(void)
         cmocka_unit_test(messages_and_disk_operations_are_triggers),
         cmocka_unit_test(each_kind_takes_hold_and_lets_go),
         cmocka_unit_test(random_faults_stay_within_the_budget),
+        cmocka_unit_test(permanent_faults_stay),
+        cmocka_unit_test(an_identity_has_one_holder),
         cmocka_unit_test(clients_come_back),
         cmocka_unit_test(same_seed_same_run),
     };
