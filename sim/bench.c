@@ -183,7 +183,6 @@ static bool on_rest(struct sim_run *run, void *state, char *why, size_t room)
 
     if (room > 0)
         why[0] = '\0'; /* never a reason to wait */
-    (void)room;
     watch->ended = seconds_now();
     watch->events_ended = sim_world_counts(run->world)->events;
     return true;
