@@ -46,7 +46,8 @@ struct dfs_meta_config {
     dfs_duration_ns request_timeout_ns;
     dfs_duration_ns connect_timeout_ns;
     uint64_t pool_bytes;
-    dfs_duration_ns key_lifetime_ns; /* of grant keys: a new one every half of it, the newest two are accepted; 0: never a new one */
+    dfs_duration_ns
+        key_lifetime_ns; /* of grant keys: a new one every half of it, the newest two are accepted; 0: never a new one */
 };
 
 struct dfs_meta;
