@@ -60,6 +60,9 @@ const char *dfs_node_state_name(enum dfs_node_state state);
 
 #define DFS_SIZE_UNKNOWN UINT64_MAX
 
+/* The lists are laid out by hand: the formatter does not come to rest on them. */
+/* clang-format off */
+
 /* Parts --------------------------------------------------------------------------------------------------------------- */
 
 /* X(NAME, name): the struct is `struct dfs_w_name`, the fields DFS_FIELDS_NAME */
@@ -384,5 +387,7 @@ const char *dfs_node_state_name(enum dfs_node_state state);
     PART(S, block, block) DFS_STATUS_FIELD(NUM, S, status) DFS_U32(NUM, S, crc32c)
 /* source -> target, then BLOCK_DATA frames; answered by BLOCK_WRITTEN */
 #define DFS_FIELDS_M_BLOCK_COPY(S, NUM, ID, ADDR, FIXED, KEY, TEXT, SECRET, PART, LIST) PART(S, order, order)
+
+/* clang-format on */
 
 #endif
