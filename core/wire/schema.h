@@ -70,10 +70,10 @@ const char *dfs_node_state_name(enum dfs_node_state state);
     X(BLOCK, block) \
     X(REPLICA, replica) \
     X(GRANT, grant) X(RECEIPT, receipt) X(FAILURE, failure) X(ORDER, order) X(NUMBER, number) X(CRC, crc) \
-        X(GRANT_KEY, grant_key) X(TOKEN_KEY, token_key) X(STORED, stored) X(CHANGE, change) X(REMOVAL, removal) \
-            X(REMOVED, removed) X(PLAN_BLOCK, plan_block) X(COPY_STATE, copy_state) X(STAT_BLOCK, stat_block) \
-                X(ENTRY, entry) X(VERSION, version) X(NODE, node) X(FSCK_PATH, fsck_path) \
-                    X(EXPLAIN_BLOCK, explain_block)
+    X(GRANT_KEY, grant_key) X(TOKEN_KEY, token_key) X(STORED, stored) X(CHANGE, change) X(REMOVAL, removal) \
+    X(REMOVED, removed) X(PLAN_BLOCK, plan_block) X(COPY_STATE, copy_state) X(STAT_BLOCK, stat_block) \
+    X(ENTRY, entry) X(VERSION, version) X(NODE, node) X(FSCK_PATH, fsck_path) \
+    X(EXPLAIN_BLOCK, explain_block)
 
 #define DFS_FIELDS_BLOCK(S, NUM, ID, ADDR, FIXED, KEY, TEXT, SECRET, PART, LIST) \
     ID(S, file) \
@@ -95,7 +95,7 @@ const char *dfs_node_state_name(enum dfs_node_state state);
     PART(S, block, block) \
     NUM(S, length_bytes, uint32_t, 4, 1, DFS_BLOCK_BYTES_MAX) \
     DFS_U32(NUM, S, crc32c) ID(S, node) DFS_U64(NUM, S, incarnation) DFS_U64(NUM, S, change) DFS_BOOL(NUM, S, durable) \
-        DFS_U32(NUM, S, key_id) FIXED(S, mac, 16)
+    DFS_U32(NUM, S, key_id) FIXED(S, mac, 16)
 
 #define DFS_FIELDS_FAILURE(S, NUM, ID, ADDR, FIXED, KEY, TEXT, SECRET, PART, LIST) \
     ID(S, node) DFS_STATUS_FIELD(NUM, S, status)
@@ -105,8 +105,8 @@ const char *dfs_node_state_name(enum dfs_node_state state);
     PART(S, block, block) \
     NUM(S, length_bytes, uint32_t, 4, 1, DFS_BLOCK_BYTES_MAX) \
     DFS_U32(NUM, S, crc32c) ID(S, source) DFS_U64(NUM, S, source_incarnation) ID(S, target) \
-        DFS_U64(NUM, S, target_incarnation) DFS_U64(NUM, S, epoch) DFS_U32(NUM, S, key_id) FIXED(S, source_mac, 16) \
-            FIXED(S, target_mac, 16)
+    DFS_U64(NUM, S, target_incarnation) DFS_U64(NUM, S, epoch) DFS_U32(NUM, S, key_id) FIXED(S, source_mac, 16) \
+    FIXED(S, target_mac, 16)
 
 #define DFS_FIELDS_NUMBER(S, NUM, ID, ADDR, FIXED, KEY, TEXT, SECRET, PART, LIST) DFS_U32(NUM, S, value)
 #define DFS_FIELDS_CRC(S, NUM, ID, ADDR, FIXED, KEY, TEXT, SECRET, PART, LIST) DFS_U32(NUM, S, crc32c)
@@ -140,15 +140,15 @@ const char *dfs_node_state_name(enum dfs_node_state state);
     ID(S, node) \
     NUM(S, state, uint8_t, 1, 0, DFS_NODE_STATE_COUNT - 1) \
     DFS_U64(NUM, S, incarnation) TEXT(S, zone, DFS_ZONE_BYTES_MAX) ADDR(S, addr) DFS_U64(NUM, S, capacity_bytes) \
-        DFS_U64(NUM, S, used_bytes) DFS_U64(NUM, S, blocks) DFS_U64(NUM, S, last_heartbeat_ms) \
-            DFS_BOOL(NUM, S, fenced)
+    DFS_U64(NUM, S, used_bytes) DFS_U64(NUM, S, blocks) DFS_U64(NUM, S, last_heartbeat_ms) \
+    DFS_BOOL(NUM, S, fenced)
 #define DFS_FIELDS_FSCK_PATH(S, NUM, ID, ADDR, FIXED, KEY, TEXT, SECRET, PART, LIST) \
     TEXT(S, path, DFS_PATH_BYTES_MAX) DFS_STATUS_FIELD(NUM, S, status)
 #define DFS_FIELDS_EXPLAIN_BLOCK(S, NUM, ID, ADDR, FIXED, KEY, TEXT, SECRET, PART, LIST) \
     DFS_U32(NUM, S, index) \
     DFS_U32(NUM, S, copies) \
     DFS_U32(NUM, S, wanted) TEXT(S, why, DFS_WORDS_BYTES_MAX) TEXT(S, queue, DFS_WORDS_BYTES_MAX) \
-        DFS_U64(NUM, S, position) DFS_U64(NUM, S, eta_ms)
+    DFS_U64(NUM, S, position) DFS_U64(NUM, S, eta_ms)
 
 /* Messages ------------------------------------------------------------------------------------------------------------- */
 
@@ -156,26 +156,31 @@ const char *dfs_node_state_name(enum dfs_node_state state);
 #define DFS_MESSAGE_MAP(X) \
     /* any stream */ \
     X(1, STATUS, status) \
-    X(2, HELLO, hello) /* client - auth */ \
+    X(2, HELLO, hello) \
+    /* client - auth */ \
     X(10, LOGIN, login) \
-    X(11, REFRESH, refresh) X(12, TOKEN, token) X(13, KEYS_GET, keys_get) X(14, KEYS, keys) /* client - meta */ \
-        X(20, PUT_OPEN, put_open) X(21, PUT_PLAN, put_plan) X(22, PUT_PLACE, put_place) X(23, PUT_PLACED, put_placed) \
-            X(24, PUT_COMMIT, put_commit) X(25, PUT_DONE, put_done) X(26, PUT_ABORT, put_abort) \
-                X(27, GET_OPEN, get_open) X(28, GET_PLAN, get_plan) X(29, BLOCK_BAD, block_bad) X(30, STAT, stat) \
-                    X(31, STAT_DONE, stat_done) X(32, LIST, list) X(33, LIST_PAGE, list_page) X(34, MOVE, move) \
-                        X(35, REMOVE, remove) X(36, RESTORE, restore) X(37, VERSIONS, versions) \
-                            X(38, VERSIONS_PAGE, versions_page) X(39, NODES, nodes) X(40, NODES_PAGE, nodes_page) \
-                                X(41, FSCK, fsck) X(42, FSCK_PAGE, fsck_page) X(43, EXPLAIN, explain) \
-                                    X(44, EXPLAIN_PAGE, explain_page) X(45, DRAIN, drain) X(46, CHANGED, changed) \
-                                        X(47, HEALTH, health) X(48, HEALTH_DONE, health_done) /* data - meta */ \
-        X(60, JOIN, join) X(61, JOINED, joined) X(62, RESUME, resume) X(63, RESUMED, resumed) \
-            X(64, INVENTORY, inventory) X(65, INVENTORY_END, inventory_end) X(66, BLOCK_EVENTS, block_events) \
-                X(67, COPY, copy) X(68, COPY_DONE, copy_done) X(69, REMOVE_BLOCK, remove_block) \
-                    X(70, REMOVE_DONE, remove_done) X(71, KEYS_UPDATE, keys_update) X(72, LEAVE, leave) \
-                        X(73, VERIFY, verify) X(74, VERIFY_DONE, verify_done) /* udp */ \
-        X(80, HEARTBEAT, heartbeat) X(81, HEARTBEAT_ACK, heartbeat_ack)       /* client - data, data - data */ \
-        X(90, BLOCK_WRITE, block_write) X(91, BLOCK_DATA, block_data) X(92, BLOCK_WRITTEN, block_written) \
-            X(93, BLOCK_READ, block_read) X(94, BLOCK_END, block_end) X(95, BLOCK_COPY, block_copy)
+    X(11, REFRESH, refresh) X(12, TOKEN, token) X(13, KEYS_GET, keys_get) X(14, KEYS, keys) \
+    /* client - meta */ \
+    X(20, PUT_OPEN, put_open) X(21, PUT_PLAN, put_plan) X(22, PUT_PLACE, put_place) X(23, PUT_PLACED, put_placed) \
+    X(24, PUT_COMMIT, put_commit) X(25, PUT_DONE, put_done) X(26, PUT_ABORT, put_abort) \
+    X(27, GET_OPEN, get_open) X(28, GET_PLAN, get_plan) X(29, BLOCK_BAD, block_bad) X(30, STAT, stat) \
+    X(31, STAT_DONE, stat_done) X(32, LIST, list) X(33, LIST_PAGE, list_page) X(34, MOVE, move) \
+    X(35, REMOVE, remove) X(36, RESTORE, restore) X(37, VERSIONS, versions) \
+    X(38, VERSIONS_PAGE, versions_page) X(39, NODES, nodes) X(40, NODES_PAGE, nodes_page) \
+    X(41, FSCK, fsck) X(42, FSCK_PAGE, fsck_page) X(43, EXPLAIN, explain) \
+    X(44, EXPLAIN_PAGE, explain_page) X(45, DRAIN, drain) X(46, CHANGED, changed) \
+    X(47, HEALTH, health) X(48, HEALTH_DONE, health_done) \
+    /* data - meta */ \
+    X(60, JOIN, join) X(61, JOINED, joined) X(62, RESUME, resume) X(63, RESUMED, resumed) \
+    X(64, INVENTORY, inventory) X(65, INVENTORY_END, inventory_end) X(66, BLOCK_EVENTS, block_events) \
+    X(67, COPY, copy) X(68, COPY_DONE, copy_done) X(69, REMOVE_BLOCK, remove_block) \
+    X(70, REMOVE_DONE, remove_done) X(71, KEYS_UPDATE, keys_update) X(72, LEAVE, leave) \
+    X(73, VERIFY, verify) X(74, VERIFY_DONE, verify_done) \
+    /* udp */ \
+    X(80, HEARTBEAT, heartbeat) X(81, HEARTBEAT_ACK, heartbeat_ack) \
+    /* client - data, data - data */ \
+    X(90, BLOCK_WRITE, block_write) X(91, BLOCK_DATA, block_data) X(92, BLOCK_WRITTEN, block_written) \
+    X(93, BLOCK_READ, block_read) X(94, BLOCK_END, block_end) X(95, BLOCK_COPY, block_copy)
 
 #define DFS_MSG_NUMBER_MAX 95
 
@@ -203,8 +208,8 @@ const char *dfs_node_state_name(enum dfs_node_state state);
     ID(S, operation) \
     TEXT(S, path, DFS_PATH_BYTES_MAX) \
     DFS_U64(NUM, S, size_bytes) NUM(S, ack, uint8_t, 1, 0, DFS_ACK_LAST) \
-        NUM(S, durability, uint8_t, 1, 0, DFS_DURABILITY_LAST) NUM(S, precondition, uint8_t, 1, 0, DFS_IF_LAST) \
-            DFS_U64(NUM, S, if_version) NUM(S, block_size_bytes, uint32_t, 4, 0, DFS_BLOCK_BYTES_MAX)
+    NUM(S, durability, uint8_t, 1, 0, DFS_DURABILITY_LAST) NUM(S, precondition, uint8_t, 1, 0, DFS_IF_LAST) \
+    DFS_U64(NUM, S, if_version) NUM(S, block_size_bytes, uint32_t, 4, 0, DFS_BLOCK_BYTES_MAX)
 /* `file` names the upload from now on, with `epoch`. Grants of the first blocks; the client asks for more with PUT_PLACE. blocks 0 and size
  * unknown: the client places as it goes. ack and durability as they will be applied. Blocks are equal to within a byte: block i is
  * size*(i+1)/blocks - size*i/blocks long when the size is known. */
@@ -212,14 +217,14 @@ const char *dfs_node_state_name(enum dfs_node_state state);
     ID(S, file) \
     DFS_U64(NUM, S, epoch) \
     DFS_U64(NUM, S, lease_ns) DFS_U32(NUM, S, block_size_bytes) DFS_U32(NUM, S, blocks) \
-        NUM(S, ack, uint8_t, 1, 0, DFS_ACK_LAST) NUM(S, durability, uint8_t, 1, 0, DFS_DURABILITY_LAST) \
-            NUM(S, copies_wanted, uint8_t, 1, 1, DFS_REPLICAS_MAX) LIST(S, grants, grant, DFS_PLACEMENT_PAGE_MAX)
+    NUM(S, ack, uint8_t, 1, 0, DFS_ACK_LAST) NUM(S, durability, uint8_t, 1, 0, DFS_DURABILITY_LAST) \
+    NUM(S, copies_wanted, uint8_t, 1, 1, DFS_REPLICAS_MAX) LIST(S, grants, grant, DFS_PLACEMENT_PAGE_MAX)
 /* Blocks first .. first+count-1 in generation 1, or (generation > 1) block `first` again, avoiding `excluded` nodes. */
 #define DFS_FIELDS_M_PUT_PLACE(S, NUM, ID, ADDR, FIXED, KEY, TEXT, SECRET, PART, LIST) \
     ID(S, file) \
     DFS_U64(NUM, S, epoch) \
     DFS_U32(NUM, S, first) NUM(S, count, uint32_t, 4, 1, DFS_PLACEMENT_PAGE_MAX) \
-        NUM(S, generation, uint32_t, 4, 1, UINT32_MAX) LIST(S, excluded, failure, 64)
+    NUM(S, generation, uint32_t, 4, 1, UINT32_MAX) LIST(S, excluded, failure, 64)
 #define DFS_FIELDS_M_PUT_PLACED(S, NUM, ID, ADDR, FIXED, KEY, TEXT, SECRET, PART, LIST) \
     DFS_U32(NUM, S, first) LIST(S, grants, grant, DFS_PLACEMENT_PAGE_MAX)
 /* Receipts in pages (`last` on the final one; earlier pages are answered by STATUS). digest: crc32c of the whole file. */
@@ -227,7 +232,7 @@ const char *dfs_node_state_name(enum dfs_node_state state);
     ID(S, file) \
     DFS_U64(NUM, S, epoch) \
     DFS_BOOL(NUM, S, last) DFS_U64(NUM, S, size_bytes) DFS_U32(NUM, S, blocks) DFS_U32(NUM, S, digest) \
-        LIST(S, receipts, receipt, DFS_RECEIPT_PAGE_MAX)
+    LIST(S, receipts, receipt, DFS_RECEIPT_PAGE_MAX)
 /* BLOCK_LOST: `lost` names the blocks to place again. replicas_durable: the fewest durable copies of any block. */
 #define DFS_FIELDS_M_PUT_DONE(S, NUM, ID, ADDR, FIXED, KEY, TEXT, SECRET, PART, LIST) \
     DFS_STATUS_FIELD(NUM, S, status) \
@@ -243,7 +248,7 @@ const char *dfs_node_state_name(enum dfs_node_state state);
     ID(S, file) \
     DFS_U64(NUM, S, version) \
     DFS_U64(NUM, S, size_bytes) DFS_U32(NUM, S, blocks) DFS_U32(NUM, S, digest) DFS_U32(NUM, S, first_block) \
-        DFS_U64(NUM, S, first_offset) LIST(S, plan, plan_block, DFS_PLACEMENT_PAGE_MAX)
+    DFS_U64(NUM, S, first_offset) LIST(S, plan, plan_block, DFS_PLACEMENT_PAGE_MAX)
 /* client -> metadata: this copy is bad, missing or silent, says the reader */
 #define DFS_FIELDS_M_BLOCK_BAD(S, NUM, ID, ADDR, FIXED, KEY, TEXT, SECRET, PART, LIST) \
     PART(S, block, block) ID(S, node) DFS_STATUS_FIELD(NUM, S, status)
@@ -253,8 +258,8 @@ const char *dfs_node_state_name(enum dfs_node_state state);
     ID(S, file) \
     DFS_U64(NUM, S, version) \
     DFS_U64(NUM, S, size_bytes) DFS_U64(NUM, S, created_ms) DFS_U32(NUM, S, block_size_bytes) \
-        DFS_U8(NUM, S, copies_wanted) NUM(S, ack, uint8_t, 1, 0, DFS_ACK_LAST) DFS_U32(NUM, S, blocks_total) \
-            DFS_U32(NUM, S, first_block) LIST(S, blocks, stat_block, 256)
+    DFS_U8(NUM, S, copies_wanted) NUM(S, ack, uint8_t, 1, 0, DFS_ACK_LAST) DFS_U32(NUM, S, blocks_total) \
+    DFS_U32(NUM, S, first_block) LIST(S, blocks, stat_block, 256)
 /* Paths beginning with prefix, after `after` in byte order. recursive 0: what lies below the next '/' is one entry ending in '/'. */
 #define DFS_FIELDS_M_LIST(S, NUM, ID, ADDR, FIXED, KEY, TEXT, SECRET, PART, LIST) \
     TEXT(S, prefix, DFS_PATH_BYTES_MAX) \
@@ -284,7 +289,7 @@ const char *dfs_node_state_name(enum dfs_node_state state);
     DFS_BOOL(NUM, S, more) \
     DFS_U64(NUM, S, files) \
     DFS_U64(NUM, S, blocks) DFS_U64(NUM, S, whole) DFS_U64(NUM, S, under) DFS_U64(NUM, S, missing) \
-        DFS_U64(NUM, S, corrupt) DFS_U64(NUM, S, orphans) LIST(S, paths, fsck_path, DFS_LIST_PAGE_MAX)
+    DFS_U64(NUM, S, corrupt) DFS_U64(NUM, S, orphans) LIST(S, paths, fsck_path, DFS_LIST_PAGE_MAX)
 #define DFS_FIELDS_M_EXPLAIN(S, NUM, ID, ADDR, FIXED, KEY, TEXT, SECRET, PART, LIST) \
     TEXT(S, path, DFS_PATH_BYTES_MAX) DFS_U32(NUM, S, first_block)
 #define DFS_FIELDS_M_EXPLAIN_PAGE(S, NUM, ID, ADDR, FIXED, KEY, TEXT, SECRET, PART, LIST) \
@@ -297,8 +302,8 @@ const char *dfs_node_state_name(enum dfs_node_state state);
     TEXT(S, health, DFS_WORDS_BYTES_MAX) \
     LIST(S, nodes, number, DFS_NODE_STATE_COUNT) \
     DFS_U64(NUM, S, under) DFS_U64(NUM, S, one_copy) DFS_U32(NUM, S, losses_survivable) DFS_U64(NUM, S, repair_queued) \
-        DFS_U64(NUM, S, repair_running) DFS_U64(NUM, S, repair_bytes_per_s) DFS_U64(NUM, S, scrub_oldest_ms) \
-            DFS_U64(NUM, S, epoch)
+    DFS_U64(NUM, S, repair_running) DFS_U64(NUM, S, repair_bytes_per_s) DFS_U64(NUM, S, scrub_oldest_ms) \
+    DFS_U64(NUM, S, epoch)
 
 /* data -> metadata, first on the control connection. journal_seen: the newest synced journal position this node was ever told (OLDER_JOURNAL).
  * store_lost: the node's marker is gone; it has no blocks. */
@@ -306,12 +311,12 @@ const char *dfs_node_state_name(enum dfs_node_state state);
     NUM(S, version, uint16_t, 2, 1, UINT16_MAX) \
     ID(S, cluster) \
     ID(S, node) ID(S, boot) ADDR(S, addr) TEXT(S, zone, DFS_ZONE_BYTES_MAX) DFS_U64(NUM, S, capacity_bytes) \
-        DFS_U64(NUM, S, free_bytes) DFS_U64(NUM, S, journal_seen) DFS_BOOL(NUM, S, store_lost)
+    DFS_U64(NUM, S, free_bytes) DFS_U64(NUM, S, journal_seen) DFS_BOOL(NUM, S, store_lost)
 #define DFS_FIELDS_M_JOINED(S, NUM, ID, ADDR, FIXED, KEY, TEXT, SECRET, PART, LIST) \
     DFS_U64(NUM, S, incarnation) \
     DFS_U64(NUM, S, epoch) \
     NUM(S, interval_ns, uint64_t, 8, 1, UINT64_MAX) DFS_U64(NUM, S, journal) KEY(S, heartbeat_key, 32) \
-        LIST(S, grant_keys, grant_key, DFS_GRANT_KEYS_MAX) LIST(S, token_keys, token_key, DFS_TOKEN_KEYS_MAX)
+    LIST(S, grant_keys, grant_key, DFS_GRANT_KEYS_MAX) LIST(S, token_keys, token_key, DFS_TOKEN_KEYS_MAX)
 /* The control connection broke, the incarnation lives: goes on after change number `change`. */
 #define DFS_FIELDS_M_RESUME(S, NUM, ID, ADDR, FIXED, KEY, TEXT, SECRET, PART, LIST) \
     ID(S, cluster) ID(S, node) ID(S, boot) DFS_U64(NUM, S, incarnation) DFS_U64(NUM, S, change)
@@ -352,14 +357,14 @@ const char *dfs_node_state_name(enum dfs_node_state state);
     ID(S, node) \
     DFS_U64(NUM, S, incarnation) \
     DFS_U64(NUM, S, sequence) DFS_U64(NUM, S, capacity_bytes) DFS_U64(NUM, S, free_bytes) DFS_U32(NUM, S, load) \
-        DFS_U64(NUM, S, change) DFS_U64(NUM, S, digest) DFS_U64(NUM, S, blocks) DFS_BOOL(NUM, S, fenced) \
-            FIXED(S, mac, 16)
+    DFS_U64(NUM, S, change) DFS_U64(NUM, S, digest) DFS_U64(NUM, S, blocks) DFS_BOOL(NUM, S, fenced) \
+    FIXED(S, mac, 16)
 /* applied: change numbers up to here are in metadata's map; the node may forget them. */
 #define DFS_FIELDS_M_HEARTBEAT_ACK(S, NUM, ID, ADDR, FIXED, KEY, TEXT, SECRET, PART, LIST) \
     ID(S, node) \
     DFS_U64(NUM, S, incarnation) \
     DFS_U64(NUM, S, sequence) DFS_U64(NUM, S, epoch) DFS_U64(NUM, S, journal) DFS_U64(NUM, S, applied) \
-        FIXED(S, mac, 16)
+    FIXED(S, mac, 16)
 
 /* Then BLOCK_DATA frames with the same request id, in order, up to `length_bytes`. hop: this receiver's place in grant.replicas. attempt: a higher one
  * takes over from a lower one of the same block. */
@@ -367,7 +372,7 @@ const char *dfs_node_state_name(enum dfs_node_state state);
     PART(S, grant, grant) \
     DFS_U32(NUM, S, attempt) \
     NUM(S, hop, uint8_t, 1, 0, DFS_REPLICAS_MAX - 1) NUM(S, length_bytes, uint32_t, 4, 1, DFS_BLOCK_BYTES_MAX) \
-        NUM(S, durability, uint8_t, 1, 0, DFS_DURABILITY_LAST)
+    NUM(S, durability, uint8_t, 1, 0, DFS_DURABILITY_LAST)
 /* Bulk: the bytes at `offset`, a multiple of DFS_CHUNK_BYTES unless it is the range's beginning; crcs: one for each chunk of the frame, counted from
  * the frame's first byte to the next multiple of DFS_CHUNK_BYTES in the block, and so on. */
 #define DFS_FIELDS_M_BLOCK_DATA(S, NUM, ID, ADDR, FIXED, KEY, TEXT, SECRET, PART, LIST) \
@@ -377,7 +382,7 @@ const char *dfs_node_state_name(enum dfs_node_state state);
     PART(S, block, block) \
     DFS_U32(NUM, S, attempt) \
     DFS_STATUS_FIELD(NUM, S, status) LIST(S, receipts, receipt, DFS_REPLICAS_MAX) \
-        LIST(S, failures, failure, DFS_REPLICAS_MAX)
+    LIST(S, failures, failure, DFS_REPLICAS_MAX)
 /* Answered by BLOCK_DATA frames, then BLOCK_END; or by BLOCK_END alone when refused. offset is rounded down to a chunk by the reader's side. */
 #define DFS_FIELDS_M_BLOCK_READ(S, NUM, ID, ADDR, FIXED, KEY, TEXT, SECRET, PART, LIST) \
     PART(S, grant, grant) \
