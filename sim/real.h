@@ -3,7 +3,7 @@
  *
  * The cluster is one of `dfs local up --faults` in a directory of its own, the clients are `dfs put`, `dfs get` and so on, one process an operation. crash is SIGKILL, pause is SIGSTOP,
  * restart starts the daemon again, partition and drop go through the daemons' fault sockets; events come from their event logs. A fault, trigger or step that has no real form
- * ends the run with 2 and its name, before anything is started. The ledger is the simulator's. Expectations hold with wider bounds (SIM_REAL_SLACK_NS): this world is
+ * ends the run with 2 and its name, before anything is started. "network", "disk", "zones" and "capacity" do not count: loopback and the disk are what they are. The ledger is the simulator's. Expectations hold with wider bounds (SIM_REAL_SLACK_NS): this world is
  * busy with other things.
  *
  * The programs are those beside dfs-sim.

@@ -200,7 +200,7 @@ static void on_evicted_time(struct sim_run *run, void *arg, struct sim_host *hos
             name, (unsigned long long)(fair / DFS_MILLISECONDS), (unsigned long long)(interval / DFS_MILLISECONDS));
 }
 
-/* Somebody who ought to be evicted by now, and is not: looked at when it stands again before metadata, and at the end. */
+/* What reached metadata before it was started anew proves nothing: it knows nothing of it. */
 static void on_evicted_false(struct sim_run *run, void *arg, struct sim_host *host, const struct dfs_trace *trace)
 {
     struct state *state = arg;
