@@ -263,6 +263,25 @@ const struct sim_counts *sim_world_counts(const struct sim_world *world)
     return &world->counts;
 }
 
+size_t sim_world_in_flight(const struct sim_world *world)
+{
+    size_t count = world->queue.count + world->timers.count;
+
+    dfs_list_each(at, &world->conns)
+    {
+        const struct sim_conn *conn = dfs_container_of(at, struct sim_conn, of_world);
+
+        for (unsigned side = 0; side < 2; side++) {
+            const struct sim_segment *segment = conn->end[side].out.flight;
+
+            /* The first one's arrival stands in the queue. */
+            for (segment = segment == NULL ? NULL : segment->next; segment != NULL; segment = segment->next)
+                count++;
+        }
+    }
+    return count;
+}
+
 uint64_t sim_world_draw(const struct sim_world *world, const char *stream, uint64_t number)
 {
     return sim_prf(world->seed, dfs_hash64(0, stream, strlen(stream)), number);

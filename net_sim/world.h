@@ -90,6 +90,10 @@ struct sim_counts {
 };
 const struct sim_counts *sim_world_counts(const struct sim_world *world);
 
+/* How much is waiting to happen: what stands in the queue, deadlines, and segments that travel behind another one. Walks over all
+ * connections: for figures, not for every event. */
+size_t sim_world_in_flight(const struct sim_world *world);
+
 /* Calls `call` at that time (now at the earliest), after what is already due then. Cannot be taken back: let
  * it look whether it is still wanted. */
 void sim_world_call(struct sim_world *world, dfs_time_ns at, void (*call)(void *arg, struct sim_world *world),

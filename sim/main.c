@@ -486,20 +486,53 @@ static int command_schema(int argc, char **argv)
     return fflush(stdout) == 0 ? 0 : world_error(strerror(errno));
 }
 
+static bool is_bench_case(const char *name)
+{
+    for (size_t i = 0; sim_bench_case_name(i) != NULL; i++)
+        if (strcmp(sim_bench_case_name(i), name) == 0)
+            return true;
+    return false;
+}
+
+static int bench_case_error(const char *name)
+{
+    const char *names[16];
+    size_t count = 0;
+
+    for (; count < sizeof names / sizeof names[0] && sim_bench_case_name(count) != NULL; count++)
+        names[count] = sim_bench_case_name(count);
+    return usage_error("\"%s\" is no case of bench%s", dfs_quote_text(name).text,
+                       dfs_words_suggest(name, names, count).text);
+}
+
 static int command_bench(int argc, char **argv)
 {
-    bool json = false;
+    struct sim_bench_options options = {.json = false};
 
     if (wants_help(argc, argv)) {
-        (void)fputs("dfs-sim bench [--json]    the speed of the simulator, beside a bare event loop\n", stdout);
+        (void)fputs("dfs-sim bench [--json] [--case NAME]    the speed of the simulator, beside a bare event loop\n\n"
+                    "  --json         one object on standard output\n"
+                    "  --case NAME    only this one:",
+                    stdout);
+        for (size_t i = 0; sim_bench_case_name(i) != NULL; i++)
+            (void)printf(" %s", sim_bench_case_name(i));
+        (void)putchar('\n');
         return 0;
     }
     for (int i = 1; i < argc; i++) {
-        if (strcmp(argv[i], "--json") != 0)
-            return usage_error("unknown option \"%s\"; bench has --json", dfs_quote_text(argv[i]).text);
-        json = true;
+        if (strcmp(argv[i], "--json") == 0) {
+            options.json = true;
+        } else if (strcmp(argv[i], "--case") == 0) {
+            if (++i == argc)
+                return usage_error("--case needs the name of a case");
+            options.only = argv[i];
+            if (!is_bench_case(options.only))
+                return bench_case_error(options.only);
+        } else {
+            return usage_error("unknown option \"%s\"; bench has --json and --case", dfs_quote_text(argv[i]).text);
+        }
     }
-    return sim_bench(json);
+    return sim_bench(&options);
 }
 
 static int command_later(int argc, char **argv)
@@ -520,7 +553,7 @@ static const struct {
      "sweep [SCENARIO...] --seeds A..B [-j N] [--time 60s] [--first] [--shard I/N] [--json] [--junit FILE]"},
     {"check", command_check, "check SCENARIO..."},
     {"schema", command_schema, "schema"},
-    {"bench", command_bench, "bench [--json]"},
+    {"bench", command_bench, "bench [--json] [--case NAME]"},
     {"shrink", command_later, NULL},
     {"diverge", command_later, NULL},
     {"explore", command_later, NULL},
