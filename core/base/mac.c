@@ -1,13 +1,35 @@
+/*
+ * Tags are made by the thousand, so the two hashed pads of a key are kept and a tag costs its compressions alone: libcrypto's block function
+ * through SHA256_Transform, which its 3.x marks as old and keeps. Measured with 100 bytes: this 0.1 us, EVP_MAC with a prepared context 0.24 us,
+ * copies of two EVP_MD_CTX 0.20 us, HMAC() 1.1 us. Keys are derived, and digests made, by the interfaces of today.
+ */
+#define OPENSSL_SUPPRESS_DEPRECATED
 #include "core/base/mac.h"
 
 #include "core/base/assert.h"
+#include "core/base/mem.h"
 
 #include <openssl/core_names.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/params.h>
+#include <openssl/sha.h>
+
+#include <string.h>
 
 #define SHA256_BYTES 32
+#define SHA256_BLOCK_BYTES 64
+#define SHA256_LENGTH_BYTES 8 /* the message's bits, at the end of the last block */
+
+/* RFC 2104, section 2 */
+#define PAD_INNER 0x36
+#define PAD_OUTER 0x5c
+
+/* The state after the key's padded block: where the inner and the outer hash of every message begin. */
+struct pads {
+    SHA256_CTX inner;
+    SHA256_CTX outer;
+};
 
 /* Looked up once per process: that costs more than ten tags. Read-only afterwards, so any thread may use them. */
 static CRYPTO_ONCE algorithms_once = CRYPTO_ONCE_STATIC_INIT;
@@ -56,29 +78,85 @@ static void final(EVP_MAC_CTX *context, uint8_t ret_tag[SHA256_BYTES])
     DFS_ASSERT(EVP_MAC_final(context, ret_tag, &count, SHA256_BYTES) == 1 && count == SHA256_BYTES);
 }
 
+/* Tags ------------------------------------------------------------------------------------------------------------- */
+
+static void begin_padded(SHA256_CTX *hash, const struct dfs_key *key, uint8_t pad)
+{
+    uint8_t block[SHA256_BLOCK_BYTES];
+
+    _Static_assert(DFS_KEY_BYTES <= SHA256_BLOCK_BYTES, "a longer key would have to be hashed");
+    memset(block, pad, sizeof block);
+    for (size_t i = 0; i < DFS_KEY_BYTES; i++)
+        block[i] ^= key->bytes[i];
+    DFS_ASSERT(SHA256_Init(hash) == 1);
+    SHA256_Transform(hash, block);
+    dfs_wipe(block, sizeof block);
+}
+
 void dfs_mac_init(struct dfs_mac *mac, const struct dfs_key *key)
 {
-    mac->context = new_context(key->bytes, sizeof key->bytes);
+    struct pads *pads = dfs_alloc(sizeof *pads);
+
+    begin_padded(&pads->inner, key, PAD_INNER);
+    begin_padded(&pads->outer, key, PAD_OUTER);
+    mac->context = pads;
 }
 
 void dfs_mac_close(struct dfs_mac *mac)
 {
-    EVP_MAC_CTX_free(mac->context); /* wipes what it made of the key */
+    if (mac->context != NULL)
+        dfs_wipe(mac->context, sizeof(struct pads)); /* as good as the key */
+    dfs_free(mac->context);
     mac->context = NULL;
+}
+
+static void put_length(uint8_t block[SHA256_BLOCK_BYTES], uint64_t bytes)
+{
+    for (size_t i = 0; i < SHA256_LENGTH_BYTES; i++)
+        block[SHA256_BLOCK_BYTES - 1 - i] = (uint8_t)(bytes * 8 >> 8 * i);
+}
+
+/* The rest of a message behind the key's block, and the padding (FIPS 180-4, section 5.1.1). */
+static void hash_rest(SHA256_CTX *hash, const uint8_t *bytes, size_t count)
+{
+    const uint64_t total = SHA256_BLOCK_BYTES + (uint64_t)count;
+    uint8_t block[SHA256_BLOCK_BYTES];
+
+    for (; count >= SHA256_BLOCK_BYTES; count -= SHA256_BLOCK_BYTES, bytes += SHA256_BLOCK_BYTES)
+        SHA256_Transform(hash, bytes);
+    memset(block, 0, sizeof block);
+    if (count > 0)
+        memcpy(block, bytes, count);
+    block[count] = 0x80;
+    if (count >= SHA256_BLOCK_BYTES - SHA256_LENGTH_BYTES) {
+        SHA256_Transform(hash, block);
+        memset(block, 0, sizeof block);
+    }
+    put_length(block, total);
+    SHA256_Transform(hash, block);
+}
+
+static void put_words(const SHA256_CTX *hash, uint8_t *bytes, size_t words)
+{
+    for (size_t i = 0; i < words; i++) {
+        for (size_t k = 0; k < 4; k++)
+            bytes[4 * i + k] = (uint8_t)(hash->h[i] >> 8 * (3 - k));
+    }
 }
 
 void dfs_mac_make(struct dfs_mac *mac, const void *bytes, size_t count, uint8_t ret_tag[DFS_MAC_BYTES])
 {
-    uint8_t tag[SHA256_BYTES];
+    const struct pads *pads = mac->context;
+    uint8_t digest[SHA256_BYTES];
+    SHA256_CTX hash;
 
     DFS_ASSERT(mac->context != NULL);
-    /* No key: starts again from the hashed pads of the one it has. Measured with 100 bytes: this 0.24 us, copies of
-     * two EVP_MD_CTX 0.20 us, HMAC() 1.1 us, the deprecated SHA256_CTX 0.12 us. */
-    DFS_ASSERT(EVP_MAC_init(mac->context, NULL, 0, NULL) == 1);
-    update(mac->context, bytes, count);
-    final(mac->context, tag);
-    for (size_t i = 0; i < DFS_MAC_BYTES; i++)
-        ret_tag[i] = tag[i];
+    memcpy(hash.h, pads->inner.h, sizeof hash.h); /* the block function reads and writes nothing else of it */
+    hash_rest(&hash, bytes, count);
+    put_words(&hash, digest, SHA256_BYTES / 4);
+    memcpy(hash.h, pads->outer.h, sizeof hash.h);
+    hash_rest(&hash, digest, sizeof digest);
+    put_words(&hash, ret_tag, DFS_MAC_BYTES / 4);
 }
 
 bool dfs_mac_check(struct dfs_mac *mac, const void *bytes, size_t count, const uint8_t tag[DFS_MAC_BYTES])
@@ -88,6 +166,8 @@ bool dfs_mac_check(struct dfs_mac *mac, const void *bytes, size_t count, const u
     dfs_mac_make(mac, bytes, count, expected);
     return CRYPTO_memcmp(expected, tag, DFS_MAC_BYTES) == 0;
 }
+
+/* Keys and digests ------------------------------------------------------------------------------------------------- */
 
 /* RFC 5869 with L = HashLen, so that the first block of the expansion is the whole of it. */
 void dfs_key_derive(const void *secret, size_t secret_bytes, const void *info, size_t info_bytes,

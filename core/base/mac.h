@@ -17,7 +17,7 @@ struct dfs_key {
     uint8_t bytes[DFS_KEY_BYTES];
 };
 
-/* A key made ready: about four times faster for short messages than starting from the bytes. Holds a context of libcrypto. */
+/* A key made ready: about four times faster for short messages than starting from the bytes. Holds memory of its own. */
 struct dfs_mac {
     void *context; /* NULL: not ready */
 };
