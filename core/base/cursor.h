@@ -12,6 +12,49 @@
 #include <stdint.h>
 #include <string.h>
 
+/* Numbers at any address. */
+static inline uint16_t dfs_load_be16(const void *at)
+{
+    uint16_t value;
+
+    memcpy(&value, at, sizeof value);
+    return __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__ ? value : __builtin_bswap16(value);
+}
+
+static inline uint32_t dfs_load_be32(const void *at)
+{
+    uint32_t value;
+
+    memcpy(&value, at, sizeof value);
+    return __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__ ? value : __builtin_bswap32(value);
+}
+
+static inline uint64_t dfs_load_be64(const void *at)
+{
+    uint64_t value;
+
+    memcpy(&value, at, sizeof value);
+    return __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__ ? value : __builtin_bswap64(value);
+}
+
+static inline void dfs_store_be16(void *at, uint16_t value)
+{
+    value = __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__ ? value : __builtin_bswap16(value);
+    memcpy(at, &value, sizeof value);
+}
+
+static inline void dfs_store_be32(void *at, uint32_t value)
+{
+    value = __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__ ? value : __builtin_bswap32(value);
+    memcpy(at, &value, sizeof value);
+}
+
+static inline void dfs_store_be64(void *at, uint64_t value)
+{
+    value = __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__ ? value : __builtin_bswap64(value);
+    memcpy(at, &value, sizeof value);
+}
+
 struct dfs_rd {
     const uint8_t *at;
     const uint8_t *end;
@@ -63,9 +106,18 @@ static inline uint64_t dfs_rd_be(struct dfs_rd *r, size_t width)
 
     if (at == NULL)
         return 0;
-    for (size_t i = 0; i < width; i++)
-        value = value << 8 | at[i];
-    return value;
+    switch (width) { /* a constant where this is called, nearly always: one load */
+    case 2:
+        return dfs_load_be16(at);
+    case 4:
+        return dfs_load_be32(at);
+    case 8:
+        return dfs_load_be64(at);
+    default:
+        for (size_t i = 0; i < width; i++)
+            value = value << 8 | at[i];
+        return value;
+    }
 }
 
 static inline struct dfs_wr dfs_wr_make(void *bytes, size_t count)
@@ -97,8 +149,20 @@ static inline void dfs_wr_be(struct dfs_wr *w, uint64_t value, size_t width)
         w->bad = true;
         return;
     }
-    for (size_t i = 0; i < width; i++)
-        w->at[i] = (uint8_t)(value >> 8 * (width - 1 - i));
+    switch (width) {
+    case 2:
+        dfs_store_be16(w->at, (uint16_t)value);
+        break;
+    case 4:
+        dfs_store_be32(w->at, (uint32_t)value);
+        break;
+    case 8:
+        dfs_store_be64(w->at, value);
+        break;
+    default:
+        for (size_t i = 0; i < width; i++)
+            w->at[i] = (uint8_t)(value >> 8 * (width - 1 - i));
+    }
     w->at += width;
 }
 

@@ -1,54 +1,17 @@
 #include "core/meta/record.h"
 
 #include "core/base/assert.h"
-
-/* Layouts, as core/wire/message.c makes them of the schema. */
-#define META_L_NUM(S, name_, type_, width_, min_, max_) \
-    {.name = #name_, \
-     .kind = DFS_FIELD_NUM, \
-     .width = (width_), \
-     .offset = offsetof(S, name_), \
-     .min = (min_), \
-     .max = (max_)},
-#define META_L_ID(S, name_) {.name = #name_, .kind = DFS_FIELD_ID, .width = DFS_ID_BYTES, .offset = offsetof(S, name_)},
-#define META_L_ADDR(S, name_) {.name = #name_, .kind = DFS_FIELD_ADDR, .width = 18, .offset = offsetof(S, name_)},
-#define META_L_FIXED(S, name_, count_) \
-    {.name = #name_, .kind = DFS_FIELD_FIXED, .width = (count_), .offset = offsetof(S, name_)},
-#define META_L_KEY(S, name_, count_) \
-    {.name = #name_, .kind = DFS_FIELD_KEY, .width = (count_), .offset = offsetof(S, name_)},
-#define META_L_TEXT(S, name_, max_) \
-    {.name = #name_, .kind = DFS_FIELD_TEXT, .offset = offsetof(S, name_), .max = (max_)},
-#define META_L_SECRET(S, name_, max_) \
-    {.name = #name_, .kind = DFS_FIELD_SECRET, .offset = offsetof(S, name_), .max = (max_)},
-#define META_L_PART(S, name_, part_) \
-    {.name = #name_, .kind = DFS_FIELD_PART, .offset = offsetof(S, name_), .part = &dfs_layout_##part_},
-#define META_L_LIST(S, name_, part_, max_) \
-    {.name = #name_, \
-     .kind = DFS_FIELD_LIST, \
-     .offset = offsetof(S, name_), \
-     .count_offset = offsetof(S, name_##_count), \
-     .max = (max_), \
-     .part = &dfs_layout_##part_},
-#define META_L_ALL \
-    META_L_NUM, META_L_ID, META_L_ADDR, META_L_FIXED, META_L_KEY, META_L_TEXT, META_L_SECRET, META_L_PART, META_L_LIST
+#include "core/wire/layout.h"
 
 #define X(NAME, name_) \
-    static const struct dfs_field fields_##name_[] = { \
-        DFS_EXPAND(META_FIELDS_##NAME, struct dfs_w_##name_, META_L_ALL)}; \
-    static const struct dfs_layout dfs_layout_##name_ = {.name = #NAME, \
-                                                         .bytes = sizeof(struct dfs_w_##name_), \
-                                                         .fields = fields_##name_, \
-                                                         .count = sizeof fields_##name_ / sizeof fields_##name_[0]};
+    DFS_LAYOUT_FIELDS(name_, struct dfs_w_##name_, META_FIELDS_##NAME) \
+    static const struct dfs_layout dfs_layout_##name_ = DFS_LAYOUT_OF(#NAME, name_, struct dfs_w_##name_);
 META_PART_MAP(X)
 #undef X
 
 #define X(number, NAME, name_) \
-    static const struct dfs_field fields_r_##name_[] = { \
-        DFS_EXPAND(META_FIELDS_R_##NAME, struct meta_r_##name_, META_L_ALL)}; \
-    static const struct dfs_layout layout_r_##name_ = {.name = #NAME, \
-                                                       .bytes = sizeof(struct meta_r_##name_), \
-                                                       .fields = fields_r_##name_, \
-                                                       .count = sizeof fields_r_##name_ / sizeof fields_r_##name_[0]};
+    DFS_LAYOUT_FIELDS(r_##name_, struct meta_r_##name_, META_FIELDS_R_##NAME) \
+    static const struct dfs_layout layout_r_##name_ = DFS_LAYOUT_OF(#NAME, r_##name_, struct meta_r_##name_);
 META_RECORD_MAP(X)
 #undef X
 

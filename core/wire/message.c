@@ -4,57 +4,22 @@
 #include "core/wire/message.h"
 
 #include "core/base/assert.h"
+#include "core/wire/layout.h"
 
 #include <stdio.h>
 
 /* Layouts --------------------------------------------------------------------------------------------------------- */
 
-#define DFS_L_NUM(S, name_, type_, width_, min_, max_) \
-    {.name = #name_, \
-     .kind = DFS_FIELD_NUM, \
-     .width = (width_), \
-     .offset = offsetof(S, name_), \
-     .min = (min_), \
-     .max = (max_)},
-#define DFS_L_ID(S, name_) {.name = #name_, .kind = DFS_FIELD_ID, .width = 16, .offset = offsetof(S, name_)},
-#define DFS_L_ADDR(S, name_) {.name = #name_, .kind = DFS_FIELD_ADDR, .width = 18, .offset = offsetof(S, name_)},
-#define DFS_L_FIXED(S, name_, count_) \
-    {.name = #name_, .kind = DFS_FIELD_FIXED, .width = (count_), .offset = offsetof(S, name_)},
-#define DFS_L_KEY(S, name_, count_) \
-    {.name = #name_, .kind = DFS_FIELD_KEY, .width = (count_), .offset = offsetof(S, name_)},
-#define DFS_L_TEXT(S, name_, max_) \
-    {.name = #name_, .kind = DFS_FIELD_TEXT, .offset = offsetof(S, name_), .max = (max_)},
-#define DFS_L_SECRET(S, name_, max_) \
-    {.name = #name_, .kind = DFS_FIELD_SECRET, .offset = offsetof(S, name_), .max = (max_)},
-#define DFS_L_PART(S, name_, part_) \
-    {.name = #name_, .kind = DFS_FIELD_PART, .offset = offsetof(S, name_), .part = &dfs_layout_##part_},
-#define DFS_L_LIST(S, name_, part_, max_) \
-    {.name = #name_, \
-     .kind = DFS_FIELD_LIST, \
-     .offset = offsetof(S, name_), \
-     .count_offset = offsetof(S, name_##_count), \
-     .max = (max_), \
-     .part = &dfs_layout_##part_},
-#define DFS_L_ALL \
-    DFS_L_NUM, DFS_L_ID, DFS_L_ADDR, DFS_L_FIXED, DFS_L_KEY, DFS_L_TEXT, DFS_L_SECRET, DFS_L_PART, DFS_L_LIST
-
-/* A static array of fields and its layout for each struct; parts first, since messages point to them. */
+/* Parts first, since messages point to them. */
 #define X(NAME, name_) \
-    static const struct dfs_field fields_##name_[] = {DFS_EXPAND(DFS_FIELDS_##NAME, struct dfs_w_##name_, DFS_L_ALL)}; \
-    const struct dfs_layout dfs_layout_##name_ = {.name = #NAME, \
-                                                  .bytes = sizeof(struct dfs_w_##name_), \
-                                                  .fields = fields_##name_, \
-                                                  .count = sizeof fields_##name_ / sizeof fields_##name_[0]};
+    DFS_LAYOUT_FIELDS(name_, struct dfs_w_##name_, DFS_FIELDS_##NAME) \
+    const struct dfs_layout dfs_layout_##name_ = DFS_LAYOUT_OF(#NAME, name_, struct dfs_w_##name_);
 DFS_PART_MAP(X)
 #undef X
 
 #define X(number, NAME, name_) \
-    static const struct dfs_field fields_m_##name_[] = { \
-        DFS_EXPAND(DFS_FIELDS_M_##NAME, struct dfs_m_##name_, DFS_L_ALL)}; \
-    static const struct dfs_layout layout_m_##name_ = {.name = #NAME, \
-                                                       .bytes = sizeof(struct dfs_m_##name_), \
-                                                       .fields = fields_m_##name_, \
-                                                       .count = sizeof fields_m_##name_ / sizeof fields_m_##name_[0]};
+    DFS_LAYOUT_FIELDS(m_##name_, struct dfs_m_##name_, DFS_FIELDS_M_##NAME) \
+    static const struct dfs_layout layout_m_##name_ = DFS_LAYOUT_OF(#NAME, m_##name_, struct dfs_m_##name_);
 DFS_MESSAGE_MAP(X)
 #undef X
 
@@ -103,153 +68,201 @@ bool dfs_text_equal(struct dfs_text a, struct dfs_text b)
     return a.count == b.count && (a.count == 0 || memcmp(a.at, b.at, a.count) == 0);
 }
 
-/* Numbers in structs ------------------------------------------------------------------------------------------------ */
+/* Numbers ----------------------------------------------------------------------------------------------------------- */
 
+static inline uint16_t load16(const void *at)
+{
+    uint16_t value;
+
+    memcpy(&value, at, sizeof value);
+    return value;
+}
+
+static inline uint32_t load32(const void *at)
+{
+    uint32_t value;
+
+    memcpy(&value, at, sizeof value);
+    return value;
+}
+
+static inline uint64_t load64(const void *at)
+{
+    uint64_t value;
+
+    memcpy(&value, at, sizeof value);
+    return value;
+}
+
+static inline void store16(void *at, uint16_t value)
+{
+    memcpy(at, &value, sizeof value);
+}
+
+static inline void store32(void *at, uint32_t value)
+{
+    memcpy(at, &value, sizeof value);
+}
+
+static inline void store64(void *at, uint64_t value)
+{
+    memcpy(at, &value, sizeof value);
+}
+
+/* A number in a struct. */
 static uint64_t number_get(const void *at, uint32_t width)
 {
-    uint16_t two;
-    uint32_t four;
-    uint64_t eight;
-
-    switch (width) {
-    case 1:
-        return *(const uint8_t *)at;
-    case 2:
-        memcpy(&two, at, sizeof two);
-        return two;
-    case 4:
-        memcpy(&four, at, sizeof four);
-        return four;
-    default:
-        memcpy(&eight, at, sizeof eight);
-        return eight;
-    }
+    return width == 1 ? *(const uint8_t *)at : width == 2 ? load16(at) : width == 4 ? load32(at) : load64(at);
 }
 
-static void number_set(void *at, uint32_t width, uint64_t value)
+static inline bool is_in_range(const struct dfs_field *field, uint64_t number)
 {
-    const uint8_t one = (uint8_t)value;
-    const uint16_t two = (uint16_t)value;
-    const uint32_t four = (uint32_t)value;
-
-    switch (width) {
-    case 1:
-        memcpy(at, &one, sizeof one);
-        return;
-    case 2:
-        memcpy(at, &two, sizeof two);
-        return;
-    case 4:
-        memcpy(at, &four, sizeof four);
-        return;
-    default:
-        memcpy(at, &value, sizeof value);
-        return;
-    }
+    return number >= field->min && number <= field->max;
 }
+
+/*
+ * Room, in both directions: what a struct takes at least (layout->fixed) is tested once, when it begins; `spare` is what is left beyond that. Fixed
+ * fields need no further test, and the rest (characters of a text, items of a list) is taken out of `spare`.
+ */
 
 /* Encode ------------------------------------------------------------------------------------------------------------ */
 
-static void encode_text(const struct dfs_field *field, const struct dfs_text *text, struct dfs_wr *w)
+static uint8_t *encode_fields(const struct dfs_layout *layout, const uint8_t *base, uint8_t *at, size_t *spare);
+
+static uint8_t *encode_text(const struct dfs_field *field, const struct dfs_text *text, uint8_t *at, size_t *spare)
 {
     DFS_ASSERT(text->count <= field->max);
-    dfs_wr_be(w, text->count, 2);
-    dfs_wr_bytes(w, text->at, text->count);
+    if (text->count > *spare)
+        return NULL;
+    *spare -= text->count;
+    dfs_store_be16(at, (uint16_t)text->count);
+    at += 2;
+    if (text->count > 0)
+        memcpy(at, text->at, text->count);
+    return at + text->count;
 }
 
-static void encode_list(const struct dfs_field *field, const uint8_t *base, struct dfs_wr *w)
+static uint8_t *encode_list(const struct dfs_field *field, const uint8_t *base, uint8_t *at, size_t *spare)
 {
+    const struct dfs_layout *part = field->part;
+    const uint32_t count = load32(base + field->count_offset);
     const uint8_t *items;
-    uint32_t count;
 
     memcpy(&items, base + field->offset, sizeof items);
-    memcpy(&count, base + field->count_offset, sizeof count);
     DFS_ASSERT(count <= field->max);
-    dfs_wr_be(w, count, 2);
-    for (uint32_t i = 0; i < count; i++)
-        dfs_encode(field->part, items + (size_t)i * field->part->bytes, w);
+    if ((size_t)count * part->fixed > *spare)
+        return NULL;
+    *spare -= (size_t)count * part->fixed;
+    dfs_store_be16(at, (uint16_t)count);
+    at += 2;
+    for (uint32_t i = 0; i < count && at != NULL; i++)
+        at = encode_fields(part, items + (size_t)i * part->bytes, at, spare);
+    return at;
+}
+
+/* Where the struct ends; NULL when it does not fit. */
+static uint8_t *encode_fields(const struct dfs_layout *layout, const uint8_t *base, uint8_t *at, size_t *spare)
+{
+    const struct dfs_field *const end = layout->fields + layout->count;
+
+    for (const struct dfs_field *field = layout->fields; field < end; field++) {
+        const uint8_t *from = base + field->offset;
+
+        switch (field->op) {
+        case DFS_OP_NUM_1:
+            DFS_ASSERT(is_in_range(field, *from));
+            *at++ = *from;
+            break;
+        case DFS_OP_NUM_2:
+            DFS_ASSERT(is_in_range(field, load16(from)));
+            dfs_store_be16(at, load16(from));
+            at += 2;
+            break;
+        case DFS_OP_NUM_4:
+            DFS_ASSERT(is_in_range(field, load32(from)));
+            dfs_store_be32(at, load32(from));
+            at += 4;
+            break;
+        case DFS_OP_NUM_8:
+            DFS_ASSERT(is_in_range(field, load64(from)));
+            dfs_store_be64(at, load64(from));
+            at += 8;
+            break;
+        case DFS_OP_BYTES_16:
+            memcpy(at, from, 16);
+            at += 16;
+            break;
+        case DFS_OP_BYTES:
+            memcpy(at, from, field->width);
+            at += field->width;
+            break;
+        case DFS_OP_ADDR: {
+            const struct dfs_addr *addr = (const void *)from;
+
+            memcpy(at, addr->ip, sizeof addr->ip);
+            dfs_store_be16(at + sizeof addr->ip, addr->port);
+            at += sizeof addr->ip + 2;
+            break;
+        }
+        case DFS_OP_TEXT:
+            at = encode_text(field, (const void *)from, at, spare);
+            break;
+        case DFS_OP_PART:
+            at = encode_fields(field->part, from, at, spare);
+            break;
+        case DFS_OP_LIST:
+            at = encode_list(field, base, at, spare);
+            break;
+        }
+        if (at == NULL)
+            return NULL;
+    }
+    return at;
 }
 
 void dfs_encode(const struct dfs_layout *layout, const void *value, struct dfs_wr *w)
 {
-    const uint8_t *base = value;
+    const size_t room = (size_t)(w->end - w->at);
+    size_t spare = room - layout->fixed; /* if it fits */
+    uint8_t *at = w->bad || room < layout->fixed ? NULL : encode_fields(layout, value, w->at, &spare);
 
+    if (at == NULL)
+        w->bad = true;
+    else
+        w->at = at;
+}
+
+/* What it takes beyond layout->fixed. */
+static size_t varying_bytes(const struct dfs_layout *layout, const uint8_t *base)
+{
+    size_t bytes = 0;
+
+    if (!layout->varies)
+        return 0;
     for (size_t i = 0; i < layout->count; i++) {
         const struct dfs_field *field = &layout->fields[i];
         const uint8_t *at = base + field->offset;
 
-        switch (field->kind) {
-        case DFS_FIELD_NUM: {
-            const uint64_t number = number_get(at, field->width);
+        if (field->op == DFS_OP_TEXT) {
+            bytes += ((const struct dfs_text *)(const void *)at)->count;
+        } else if (field->op == DFS_OP_PART) {
+            bytes += varying_bytes(field->part, at);
+        } else if (field->op == DFS_OP_LIST) {
+            const uint32_t count = load32(base + field->count_offset);
+            const uint8_t *items;
 
-            DFS_ASSERT(number >= field->min && number <= field->max);
-            dfs_wr_be(w, number, field->width);
-            break;
-        }
-        case DFS_FIELD_ID:
-        case DFS_FIELD_FIXED:
-        case DFS_FIELD_KEY:
-            dfs_wr_bytes(w, at, field->width);
-            break;
-        case DFS_FIELD_ADDR: {
-            const struct dfs_addr *addr = (const void *)at;
-
-            dfs_wr_bytes(w, addr->ip, sizeof addr->ip);
-            dfs_wr_be(w, addr->port, 2);
-            break;
-        }
-        case DFS_FIELD_TEXT:
-        case DFS_FIELD_SECRET:
-            encode_text(field, (const void *)at, w);
-            break;
-        case DFS_FIELD_PART:
-            dfs_encode(field->part, at, w);
-            break;
-        case DFS_FIELD_LIST:
-            encode_list(field, base, w);
-            break;
+            memcpy(&items, at, sizeof items);
+            bytes += (size_t)count * field->part->fixed;
+            for (uint32_t k = 0; k < count && field->part->varies; k++)
+                bytes += varying_bytes(field->part, items + (size_t)k * field->part->bytes);
         }
     }
+    return bytes;
 }
 
 size_t dfs_encoded_bytes(const struct dfs_layout *layout, const void *value)
 {
-    const uint8_t *base = value;
-    size_t bytes = 0;
-
-    for (size_t i = 0; i < layout->count; i++) {
-        const struct dfs_field *field = &layout->fields[i];
-        const uint8_t *at = base + field->offset;
-
-        switch (field->kind) {
-        case DFS_FIELD_NUM:
-        case DFS_FIELD_ID:
-        case DFS_FIELD_FIXED:
-        case DFS_FIELD_KEY:
-        case DFS_FIELD_ADDR:
-            bytes += field->width;
-            break;
-        case DFS_FIELD_TEXT:
-        case DFS_FIELD_SECRET:
-            bytes += 2 + ((const struct dfs_text *)(const void *)at)->count;
-            break;
-        case DFS_FIELD_PART:
-            bytes += dfs_encoded_bytes(field->part, at);
-            break;
-        case DFS_FIELD_LIST: {
-            const uint8_t *items;
-            uint32_t count;
-
-            memcpy(&items, at, sizeof items);
-            memcpy(&count, base + field->count_offset, sizeof count);
-            bytes += 2;
-            for (uint32_t k = 0; k < count; k++)
-                bytes += dfs_encoded_bytes(field->part, items + (size_t)k * field->part->bytes);
-            break;
-        }
-        }
-    }
-    return bytes;
+    return layout->fixed + varying_bytes(layout, value);
 }
 
 /* Decode ------------------------------------------------------------------------------------------------------------ */
@@ -266,9 +279,23 @@ static size_t utf8_length(uint8_t lead)
     return lead >= 0xF0 && lead <= 0xF4 ? 4 : 0;
 }
 
+/* Eight characters of ASCII, none of them NUL? */
+static bool is_plain(const uint8_t *at)
+{
+    const uint64_t tops = 0x8080808080808080u;
+    const uint64_t ones = 0x0101010101010101u;
+    const uint64_t eight = load64(at);
+
+    return (eight & tops) == 0 && ((eight - ones) & tops) == 0;
+}
+
 static bool utf8_is_sound(const uint8_t *at, size_t count)
 {
     for (size_t i = 0; i < count;) {
+        if (count - i >= 8 && is_plain(at + i)) {
+            i += 8;
+            continue;
+        }
         const size_t length = utf8_length(at[i]);
 
         if (length == 0 || length > count - i || at[i] == 0)
@@ -286,113 +313,136 @@ static bool utf8_is_sound(const uint8_t *at, size_t count)
     return true;
 }
 
-static enum dfs_status decode_fields(const struct dfs_layout *layout, struct dfs_rd *r, struct dfs_arena *arena,
-                                     uint8_t *base);
+struct decoder {
+    struct dfs_arena *arena;
+    size_t spare;
+    enum dfs_status status; /* of a failure */
+};
 
-static enum dfs_status decode_text(const struct dfs_field *field, struct dfs_rd *r, uint8_t *at)
+static const uint8_t *decode_fields(const struct dfs_layout *layout, const uint8_t *at, struct decoder *decoder,
+                                    uint8_t *base);
+
+static const uint8_t *failed(struct decoder *decoder, enum dfs_status status)
 {
-    const uint32_t count = (uint32_t)dfs_rd_be(r, 2);
-    struct dfs_text text = {.at = NULL, .count = count};
-
-    if (r->bad || count > field->max)
-        return DFS_BAD_REQUEST;
-    const uint8_t *bytes = dfs_rd_bytes(r, count);
-    if (bytes == NULL || !utf8_is_sound(bytes, count))
-        return DFS_BAD_REQUEST;
-    text.at = (const char *)bytes;
-    memcpy(at, &text, sizeof text);
-    return DFS_OK;
+    decoder->status = status;
+    return NULL;
 }
 
-static enum dfs_status decode_list(const struct dfs_field *field, struct dfs_rd *r, struct dfs_arena *arena,
-                                   uint8_t *base)
+static const uint8_t *decode_text(const struct dfs_field *field, const uint8_t *at, struct decoder *decoder,
+                                  uint8_t *to)
 {
-    const uint32_t count = (uint32_t)dfs_rd_be(r, 2);
+    const struct dfs_text text = {.at = (const char *)at + 2, .count = dfs_load_be16(at)};
+
+    if (text.count > field->max || text.count > decoder->spare || !utf8_is_sound(at + 2, text.count))
+        return failed(decoder, DFS_BAD_REQUEST);
+    decoder->spare -= text.count;
+    memcpy(to, &text, sizeof text);
+    return at + 2 + text.count;
+}
+
+static const uint8_t *decode_list(const struct dfs_field *field, const uint8_t *at, struct decoder *decoder,
+                                  uint8_t *base)
+{
+    const struct dfs_layout *part = field->part;
+    const uint32_t count = dfs_load_be16(at);
     uint8_t *items = NULL;
 
-    /* Every part takes at least a byte: a count beyond the bytes left is refused before memory is taken for it. */
-    if (r->bad || count > field->max || count > dfs_rd_left(r))
-        return DFS_BAD_REQUEST;
+    /* A count beyond the bytes left is refused before memory is taken for it. */
+    if (count > field->max || count * part->fixed > decoder->spare)
+        return failed(decoder, DFS_BAD_REQUEST);
+    decoder->spare -= count * part->fixed;
+    at += 2;
     if (count > 0) {
-        items = dfs_arena_take(arena, count, field->part->bytes);
+        items = dfs_arena_take(decoder->arena, count, part->bytes);
         if (items == NULL)
-            return DFS_TOO_LARGE;
+            return failed(decoder, DFS_TOO_LARGE);
     }
-    for (uint32_t i = 0; i < count; i++) {
-        const enum dfs_status status = decode_fields(field->part, r, arena, items + (size_t)i * field->part->bytes);
-
-        if (status != DFS_OK)
-            return status;
-    }
+    for (uint32_t i = 0; i < count && at != NULL; i++)
+        at = decode_fields(part, at, decoder, items + (size_t)i * part->bytes);
     memcpy(base + field->offset, &items, sizeof items);
-    memcpy(base + field->count_offset, &count, sizeof count);
-    return DFS_OK;
+    store32(base + field->count_offset, count);
+    return at;
 }
 
-static enum dfs_status decode_field(const struct dfs_field *field, struct dfs_rd *r, struct dfs_arena *arena,
+/* Where the struct ends; NULL when it is none. */
+static const uint8_t *decode_fields(const struct dfs_layout *layout, const uint8_t *at, struct decoder *decoder,
                                     uint8_t *base)
 {
-    uint8_t *at = base + field->offset;
-    const uint8_t *bytes;
-    uint64_t number;
+    const struct dfs_field *const end = layout->fields + layout->count;
 
-    switch (field->kind) {
-    case DFS_FIELD_NUM:
-        number = dfs_rd_be(r, field->width);
-        if (r->bad || number < field->min || number > field->max)
-            return DFS_BAD_REQUEST;
-        number_set(at, field->width, number);
-        return DFS_OK;
-    case DFS_FIELD_ID:
-    case DFS_FIELD_FIXED:
-    case DFS_FIELD_KEY:
-        bytes = dfs_rd_bytes(r, field->width);
-        if (bytes == NULL)
-            return DFS_BAD_REQUEST;
-        memcpy(at, bytes, field->width);
-        return DFS_OK;
-    case DFS_FIELD_ADDR: {
-        struct dfs_addr *addr = (void *)at;
+    for (const struct dfs_field *field = layout->fields; field < end; field++) {
+        uint8_t *to = base + field->offset;
 
-        bytes = dfs_rd_bytes(r, sizeof addr->ip);
-        number = dfs_rd_be(r, 2);
-        if (bytes == NULL || r->bad)
-            return DFS_BAD_REQUEST;
-        memcpy(addr->ip, bytes, sizeof addr->ip);
-        addr->port = (uint16_t)number;
-        return DFS_OK;
+        switch (field->op) {
+        case DFS_OP_NUM_1:
+            if (!is_in_range(field, *at))
+                return failed(decoder, DFS_BAD_REQUEST);
+            *to = *at++;
+            break;
+        case DFS_OP_NUM_2:
+            if (!is_in_range(field, dfs_load_be16(at)))
+                return failed(decoder, DFS_BAD_REQUEST);
+            store16(to, dfs_load_be16(at));
+            at += 2;
+            break;
+        case DFS_OP_NUM_4:
+            if (!is_in_range(field, dfs_load_be32(at)))
+                return failed(decoder, DFS_BAD_REQUEST);
+            store32(to, dfs_load_be32(at));
+            at += 4;
+            break;
+        case DFS_OP_NUM_8:
+            if (!is_in_range(field, dfs_load_be64(at)))
+                return failed(decoder, DFS_BAD_REQUEST);
+            store64(to, dfs_load_be64(at));
+            at += 8;
+            break;
+        case DFS_OP_BYTES_16:
+            memcpy(to, at, 16);
+            at += 16;
+            break;
+        case DFS_OP_BYTES:
+            memcpy(to, at, field->width);
+            at += field->width;
+            break;
+        case DFS_OP_ADDR: {
+            struct dfs_addr *addr = (void *)to;
+
+            memcpy(addr->ip, at, sizeof addr->ip);
+            addr->port = dfs_load_be16(at + sizeof addr->ip);
+            at += sizeof addr->ip + 2;
+            break;
+        }
+        case DFS_OP_TEXT:
+            at = decode_text(field, at, decoder, to);
+            break;
+        case DFS_OP_PART:
+            at = decode_fields(field->part, at, decoder, to);
+            break;
+        case DFS_OP_LIST:
+            at = decode_list(field, at, decoder, base);
+            break;
+        }
+        if (at == NULL)
+            return NULL;
     }
-    case DFS_FIELD_TEXT:
-    case DFS_FIELD_SECRET:
-        return decode_text(field, r, at);
-    case DFS_FIELD_PART:
-        return decode_fields(field->part, r, arena, at);
-    case DFS_FIELD_LIST:
-        return decode_list(field, r, arena, base);
-    }
-    dfs_unreachable("decode_field");
-}
-
-static enum dfs_status decode_fields(const struct dfs_layout *layout, struct dfs_rd *r, struct dfs_arena *arena,
-                                     uint8_t *base)
-{
-    for (size_t i = 0; i < layout->count; i++) {
-        const enum dfs_status status = decode_field(&layout->fields[i], r, arena, base);
-
-        if (status != DFS_OK)
-            return status;
-    }
-    return DFS_OK;
+    return at;
 }
 
 enum dfs_status dfs_decode(const struct dfs_layout *layout, struct dfs_rd *r, struct dfs_arena *arena, void *ret_value)
 {
-    memset(ret_value, 0, layout->bytes);
-    const enum dfs_status status = decode_fields(layout, r, arena, ret_value);
+    struct decoder decoder = {.arena = arena, .status = DFS_OK};
 
-    if (status != DFS_OK)
-        return status;
-    return dfs_rd_done(r) ? DFS_OK : DFS_BAD_REQUEST;
+    memset(ret_value, 0, layout->bytes);
+    if (r->bad || dfs_rd_left(r) < layout->fixed)
+        return DFS_BAD_REQUEST;
+    decoder.spare = dfs_rd_left(r) - layout->fixed;
+    if (decode_fields(layout, r->at, &decoder, ret_value) == NULL)
+        return decoder.status;
+    if (decoder.spare > 0)
+        return DFS_BAD_REQUEST;
+    r->at = r->end;
+    return DFS_OK;
 }
 
 /* Print ------------------------------------------------------------------------------------------------------------- */

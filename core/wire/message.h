@@ -83,11 +83,27 @@ enum dfs_field_kind {
     DFS_FIELD_LIST
 };
 
+/* How the codec reads and writes it: the kind, and the widths that are copied without a loop. */
+enum dfs_field_op {
+    DFS_OP_NUM_1,
+    DFS_OP_NUM_2,
+    DFS_OP_NUM_4,
+    DFS_OP_NUM_8,
+    DFS_OP_BYTES_16,
+    DFS_OP_BYTES,
+    DFS_OP_ADDR,
+    DFS_OP_TEXT,
+    DFS_OP_PART,
+    DFS_OP_LIST
+};
+
 struct dfs_layout;
 
+/* core/wire/layout.h makes them. */
 struct dfs_field {
     const char *name;
     enum dfs_field_kind kind;
+    enum dfs_field_op op;
     uint32_t width;        /* NUM: bytes on the wire; FIXED, KEY: bytes */
     uint32_t offset;       /* in the struct */
     uint32_t count_offset; /* LIST: of name_count */
@@ -99,6 +115,8 @@ struct dfs_field {
 struct dfs_layout {
     const char *name;
     size_t bytes; /* of the struct */
+    size_t fixed; /* on the wire, at least: without the characters of texts and the items of lists */
+    bool varies;  /* there may be more */
     const struct dfs_field *fields;
     size_t count;
 };
