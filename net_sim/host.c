@@ -84,8 +84,20 @@ static void env_trace(void *ctx, const struct dfs_trace *trace)
     SIM_TELL(world, SIM_SEES_TRACE, trace, host, trace);
 }
 
+/* With stays, which are for observers only: the hash is that of a run without. */
+static void env_trace_stays(void *ctx, const struct dfs_trace *trace)
+{
+    struct sim_host *host = ctx;
+
+    if (trace->kind == DFS_TRACE_STAY)
+        SIM_TELL(host->world, SIM_SEES_TRACE, trace, host, trace);
+    else
+        env_trace(ctx, trace);
+}
+
 static const struct dfs_rng_ops rng_ops = {.random = env_random};
 static const struct dfs_trace_ops trace_ops = {.trace = env_trace};
+static const struct dfs_trace_ops trace_ops_stays = {.trace = env_trace_stays, .stays = true};
 
 /* Making and freeing ----------------------------------------------------------------------------------------------- */
 
@@ -132,7 +144,7 @@ struct sim_host *sim_host_add(struct sim_world *world, const char *name, const s
         .disk = options->disk != NULL ? &sim_disk_ops : NULL,
         .local = options->local != NULL ? &sim_local_env_ops : NULL,
         .rng = &rng_ops,
-        .trace = &trace_ops,
+        .trace = world->options.stays ? &trace_ops_stays : &trace_ops,
     };
     mono =
         sim_in_range(sim_prf(host->key, SIM_DRAW_BOOT, 0), (struct sim_range){.min = BOOT_MIN_NS, .max = BOOT_MAX_NS});

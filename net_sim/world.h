@@ -40,6 +40,7 @@ struct sim_world_options {
      * signature of a token): true and *ret_digest, or false for the bytes. NULL: always the bytes. */
     bool (*digest)(void *arg, const uint8_t *head, size_t head_bytes, uint64_t *ret_digest);
     void *digest_arg;
+    bool stays; /* machines say also which events left their state as it was (DFS_TRACE_STAY); not hashed */
 };
 
 /* Time 0 is 2024-01-01; local files answer within 10-50 us; no budget. */

@@ -13,6 +13,7 @@
 struct edge {
     char names[4][NAME_BYTES]; /* machine, from, why, to; the key: unused bytes are 0 */
     uint64_t count;
+    uint64_t runs; /* merged ones in which it was taken */
 };
 
 struct sim_coverage {
@@ -49,8 +50,8 @@ static void name_set(char name[NAME_BYTES], const char *text)
     memcpy(name, text, count < NAME_BYTES ? count : NAME_BYTES - 1);
 }
 
-void sim_coverage_add(struct sim_coverage *coverage, const char *machine, const char *from, const char *why,
-                      const char *to, uint64_t count)
+static struct edge *find_or_add(struct sim_coverage *coverage, const char *machine, const char *from, const char *why,
+                                const char *to)
 {
     struct edge key;
 
@@ -70,7 +71,13 @@ void sim_coverage_add(struct sim_coverage *coverage, const char *machine, const 
         }
         coverage->edges[coverage->count++] = edge;
     }
-    edge->count += count;
+    return edge;
+}
+
+void sim_coverage_add(struct sim_coverage *coverage, const char *machine, const char *from, const char *why,
+                      const char *to, uint64_t count)
+{
+    find_or_add(coverage, machine, from, why, to)->count += count;
 }
 
 json_t *sim_coverage_json(const struct sim_coverage *coverage)
@@ -94,7 +101,10 @@ bool sim_coverage_merge(struct sim_coverage *coverage, const json_t *list)
 
         if (json_unpack(json_array_get(list, i), "[ssssI]", &machine, &from, &why, &to, &count) != 0)
             return false;
-        sim_coverage_add(coverage, machine, from, why, to, (uint64_t)count);
+        struct edge *edge = find_or_add(coverage, machine, from, why, to);
+
+        edge->count += (uint64_t)count;
+        edge->runs++;
     }
     return true;
 }
@@ -115,9 +125,11 @@ bool sim_coverage_write(const struct sim_coverage *coverage, FILE *file)
         sorted[i] = coverage->edges[i];
     qsort(sorted, coverage->count, sizeof(struct edge *), by_names);
     for (size_t i = 0; i < coverage->count; i++)
-        (void)fprintf(file, "{\"machine\":\"%s\",\"from\":\"%s\",\"why\":\"%s\",\"to\":\"%s\",\"count\":%" PRIu64 "}\n",
+        (void)fprintf(file,
+                      "{\"machine\":\"%s\",\"from\":\"%s\",\"why\":\"%s\",\"to\":\"%s\",\"count\":%" PRIu64
+                      ",\"runs\":%" PRIu64 "}\n",
                       sorted[i]->names[0], sorted[i]->names[1], sorted[i]->names[2], sorted[i]->names[3],
-                      sorted[i]->count);
+                      sorted[i]->count, sorted[i]->runs);
     dfs_free(sorted);
     return fflush(file) == 0 && ferror(file) == 0;
 }

@@ -1,6 +1,7 @@
 /* dfs-sim: the command. Each subcommand reads its options and calls the library. */
 #include "sim/bench.h"
 #include "sim/job.h"
+#include "sim/paths.h"
 #include "sim/real.h"
 #include "sim/report.h"
 #include "sim/sweep.h"
@@ -535,6 +536,27 @@ static int command_bench(int argc, char **argv)
     return sim_bench(&options);
 }
 
+static int command_paths(int argc, char **argv)
+{
+    if (wants_help(argc, argv)) {
+        (void)fputs("dfs-sim paths [--json]    what may happen to the machines: every state, event and next state\n",
+                    stdout);
+        return 0;
+    }
+    if (argc > 2 || (argc == 2 && strcmp(argv[1], "--json") != 0))
+        return usage_error("dfs-sim paths takes --json at most");
+    if (argc == 1) {
+        sim_paths_print();
+        return 0;
+    }
+    json_t *list = sim_paths_json();
+
+    (void)json_dumpf(list, stdout, JSON_COMPACT);
+    (void)putchar('\n');
+    json_decref(list);
+    return 0;
+}
+
 static int command_later(int argc, char **argv)
 {
     (void)argc;
@@ -554,6 +576,7 @@ static const struct {
     {"check", command_check, "check SCENARIO..."},
     {"schema", command_schema, "schema"},
     {"bench", command_bench, "bench [--json] [--case NAME]"},
+    {"paths", command_paths, "paths [--json]"},
     {"shrink", command_later, NULL},
     {"diverge", command_later, NULL},
     {"explore", command_later, NULL},

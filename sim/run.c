@@ -227,7 +227,8 @@ static bool copies_at_rest(struct sim_run *run, void *state, char *why, size_t r
 /* Life ------------------------------------------------------------------------------------------------------------------------ */
 
 static const struct sim_hooks event_hooks = {.traces = EVENT_TRACES, .trace = on_trace, .host_changed = on_host};
-static const struct sim_hooks coverage_hooks = {.traces = 1u << DFS_TRACE_STATE, .trace = on_state};
+static const struct sim_hooks coverage_hooks = {.traces = 1u << DFS_TRACE_STATE | 1u << DFS_TRACE_STAY,
+                                                .trace = on_state};
 static const struct sim_hooks copies_hooks = {.at_rest = copies_at_rest};
 
 static struct sim_world *make_world(const struct sim_scenario *scenario, const struct sim_run_options *options)
@@ -236,6 +237,7 @@ static struct sim_world *make_world(const struct sim_scenario *scenario, const s
 
     world.link = sim_network_options(&scenario->network, &world.link);
     world.events_max = options->events_max > 0 ? options->events_max : SIM_EVENTS_MAX;
+    world.stays = options->coverage;
     return sim_world_new(options->seed, &world);
 }
 

@@ -78,7 +78,7 @@ static void on_trace(void *arg, struct sim_host *host, const struct dfs_trace *e
     char id[DFS_ID_TEXT_BYTES];
 
     begin(trace, host, dfs_trace_name(event->kind));
-    if (event->kind == DFS_TRACE_STATE) {
+    if (event->kind == DFS_TRACE_STATE || event->kind == DFS_TRACE_STAY) {
         (void)fprintf(trace->file, "%s: %s -> %s by %s\n", event->text, event->text2, event->text3, event->text4);
         return;
     }

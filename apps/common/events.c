@@ -100,7 +100,7 @@ void dfs_events_put(struct dfs_events *events, dfs_time_ns mono, dfs_wall_ns wal
 {
     json_t *line = begin(events, mono, wall, dfs_trace_name(trace->kind));
 
-    if (trace->kind == DFS_TRACE_STATE) {
+    if (trace->kind == DFS_TRACE_STATE || trace->kind == DFS_TRACE_STAY) {
         set_text(line, "machine", trace->text);
         set_text(line, "from", trace->text2);
         set_text(line, "to", trace->text3);

@@ -162,6 +162,7 @@ static enum dfs_log_level level_of(const struct dfs_trace *trace)
     case DFS_TRACE_MOVED:
     case DFS_TRACE_PUBLISHED:
     case DFS_TRACE_DELETED:
+    case DFS_TRACE_STAY:
     case DFS_TRACE_COUNT:
         break;
     }
@@ -254,6 +255,7 @@ static struct number_names numbers_of(enum dfs_trace_kind kind)
     case DFS_TRACE_MOVED:
     case DFS_TRACE_FRAME_BAD:
     case DFS_TRACE_NOTE:
+    case DFS_TRACE_STAY:
     case DFS_TRACE_COUNT:
         break;
     }

@@ -9,6 +9,34 @@
 /* After a stall, what lies in the sockets is heard before anybody is called silent. */
 #define STALL_GRACE_NS (10 * DFS_MILLISECONDS)
 
+/* What auth is in follows from what it has read; no gate, since nothing is done on the way from one to the next. */
+enum { PHASE_LOADING, PHASE_SERVING, PHASE_STOPPING, PHASE_COUNT };
+
+static const char *const phase_names[PHASE_COUNT] = {"LOADING", "SERVING", "STOPPING"};
+static const uint32_t phase_edges[PHASE_COUNT] = {0};
+
+static const struct dfs_path paths[] = {
+    {PHASE_LOADING, "login refresh keys_get unexpected frame_bad closed", 1u << PHASE_LOADING},
+    {PHASE_SERVING, "login refresh keys_get unexpected frame_bad closed timeout", 1u << PHASE_SERVING},
+    {PHASE_STOPPING, "login refresh keys_get closed", 1u << PHASE_STOPPING},
+};
+
+static const struct dfs_gate phase_gate = {"auth",      phase_names, phase_edges,
+                                           PHASE_COUNT, "auth",      DFS_GATE_PATHS(paths)};
+
+const struct dfs_gate *const dfs_auth_gates[] = {&phase_gate, &dfs_auth_store_gate, NULL};
+
+static void say_stay(const struct dfs_auth *auth, const char *event)
+{
+    const bool loaded = auth->accounts_loaded && auth->keys_loaded;
+
+    DFS_GATE_STAY(&auth->env, &phase_gate,
+                  auth->stopping ? PHASE_STOPPING
+                  : loaded       ? PHASE_SERVING
+                                 : PHASE_LOADING,
+                  event);
+}
+
 /* Life -------------------------------------------------------------------------------------------------------------------- */
 
 struct dfs_auth *dfs_auth_new(const struct dfs_auth_config *config, const struct dfs_env *env)
@@ -108,15 +136,19 @@ static void dispatch(struct dfs_auth *auth, struct auth_conn *conn, const struct
 {
     switch (in->number) {
     case DFS_MSG_LOGIN:
+        say_stay(auth, "login");
         dfs_auth_on_login(auth, conn, in->request, in->body);
         return;
     case DFS_MSG_REFRESH:
+        say_stay(auth, "refresh");
         dfs_auth_on_refresh(auth, conn, in->request, in->body);
         return;
     case DFS_MSG_KEYS_GET:
+        say_stay(auth, "keys_get");
         dfs_auth_on_keys_get(auth, conn, in->request);
         return;
     default: /* a message of another service */
+        say_stay(auth, "unexpected");
         auth->counters.frames_bad++;
         dfs_link_send_status(&conn->wire, in->request, DFS_BAD_REQUEST,
                              "auth understands LOGIN, REFRESH and KEYS_GET: is this the right port?");
@@ -135,6 +167,7 @@ static void on_recv(struct dfs_auth *auth, struct auth_conn *conn)
     dfs_list_push(&auth->conns, &conn->link);
     while (!conn->closing && (status = dfs_link_take(&conn->wire, &in)) != DFS_UNAVAILABLE) {
         if (status != DFS_OK) {
+            say_stay(auth, "frame_bad");
             auth->counters.frames_bad++;
             conn->closing = true;
         } else {
@@ -154,6 +187,7 @@ static void close_silent(struct dfs_auth *auth)
 
         if (auth->now < dfs_time_add(conn->heard_at, auth->config.request_timeout_ns))
             return;
+        say_stay(auth, "timeout");
         auth->counters.conns_idle++;
         conn_free(auth, conn, true);
     }
@@ -174,6 +208,7 @@ static void step_event(struct dfs_auth *auth, const struct dfs_event *event)
         on_recv(auth, event->net.user);
         return;
     case DFS_EV_CLOSED:
+        say_stay(auth, "closed");
         conn_free(auth, event->net.user, false);
         return;
     case DFS_EV_DISK:

@@ -11,6 +11,7 @@
 #ifndef DFS_CORE_AUTH_AUTH_H
 #define DFS_CORE_AUTH_AUTH_H
 
+#include "core/base/gate.h"
 #include "core/env/env.h"
 
 struct dfs_auth_config {
@@ -56,5 +57,8 @@ bool dfs_auth_is_ready(const struct dfs_auth *auth);
 /* Counters for /metrics: emit is called once per figure. */
 void dfs_auth_metrics(const struct dfs_auth *auth,
                       void (*emit)(void *ctx, const char *name, const char *help, uint64_t value), void *ctx);
+
+/* The machines of this role, with the paths that each may take; the end is NULL. For tools. */
+extern const struct dfs_gate *const dfs_auth_gates[];
 
 #endif

@@ -1,7 +1,6 @@
 #include "core/auth/auth_client.h"
 
 #include "core/base/assert.h"
-#include "core/base/gate.h"
 #include "core/base/mac.h"
 #include "core/env/trace.h"
 
@@ -23,9 +22,18 @@ static const uint32_t phase_edges[DFS_AUTH_CLIENT_PHASE_COUNT] = {
     [DFS_AUTH_CLIENT_ASKING] = TO(WAITING) | TO(IDLE),
     [DFS_AUTH_CLIENT_WAITING] = TO(ASKING) | TO(IDLE),
 };
+static const struct dfs_path paths[] = {
+    {DFS_AUTH_CLIENT_IDLE, "command", TO(ASKING)},
+    {DFS_AUTH_CLIENT_ASKING, "token", TO(IDLE)},
+    {DFS_AUTH_CLIENT_ASKING, "status bad timeout closed", TO(IDLE) | TO(WAITING)},
+    {DFS_AUTH_CLIENT_ASKING, "command", TO(IDLE)},
+    {DFS_AUTH_CLIENT_WAITING, "timeout", TO(ASKING)},
+    {DFS_AUTH_CLIENT_WAITING, "command", TO(IDLE)},
+};
 #undef TO
 
-static const struct dfs_gate gate = {"login", phase_names, phase_edges, DFS_AUTH_CLIENT_PHASE_COUNT};
+const struct dfs_gate dfs_auth_client_gate = {
+    "login", phase_names, phase_edges, DFS_AUTH_CLIENT_PHASE_COUNT, "the login to auth", DFS_GATE_PATHS(paths)};
 
 void dfs_auth_client_init(struct dfs_auth_client *client, const struct dfs_env *env, struct dfs_link_waits *waits,
                           const struct dfs_addr *auth, dfs_duration_ns timeout_ns, void *user)
@@ -43,7 +51,7 @@ static void end(struct dfs_auth_client *client, const char *why)
 {
     dfs_wipe(client->secret, sizeof client->secret);
     client->deadline = DFS_NEVER;
-    DFS_GATE(client->env, &gate, client->phase, DFS_AUTH_CLIENT_IDLE, why);
+    DFS_GATE(client->env, &dfs_auth_client_gate, client->phase, DFS_AUTH_CLIENT_IDLE, why);
 }
 
 void dfs_auth_client_close(struct dfs_auth_client *client)
@@ -55,7 +63,7 @@ void dfs_auth_client_close(struct dfs_auth_client *client)
 
 static void ask(struct dfs_auth_client *client, dfs_time_ns now, const char *why)
 {
-    DFS_GATE(client->env, &gate, client->phase, DFS_AUTH_CLIENT_ASKING, why);
+    DFS_GATE(client->env, &dfs_auth_client_gate, client->phase, DFS_AUTH_CLIENT_ASKING, why);
     client->deadline = dfs_time_min(dfs_time_add(now, client->timeout_ns), client->give_up_at);
     dfs_link_connect(&client->link, client->env, NULL, client->waits, &client->auth, DFS_ROLE_AUTH, NULL, client->user);
     client->request = dfs_link_request(&client->link);
@@ -118,7 +126,7 @@ static bool try_again(struct dfs_auth_client *client, enum dfs_status status, df
         return true;
     }
     client->deadline = now + back_off_ns;
-    DFS_GATE(client->env, &gate, client->phase, DFS_AUTH_CLIENT_WAITING, why);
+    DFS_GATE(client->env, &dfs_auth_client_gate, client->phase, DFS_AUTH_CLIENT_WAITING, why);
     return false;
 }
 

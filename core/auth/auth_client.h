@@ -7,6 +7,7 @@
 #ifndef DFS_CORE_AUTH_AUTH_CLIENT_H
 #define DFS_CORE_AUTH_AUTH_CLIENT_H
 
+#include "core/base/gate.h"
 #include "core/env/env.h"
 #include "core/wire/link.h"
 
@@ -60,5 +61,7 @@ void dfs_auth_client_refresh(struct dfs_auth_client *client, const char *token, 
 /* An event of the connection, or (event NULL) the deadline has come. true: *ret_answer is the end of the question, and the client is IDLE again. */
 bool dfs_auth_client_step(struct dfs_auth_client *client, const struct dfs_event *event, dfs_time_ns now,
                           struct dfs_auth_client_answer *ret_answer);
+
+extern const struct dfs_gate dfs_auth_client_gate;
 
 #endif

@@ -2,7 +2,6 @@
 
 #include "core/base/assert.h"
 #include "core/base/crc32c.h"
-#include "core/base/gate.h"
 #include "core/base/mac.h"
 #include "core/env/trace.h"
 
@@ -29,13 +28,25 @@ static const uint32_t phase_edges[DFS_AUTH_STORE_PHASE_COUNT] = {
     [DFS_AUTH_STORE_PUBLISHING] = TO(SYNCING_DIR) | TO(IDLE),
     [DFS_AUTH_STORE_SYNCING_DIR] = TO(IDLE),
 };
+static const struct dfs_path paths[] = {
+    {DFS_AUTH_STORE_IDLE, "load", TO(LISTING)},
+    {DFS_AUTH_STORE_IDLE, "save", TO(CREATING)},
+    {DFS_AUTH_STORE_LISTING, "disk", TO(READING) | TO(IDLE)},
+    {DFS_AUTH_STORE_READING, "disk damaged", TO(READING) | TO(IDLE)},
+    {DFS_AUTH_STORE_CREATING, "disk", TO(WRITING) | TO(IDLE)},
+    {DFS_AUTH_STORE_WRITING, "disk", TO(SYNCING) | TO(IDLE)},
+    {DFS_AUTH_STORE_SYNCING, "disk", TO(PUBLISHING) | TO(IDLE)},
+    {DFS_AUTH_STORE_PUBLISHING, "disk", TO(SYNCING_DIR) | TO(IDLE)},
+    {DFS_AUTH_STORE_SYNCING_DIR, "disk", TO(IDLE)},
+};
 #undef TO
 
-static const struct dfs_gate gate = {"auth_store", phase_names, phase_edges, DFS_AUTH_STORE_PHASE_COUNT};
+const struct dfs_gate dfs_auth_store_gate = {
+    "auth_store", phase_names, phase_edges, DFS_AUTH_STORE_PHASE_COUNT, "auth's store", DFS_GATE_PATHS(paths)};
 
 static void enter(struct dfs_auth_store *store, enum dfs_auth_store_phase next, const char *why)
 {
-    DFS_GATE(store->env, &gate, store->phase, next, why);
+    DFS_GATE(store->env, &dfs_auth_store_gate, store->phase, next, why);
 }
 
 /* Life -------------------------------------------------------------------------------------------------------------------- */

@@ -12,6 +12,7 @@
 
 #include "core/auth/json_line.h"
 #include "core/base/buf.h"
+#include "core/base/gate.h"
 #include "core/env/env.h"
 
 /* 10,000 accounts with scopes of a kilobyte. */
@@ -69,5 +70,7 @@ void dfs_auth_store_save(struct dfs_auth_store *store, struct dfs_lines *take_li
 
 /* An answer of the disk with this store's token. */
 enum dfs_auth_store_outcome dfs_auth_store_step(struct dfs_auth_store *store, const struct dfs_disk_done *done);
+
+extern const struct dfs_gate dfs_auth_store_gate;
 
 #endif

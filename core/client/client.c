@@ -1,8 +1,11 @@
 #include "core/client/client_internal.h"
 
+#include "core/auth/auth_client.h"
 #include "core/base/assert.h"
 #include "core/base/mac.h"
 #include "core/base/mem.h"
+#include "core/client/get.h"
+#include "core/client/put.h"
 #include "core/env/trace.h"
 
 #include <stdarg.h>
@@ -14,6 +17,10 @@
 
 /* Frames that may lie between the books and the pool: one that comes for a block nobody waits for, one that is received. */
 #define HEADROOM_FRAMES 2
+
+const struct dfs_gate *const dfs_client_gates[] = {
+    &dfs_auth_client_gate,      &dfs_client_session_gate, &dfs_client_node_gate,      &dfs_client_put_gate,
+    &dfs_client_put_block_gate, &dfs_client_get_gate,     &dfs_client_get_block_gate, NULL};
 
 /* Timers ------------------------------------------------------------------------------------------------------------------- */
 

@@ -8,6 +8,7 @@
 #ifndef DFS_CORE_CLIENT_CLIENT_H
 #define DFS_CORE_CLIENT_CLIENT_H
 
+#include "core/base/gate.h"
 #include "core/env/env.h"
 #include "core/wire/message.h"
 
@@ -123,5 +124,8 @@ bool dfs_client_progress(const struct dfs_client *client, uint64_t command, uint
 
 /* Commands that run now. */
 size_t dfs_client_running(const struct dfs_client *client);
+
+/* The machines of this role, with the paths that each may take; the end is NULL. For tools. */
+extern const struct dfs_gate *const dfs_client_gates[];
 
 #endif

@@ -453,4 +453,7 @@ void dfs_client_put_orphan(struct dfs_client *client, const struct dfs_m_put_pla
 /* put_block.c: blocks that found no buffer go on. */
 void dfs_client_put_feed(struct dfs_client *client);
 
+extern const struct dfs_gate dfs_client_session_gate;
+extern const struct dfs_gate dfs_client_node_gate;
+
 #endif

@@ -24,13 +24,30 @@ static const uint32_t phase_edges[CLIENT_GET_PHASE_COUNT] = {
     [CLIENT_GET_FINISHING] = TO(DONE) | TO(FAILED),
     [CLIENT_GET_CLOSING] = TO(FAILED),
 }; /* DONE and FAILED lead nowhere */
+static const struct dfs_path paths[] = {
+    {CLIENT_GET_OPENING, "get_plan", TO(READING) | TO(OPENING)},
+    {CLIENT_GET_OPENING,
+     "NOT_FOUND DENIED BAD_REQUEST UNREACHABLE TIMEOUT UNAVAILABLE ABORTED IO TOKEN_MISSING "
+     "TOKEN_INVALID TOKEN_EXPIRED TOKEN_NOT_YOURS TOKEN_WRONG_ISSUER",
+     TO(CLOSING)},
+    {CLIENT_GET_READING, "NOT_FOUND", TO(OPENING) | TO(CLOSING)},
+    {CLIENT_GET_READING, "get_plan", TO(FINISHING) | TO(READING)},
+    {CLIENT_GET_READING, "sink", TO(FINISHING)},
+    {CLIENT_GET_READING,
+     "DATA_LOST BLOCK_CORRUPT UNAVAILABLE UNREACHABLE TIMEOUT ABORTED IO NO_SPACE BAD_REQUEST "
+     "TOO_LARGE DENIED TOKEN_EXPIRED",
+     TO(CLOSING)},
+    {CLIENT_GET_FINISHING, "sink", TO(DONE) | TO(FAILED)},
+    {CLIENT_GET_CLOSING, "sink", TO(FAILED)},
+};
 #undef TO
 
-static const struct dfs_gate gate = {"get", phase_names, phase_edges, CLIENT_GET_PHASE_COUNT};
+const struct dfs_gate dfs_client_get_gate = {
+    "get", phase_names, phase_edges, CLIENT_GET_PHASE_COUNT, "the GET of a client", DFS_GATE_PATHS(paths)};
 
 static void enter(struct client_get *get, enum client_get_phase next, const char *why)
 {
-    DFS_GATE(&get->base.client->env, &gate, get->phase, next, why);
+    DFS_GATE(&get->base.client->env, &dfs_client_get_gate, get->phase, next, why);
 }
 
 static struct client_get *get_of(struct client_command *command)
@@ -155,7 +172,7 @@ static void start_anew(struct client_get *get)
     }
     get_stop(get);
     dfs_client_pages_free(&get->pages);
-    enter(get, CLIENT_GET_OPENING, "not_found");
+    enter(get, CLIENT_GET_OPENING, "NOT_FOUND");
     get->planned = false;
     get->version = 0;
     get->end = get->first;
@@ -360,10 +377,12 @@ static void open_answered(struct client_ask *ask, const struct dfs_incoming *in)
         const bool here = get->first >= m->first_offset && get->first < m->first_offset + page_bytes(m);
 
         if (!here && get->end > get->first) {
-            if (!look_elsewhere(get, m))
+            if (!look_elsewhere(get, m)) {
                 dfs_client_get_fail(get, DFS_BAD_REQUEST, "metadata's plan does not say where the range begins");
-            else
-                dfs_client_ask_start(ask);
+                return;
+            }
+            DFS_GATE_STAY(&get->base.client->env, &dfs_client_get_gate, get->phase, "get_plan");
+            dfs_client_ask_start(ask);
             return;
         }
         begin_reading(get, m);
@@ -371,6 +390,7 @@ static void open_answered(struct client_ask *ask, const struct dfs_incoming *in)
         dfs_client_get_fail(get, DFS_BAD_REQUEST, "metadata's plan has gaps");
         return;
     } else {
+        DFS_GATE_STAY(&get->base.client->env, &dfs_client_get_gate, get->phase, "get_plan");
         take_page(get, m);
     }
     plan_ahead(get);

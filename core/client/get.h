@@ -156,4 +156,7 @@ size_t dfs_client_get_block_cost(const struct client_get *get, uint64_t offset, 
 void dfs_client_get_block_flush(struct client_get_block *block); /* ordered: it is its turn now */
 void dfs_client_get_block_drop(struct client_get_block *block);
 
+extern const struct dfs_gate dfs_client_get_gate;
+extern const struct dfs_gate dfs_client_get_block_gate;
+
 #endif

@@ -23,9 +23,19 @@ static const uint32_t phase_edges[CLIENT_GET_BLOCK_PHASE_COUNT] = {
     [CLIENT_GET_BLOCK_PLANNING] = TO(READING) | TO(FAILED),
     [CLIENT_GET_BLOCK_HELD] = TO(DONE) | TO(FAILED),
 }; /* DONE and FAILED lead nowhere */
+static const struct dfs_path paths[] = {
+    {CLIENT_GET_BLOCK_READING, "block_data", TO(DONE) | TO(HELD) | TO(PLANNING)},
+    {CLIENT_GET_BLOCK_READING, "block_end status closed timeout command get_plan", TO(PLANNING)},
+    {CLIENT_GET_BLOCK_READING, "aborted", TO(FAILED)},
+    {CLIENT_GET_BLOCK_PLANNING, "get_plan", TO(READING)},
+    {CLIENT_GET_BLOCK_PLANNING, "aborted", TO(FAILED)},
+    {CLIENT_GET_BLOCK_HELD, "turn", TO(DONE)},
+    {CLIENT_GET_BLOCK_HELD, "aborted", TO(FAILED)},
+};
 #undef TO
 
-static const struct dfs_gate gate = {"get_block", phase_names, phase_edges, CLIENT_GET_BLOCK_PHASE_COUNT};
+const struct dfs_gate dfs_client_get_block_gate = {
+    "get_block", phase_names, phase_edges, CLIENT_GET_BLOCK_PHASE_COUNT, "a block of a GET", DFS_GATE_PATHS(paths)};
 
 static struct dfs_client *client_of(const struct client_get_block *block)
 {
@@ -34,7 +44,7 @@ static struct dfs_client *client_of(const struct client_get_block *block)
 
 static void enter(struct client_get_block *block, enum client_get_block_phase next, const char *why)
 {
-    DFS_GATE(&client_of(block)->env, &gate, block->phase, next, why);
+    DFS_GATE(&client_of(block)->env, &dfs_client_get_block_gate, block->phase, next, why);
 }
 
 static uint32_t chunk_down(uint32_t offset)
@@ -182,7 +192,7 @@ static void block_free(struct client_get_block *block)
 
 void dfs_client_get_block_drop(struct client_get_block *block)
 {
-    enter(block, CLIENT_GET_BLOCK_FAILED, "get");
+    enter(block, CLIENT_GET_BLOCK_FAILED, "aborted");
     block_free(block);
 }
 

@@ -4,6 +4,7 @@
 #include "core/base/assert.h"
 #include "core/base/mem.h"
 #include "core/env/trace.h"
+#include "core/wire/cause.h"
 
 #include <string.h>
 
@@ -19,13 +20,22 @@ static const uint32_t phase_edges[CLIENT_NODE_PHASE_COUNT] = {
     [CLIENT_NODE_CONNECTING] = TO(OPEN) | TO(CLOSED),
     [CLIENT_NODE_OPEN] = TO(CLOSED),
 };
+static const struct dfs_path paths[] = {
+    {CLIENT_NODE_CLOSED, "command", TO(CONNECTING)},
+    {CLIENT_NODE_CONNECTING, "open", TO(OPEN)},
+    {CLIENT_NODE_CONNECTING, "closed timeout idle command", TO(CLOSED)},
+    {CLIENT_NODE_OPEN, "closed timeout idle command bad full", TO(CLOSED)},
+    {CLIENT_NODE_OPEN, "status block_written block_data block_end unexpected", TO(OPEN)},
+};
 #undef TO
 
-static const struct dfs_gate gate = {"data_link", phase_names, phase_edges, CLIENT_NODE_PHASE_COUNT};
+const struct dfs_gate dfs_client_node_gate = {
+    "data_link",          phase_names, phase_edges, CLIENT_NODE_PHASE_COUNT, "a client's link to a data server",
+    DFS_GATE_PATHS(paths)};
 
 static void enter(struct client_node *node, enum client_node_phase next, const char *why)
 {
-    DFS_GATE(&node->client->env, &gate, node->phase, next, why);
+    DFS_GATE(&node->client->env, &dfs_client_node_gate, node->phase, next, why);
 }
 
 /* Records ------------------------------------------------------------------------------------------------------------------ */
@@ -430,6 +440,16 @@ static void on_message(struct client_node *node, const struct dfs_incoming *in)
     stream->ops->message(stream, in);
 }
 
+/* For who counts paths: the message was handled. */
+static void say_stay(const struct client_node *node, uint32_t number)
+{
+    const bool expected = number == DFS_MSG_STATUS || number == DFS_MSG_BLOCK_WRITTEN || number == DFS_MSG_BLOCK_DATA ||
+                          number == DFS_MSG_BLOCK_END;
+
+    DFS_GATE_STAY(&node->client->env, &dfs_client_node_gate, node->phase,
+                  expected ? dfs_cause_of_message(number) : "unexpected");
+}
+
 static void on_recv(struct client_node *node)
 {
     struct dfs_incoming in;
@@ -437,8 +457,11 @@ static void on_recv(struct client_node *node)
 
     node->heard_at = node->client->now;
     node->in_take = true;
-    while (node->close_due == DFS_OK && (status = dfs_link_take(&node->wire, &in)) == DFS_OK)
+    while (node->close_due == DFS_OK && (status = dfs_link_take(&node->wire, &in)) == DFS_OK) {
         on_message(node, &in);
+        if (node->client->env.trace->stays)
+            say_stay(node, in.number);
+    }
     node->in_take = false;
     if (node->close_due != DFS_OK)
         dfs_client_node_fail(node, node->close_due, node->close_words);

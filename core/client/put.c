@@ -20,15 +20,38 @@ static const uint32_t phase_edges[CLIENT_PUT_PHASE_COUNT] = {
     [CLIENT_PUT_WRITING] = TO(COMMITTING) | TO(FAILED),
     [CLIENT_PUT_COMMITTING] = TO(DONE) | TO(WRITING) | TO(FAILED),
 }; /* DONE and FAILED lead nowhere */
+static const struct dfs_path paths[] = {
+    {CLIENT_PUT_OPENING, "put_plan", TO(WRITING)},
+    {CLIENT_PUT_WRITING, "put_plan", TO(COMMITTING)},
+    {CLIENT_PUT_WRITING, "put_placed status", TO(WRITING)},
+    {CLIENT_PUT_WRITING, "block_written source", TO(COMMITTING)},
+    {CLIENT_PUT_COMMITTING, "put_done", TO(DONE) | TO(WRITING) | TO(COMMITTING)},
+    {CLIENT_PUT_COMMITTING, "status", TO(COMMITTING)},
+    /* How it ended: what metadata and data servers answer, and what the client itself finds. */
+    {CLIENT_PUT_OPENING,
+     "NOT_ENOUGH_NODES DENIED TOO_LARGE BAD_REQUEST PRECONDITION_FAILED EXISTS "
+     "TOKEN_MISSING TOKEN_INVALID TOKEN_EXPIRED TOKEN_NOT_YOURS TOKEN_WRONG_ISSUER UNREACHABLE "
+     "TIMEOUT UNAVAILABLE ABORTED",
+     TO(FAILED)},
+    {CLIENT_PUT_WRITING,
+     "NOT_ENOUGH_NODES NO_SPACE IO BLOCK_CORRUPT RECEIPT_INVALID LEASE_EXPIRED UPLOAD_LOST BAD_REQUEST "
+     "TOKEN_EXPIRED UNREACHABLE TIMEOUT UNAVAILABLE ABORTED",
+     TO(FAILED)},
+    {CLIENT_PUT_COMMITTING,
+     "LEASE_EXPIRED UPLOAD_LOST BLOCK_LOST EXISTS PRECONDITION_FAILED DENIED BAD_REQUEST "
+     "RECEIPT_INVALID TOKEN_EXPIRED UNREACHABLE TIMEOUT UNAVAILABLE ABORTED",
+     TO(FAILED)},
+};
 #undef TO
 
-static const struct dfs_gate gate = {"put", phase_names, phase_edges, CLIENT_PUT_PHASE_COUNT};
+const struct dfs_gate dfs_client_put_gate = {
+    "put", phase_names, phase_edges, CLIENT_PUT_PHASE_COUNT, "the PUT of a client", DFS_GATE_PATHS(paths)};
 
 #define BLOCKS_UNKNOWN UINT32_MAX
 
 void dfs_client_put_enter(struct client_put *put, enum client_put_phase next, const char *why)
 {
-    DFS_GATE(&put->base.client->env, &gate, put->phase, next, why);
+    DFS_GATE(&put->base.client->env, &dfs_client_put_gate, put->phase, next, why);
 }
 
 static struct client_put *put_of(struct client_command *command)
@@ -210,6 +233,7 @@ static void place_answered(struct client_ask *ask, const struct dfs_incoming *in
             dfs_client_say(words, "metadata answered PUT_PLACE with something else; do the versions match?"));
         return;
     }
+    DFS_GATE_STAY(&put->base.client->env, &dfs_client_put_gate, put->phase, "put_placed");
     dfs_client_command_progress(&put->base);
     dfs_client_put_signed(put);
     place_ahead(put);
@@ -262,6 +286,8 @@ static void sign_answered(struct client_ask *ask, const struct dfs_incoming *in)
         dfs_client_put_fail(put, answer.status, answer.words);
         return;
     }
+    DFS_GATE_STAY(&put->base.client->env, &dfs_client_put_gate, put->phase,
+                  in->number == DFS_MSG_STATUS ? "status" : "put_placed");
     dfs_client_put_signed(put);
 }
 

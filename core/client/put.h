@@ -160,4 +160,7 @@ void dfs_client_put_block_drop(struct client_put_block *block);      /* without 
 void dfs_client_put_commit_init(struct client_put *put);
 void dfs_client_put_commit_start(struct client_put *put);
 
+extern const struct dfs_gate dfs_client_put_gate;
+extern const struct dfs_gate dfs_client_put_block_gate;
+
 #endif

@@ -22,9 +22,29 @@ static const uint32_t phase_edges[CLIENT_PUT_BLOCK_PHASE_COUNT] = {
     [CLIENT_PUT_BLOCK_AWAITING] = TO(DONE) | TO(SENDING) | TO(PLACING) | TO(PAUSING) | TO(FAILED),
     [CLIENT_PUT_BLOCK_PAUSING] = TO(SENDING) | TO(PLACING) | TO(FAILED),
 }; /* DONE and FAILED lead nowhere */
+static const struct dfs_path paths[] = {
+    {CLIENT_PUT_BLOCK_FILLING, "source", TO(PLACING) | TO(SENDING) | TO(DONE)},
+    {CLIENT_PUT_BLOCK_FILLING, "aborted", TO(FAILED)},
+    {CLIENT_PUT_BLOCK_PLACING, "put_placed", TO(SENDING)},
+    {CLIENT_PUT_BLOCK_PLACING, "status", TO(PAUSING)},
+    {CLIENT_PUT_BLOCK_PLACING, "aborted", TO(FAILED)},
+    {CLIENT_PUT_BLOCK_SENDING, "sent", TO(AWAITING)},
+    {CLIENT_PUT_BLOCK_SENDING, "block_written status closed", TO(SENDING) | TO(PLACING) | TO(PAUSING)},
+    {CLIENT_PUT_BLOCK_SENDING, "timeout", TO(PLACING) | TO(PAUSING)},
+    {CLIENT_PUT_BLOCK_SENDING, "aborted", TO(FAILED)},
+    {CLIENT_PUT_BLOCK_AWAITING, "block_written", TO(DONE) | TO(SENDING) | TO(PLACING) | TO(PAUSING)},
+    {CLIENT_PUT_BLOCK_AWAITING, "status closed", TO(SENDING) | TO(PLACING) | TO(PAUSING)},
+    {CLIENT_PUT_BLOCK_AWAITING, "timeout", TO(PLACING) | TO(PAUSING)},
+    {CLIENT_PUT_BLOCK_AWAITING, "aborted", TO(FAILED)},
+    {CLIENT_PUT_BLOCK_PAUSING, "command", TO(SENDING)},
+    {CLIENT_PUT_BLOCK_PAUSING, "put_done", TO(PLACING)},
+    {CLIENT_PUT_BLOCK_PAUSING, "timeout", TO(SENDING) | TO(PLACING)},
+    {CLIENT_PUT_BLOCK_PAUSING, "aborted", TO(FAILED)},
+};
 #undef TO
 
-static const struct dfs_gate gate = {"put_block", phase_names, phase_edges, CLIENT_PUT_BLOCK_PHASE_COUNT};
+const struct dfs_gate dfs_client_put_block_gate = {
+    "put_block", phase_names, phase_edges, CLIENT_PUT_BLOCK_PHASE_COUNT, "a block of a PUT", DFS_GATE_PATHS(paths)};
 
 static struct dfs_client *client_of(const struct client_put_block *block)
 {
@@ -33,7 +53,7 @@ static struct dfs_client *client_of(const struct client_put_block *block)
 
 static void enter(struct client_put_block *block, enum client_put_block_phase next, const char *why)
 {
-    DFS_GATE(&client_of(block)->env, &gate, block->phase, next, why);
+    DFS_GATE(&client_of(block)->env, &dfs_client_put_block_gate, block->phase, next, why);
 }
 
 /* Frames --------------------------------------------------------------------------------------------------------------------- */
@@ -82,7 +102,7 @@ static void block_free(struct client_put_block *block)
 
 void dfs_client_put_block_drop(struct client_put_block *block)
 {
-    enter(block, CLIENT_PUT_BLOCK_FAILED, "put");
+    enter(block, CLIENT_PUT_BLOCK_FAILED, "aborted");
     block_free(block);
 }
 

@@ -104,6 +104,7 @@ static void commit_later(struct client_put *put, dfs_duration_ns retry_after_ns)
 {
     const dfs_duration_ns back_off_ns = dfs_client_back_off(put->base.client, put->commit_tries++);
 
+    DFS_GATE_STAY(&put->base.client->env, &dfs_client_put_gate, put->phase, "put_done");
     put->committed = 0;
     dfs_client_ask_later(&put->commit, retry_after_ns > back_off_ns ? retry_after_ns : back_off_ns);
 }
@@ -118,6 +119,7 @@ static void commit_answered(struct client_ask *ask, const struct dfs_incoming *i
     dfs_client_put_signed(put);
     if (dfs_client_is_status(in, &answer)) {
         if (answer.status == DFS_OK && left > DFS_RECEIPT_PAGE_MAX) {
+            DFS_GATE_STAY(&put->base.client->env, &dfs_client_put_gate, put->phase, "status");
             dfs_client_command_progress(&put->base);
             put->committed += DFS_RECEIPT_PAGE_MAX;
             dfs_client_ask_start(ask);

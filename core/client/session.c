@@ -3,6 +3,7 @@
 
 #include "core/base/assert.h"
 #include "core/env/trace.h"
+#include "core/wire/cause.h"
 
 static const char *const phase_names[] = {
 #define X(name) #name,
@@ -17,9 +18,27 @@ static const uint32_t phase_edges[CLIENT_SESSION_PHASE_COUNT] = {
     [CLIENT_SESSION_OPEN] = TO(WAITING) | TO(IDLE),
     [CLIENT_SESSION_WAITING] = TO(CONNECTING) | TO(IDLE),
 };
+static const struct dfs_path paths[] = {
+    {CLIENT_SESSION_IDLE, "command token", TO(CONNECTING)},
+    {CLIENT_SESSION_CONNECTING, "open", TO(OPEN)},
+    {CLIENT_SESSION_CONNECTING, "closed timeout token command", TO(WAITING) | TO(IDLE)},
+    {CLIENT_SESSION_OPEN, "closed timeout token command hello reset bad", TO(WAITING) | TO(IDLE)},
+    {CLIENT_SESSION_WAITING, "timeout", TO(CONNECTING) | TO(IDLE)},
+    {CLIENT_SESSION_WAITING, "token", TO(CONNECTING)},
+    {CLIENT_SESSION_WAITING, "command", TO(IDLE)},
+    {CLIENT_SESSION_OPEN,
+     "status put_plan put_placed put_done get_plan stat_done list_page versions_page nodes_page "
+     "fsck_page explain_page changed health_done",
+     TO(OPEN)},
+};
 #undef TO
 
-static const struct dfs_gate gate = {"session", phase_names, phase_edges, CLIENT_SESSION_PHASE_COUNT};
+const struct dfs_gate dfs_client_session_gate = {"session",
+                                                 phase_names,
+                                                 phase_edges,
+                                                 CLIENT_SESSION_PHASE_COUNT,
+                                                 "a client's session with metadata",
+                                                 DFS_GATE_PATHS(paths)};
 
 static struct dfs_client *client_of(struct client_session *session)
 {
@@ -28,7 +47,7 @@ static struct dfs_client *client_of(struct client_session *session)
 
 static void enter(struct client_session *session, enum client_session_phase next, const char *why)
 {
-    DFS_GATE(&client_of(session)->env, &gate, session->phase, next, why);
+    DFS_GATE(&client_of(session)->env, &dfs_client_session_gate, session->phase, next, why);
 }
 
 static bool is_connected(const struct client_session *session)
@@ -430,8 +449,12 @@ static void on_recv(struct client_session *session)
 
     session->heard_at = client_of(session)->now;
     session->in_take = true;
-    while (!session->reset_due && (status = dfs_link_take(&session->link, &in)) == DFS_OK)
+    while (!session->reset_due && (status = dfs_link_take(&session->link, &in)) == DFS_OK) {
         on_message(session, &in);
+        if (client_of(session)->env.trace->stays)
+            DFS_GATE_STAY(&client_of(session)->env, &dfs_client_session_gate, session->phase,
+                          dfs_cause_of_message(in.number));
+    }
     session->in_take = false;
     if (session->reset_due) {
         disconnected(session, "reset");

@@ -19,20 +19,51 @@ static const char *const node_names[] = {
 #define END (TO(STOPPED) | TO(LEFT))
 static const uint32_t node_edges[DATA_NODE_COUNT] = {
     [DATA_NODE_LOADING] = TO(WAITING) | END,
-    [DATA_NODE_WAITING] = TO(WAITING) | TO(JOINING) | TO(RESUMING) | END,
+    [DATA_NODE_WAITING] = TO(WAITING) | TO(JOINING) | TO(RESUMING) | TO(LEFT),
     [DATA_NODE_JOINING] = TO(REPORTING) | TO(WAITING) | END,
     [DATA_NODE_RESUMING] = TO(SERVING) | TO(WAITING) | END,
     [DATA_NODE_REPORTING] = TO(SERVING) | TO(WAITING) | END,
     [DATA_NODE_SERVING] = TO(WAITING) | END,
 };
 #undef END
+static const struct dfs_path paths[] = {
+    {DATA_NODE_LOADING, "disk", TO(WAITING) | TO(STOPPED)},
+    {DATA_NODE_LOADING, "command", TO(LEFT)},
+    {DATA_NODE_WAITING, "begin", TO(JOINING)},
+    {DATA_NODE_WAITING, "timeout", TO(JOINING) | TO(RESUMING)},
+    {DATA_NODE_WAITING, "disk", TO(WAITING)},
+    {DATA_NODE_WAITING, "command", TO(LEFT)},
+    {DATA_NODE_JOINING, "joined", TO(REPORTING) | TO(STOPPED)},
+    {DATA_NODE_JOINING, "status", TO(WAITING) | TO(STOPPED)},
+    {DATA_NODE_JOINING, "closed timeout disk", TO(WAITING)},
+    {DATA_NODE_JOINING, "command", TO(LEFT)},
+    {DATA_NODE_RESUMING, "resumed", TO(SERVING) | TO(WAITING) | TO(STOPPED)},
+    {DATA_NODE_RESUMING, "status", TO(WAITING) | TO(STOPPED)},
+    {DATA_NODE_RESUMING, "closed timeout disk", TO(WAITING)},
+    {DATA_NODE_RESUMING, "command", TO(LEFT)},
+    {DATA_NODE_REPORTING, "inventory_end", TO(SERVING)},
+    {DATA_NODE_REPORTING, "status", TO(WAITING) | TO(STOPPED) | TO(REPORTING)},
+    {DATA_NODE_REPORTING, "closed timeout fenced disk", TO(WAITING)},
+    {DATA_NODE_REPORTING, "command", TO(LEFT)},
+    {DATA_NODE_SERVING, "status", TO(WAITING) | TO(STOPPED) | TO(SERVING)},
+    {DATA_NODE_SERVING, "closed fenced events disk", TO(WAITING)},
+    {DATA_NODE_SERVING, "command", TO(LEFT)},
+    {DATA_NODE_REPORTING, "copy remove_block keys_update verify", TO(REPORTING)},
+    {DATA_NODE_SERVING, "copy remove_block keys_update verify", TO(SERVING)},
+    {DATA_NODE_WAITING, "hello block_write block_read block_copy", TO(WAITING)},
+    {DATA_NODE_JOINING, "hello block_write block_read block_copy", TO(JOINING)},
+    {DATA_NODE_RESUMING, "hello block_write block_read block_copy", TO(RESUMING)},
+    {DATA_NODE_REPORTING, "hello block_write block_read block_copy", TO(REPORTING)},
+    {DATA_NODE_SERVING, "hello block_write block_read block_copy", TO(SERVING)},
+};
 #undef TO
 
-static const struct dfs_gate node_gate = {"node", node_names, node_edges, DATA_NODE_COUNT};
+const struct dfs_gate data_node_gate = {"node",          node_names,      node_edges,
+                                        DATA_NODE_COUNT, "a data server", DFS_GATE_PATHS(paths)};
 
 void data_control_enter(struct dfs_data *data, enum data_node_phase phase, const char *why)
 {
-    DFS_GATE(&data->env, &node_gate, data->phase, phase, why);
+    DFS_GATE(&data->env, &data_node_gate, data->phase, phase, why);
     data_patience_stop(data, &data->patience_timer);
     data_timer_stop(data, &data->control_timer);
     if (phase == DATA_NODE_JOINING || phase == DATA_NODE_RESUMING)
@@ -196,14 +227,14 @@ static bool is_final(enum dfs_status status)
            status == DFS_STORE_LOST;
 }
 
-static void refused(struct dfs_data *data, enum dfs_status status)
+static void refused(struct dfs_data *data, enum dfs_status status, const char *why)
 {
     if (is_final(status)) {
-        data_control_stop(data, status, "status");
+        data_control_stop(data, status, why);
         return;
     }
     dfs_trace_note(&data->env, status, "metadata does not take this server; trying again");
-    data_control_again(data, false, "status");
+    data_control_again(data, false, why);
 }
 
 void data_on_status(struct dfs_data *data, struct data_peer *peer, const struct dfs_incoming *in)
@@ -222,7 +253,7 @@ void data_on_status(struct dfs_data *data, struct data_peer *peer, const struct 
     case DATA_NODE_JOINING:
     case DATA_NODE_RESUMING:
         if (in->request == data->control_request || in->request == 0)
-            refused(data, status);
+            refused(data, status, "status");
         return;
     case DATA_NODE_REPORTING:
     case DATA_NODE_SERVING:
@@ -231,7 +262,7 @@ void data_on_status(struct dfs_data *data, struct data_peer *peer, const struct 
         else if (in->request != 0 && !is_final(status))
             data_inventory_answered(data, in->request, status);
         else if (status != DFS_OK)
-            refused(data, status);
+            refused(data, status, "status");
         return;
     case DATA_NODE_LOADING:
     case DATA_NODE_WAITING:
@@ -299,7 +330,7 @@ void data_on_resumed(struct dfs_data *data, struct data_peer *peer, const struct
         return;
     }
     if (message->status != DFS_OK) {
-        refused(data, (enum dfs_status)message->status);
+        refused(data, (enum dfs_status)message->status, "resumed");
         return;
     }
     if (!data_changes_resume(data, message->applied)) {

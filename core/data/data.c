@@ -2,6 +2,7 @@
 
 #include "core/base/assert.h"
 #include "core/base/mem.h"
+#include "core/wire/cause.h"
 
 /* Timers ------------------------------------------------------------------------------------------------- */
 
@@ -157,8 +158,22 @@ static bool makes_sense(const struct dfs_data *data, const struct data_peer *pee
     return data->phase == DATA_NODE_SERVING || data->phase == DATA_NODE_REPORTING;
 }
 
+/* For who counts paths: the message was handled, and the machines that it was for are where they were. */
+static void say_stays(const struct dfs_data *data, const struct data_peer *peer, uint32_t number,
+                      enum data_node_phase phase, enum data_lease_state lease)
+{
+    const bool asks = number == DFS_MSG_BLOCK_WRITE || number == DFS_MSG_BLOCK_READ || number == DFS_MSG_BLOCK_COPY;
+
+    if (data->phase == phase && peer->kind != DATA_PEER_OUT && number != DFS_MSG_BLOCK_DATA)
+        DFS_GATE_STAY(&data->env, &data_node_gate, phase, dfs_cause_of_message(number));
+    if (data->lease == lease && (asks || number == DFS_MSG_COPY))
+        DFS_GATE_STAY(&data->env, &data_lease_gate, lease, dfs_cause_of_message(number));
+}
+
 static void on_recv(struct dfs_data *data, struct data_peer *peer)
 {
+    const enum data_node_phase phase = data->phase;
+    const enum data_lease_state lease = data->lease;
     struct dfs_incoming in;
     enum dfs_status status;
 
@@ -180,7 +195,12 @@ static void on_recv(struct dfs_data *data, struct data_peer *peer)
     peer->active = data->now_fair;
     handlers[in.number].handle(data, peer, &in);
     dfs_buf_unref(in.bulk);
+    if (data->env.trace->stays)
+        say_stays(data, peer, in.number, phase, lease);
 }
+
+const struct dfs_gate *const dfs_data_gates[] = {&data_node_gate, &data_lease_gate, &data_write_gate, &data_pass_gate,
+                                                 NULL};
 
 /* Life --------------------------------------------------------------------------------------------------- */
 

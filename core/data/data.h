@@ -8,6 +8,7 @@
 #ifndef DFS_CORE_DATA_DATA_H
 #define DFS_CORE_DATA_DATA_H
 
+#include "core/base/gate.h"
 #include "core/env/env.h"
 
 struct dfs_data_config {
@@ -62,5 +63,8 @@ bool dfs_block_name_parse(const char *name, struct dfs_block_id *ret_block);
 /* Does a block file's content (data and footer) verify? *ret_length and *ret_crc are the data's. For checkers, scrub and tools. */
 bool dfs_block_file_check(const uint8_t *bytes, size_t count, const struct dfs_block_id *block, uint32_t *ret_length,
                           uint32_t *ret_crc);
+
+/* The machines of this role, with the paths that each may take; the end is NULL. For tools. */
+extern const struct dfs_gate *const dfs_data_gates[];
 
 #endif

@@ -815,4 +815,10 @@ void data_leave(struct dfs_data *data, uint64_t command);
 void data_leave_continue(struct dfs_data *data); /* at the end of a step, while leaving */
 void data_leave_answered(struct dfs_data *data, uint32_t request);
 
+/* Each stands beside its machine. */
+extern const struct dfs_gate data_node_gate;
+extern const struct dfs_gate data_lease_gate;
+extern const struct dfs_gate data_write_gate;
+extern const struct dfs_gate data_pass_gate;
+
 #endif

@@ -21,22 +21,37 @@ static const char *const lease_names[] = {
 #define TO(state) (1u << DATA_LEASE_##state)
 static const uint32_t lease_edges[DATA_LEASE_COUNT] = {
     [DATA_LEASE_NONE] = TO(HELD),
-    [DATA_LEASE_HELD] = TO(FENCED) | TO(NONE),
-    [DATA_LEASE_FENCED] = TO(HELD) | TO(NONE),
+    [DATA_LEASE_HELD] = TO(FENCED),
+    [DATA_LEASE_FENCED] = TO(HELD),
+};
+static const struct dfs_path paths[] = {
+    /* An answer that took longer than the lease it gives leaves all as it is. */
+    {DATA_LEASE_NONE, "joined heartbeat_ack", TO(HELD) | TO(NONE)},
+    {DATA_LEASE_HELD, "joined heartbeat_ack", TO(HELD)},
+    {DATA_LEASE_HELD, "timeout", TO(FENCED)},
+    {DATA_LEASE_FENCED, "joined heartbeat_ack", TO(HELD) | TO(FENCED)},
+    {DATA_LEASE_NONE, "block_write block_read block_copy", TO(NONE)},
+    {DATA_LEASE_HELD, "block_write block_read block_copy copy", TO(HELD)},
+    {DATA_LEASE_FENCED, "block_write block_read block_copy copy", TO(FENCED)},
 };
 #undef TO
 
-static const struct dfs_gate lease_gate = {"lease", lease_names, lease_edges, DATA_LEASE_COUNT};
+const struct dfs_gate data_lease_gate = {
+    "lease", lease_names, lease_edges, DATA_LEASE_COUNT, "a data server's lease", DFS_GATE_PATHS(paths)};
 
 /* Lease -------------------------------------------------------------------------------------------------- */
 
 static void lease_extend(struct dfs_data *data, dfs_time_ns sent, const char *why)
 {
     data->lease_end = dfs_time_add(sent, 2 * data->interval_ns);
-    if (data->lease_end <= data->now)
+    if (data->lease_end <= data->now) {
+        DFS_GATE_STAY(&data->env, &data_lease_gate, data->lease, why);
         return; /* it came too late to mean anything */
+    }
     if (data->lease != DATA_LEASE_HELD)
-        DFS_GATE(&data->env, &lease_gate, data->lease, DATA_LEASE_HELD, why);
+        DFS_GATE(&data->env, &data_lease_gate, data->lease, DATA_LEASE_HELD, why);
+    else
+        DFS_GATE_STAY(&data->env, &data_lease_gate, DATA_LEASE_HELD, why);
     data_timer_set(data, &data->lease_timer, data->lease_end);
 }
 
@@ -44,7 +59,7 @@ void data_lease_test(struct dfs_data *data)
 {
     if (data->lease != DATA_LEASE_HELD || data->now < data->lease_end)
         return;
-    DFS_GATE(&data->env, &lease_gate, data->lease, DATA_LEASE_FENCED, "timeout");
+    DFS_GATE(&data->env, &data_lease_gate, data->lease, DATA_LEASE_FENCED, "timeout");
     data->counters.fenced++;
 
     const struct dfs_trace trace = {.kind = DFS_TRACE_FENCED, .node = data->config.node, .a = data->incarnation};

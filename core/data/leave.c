@@ -12,7 +12,7 @@ static void leave_done(struct dfs_data *data)
     const uint64_t command = data->leave_command;
 
     data->leaving = false;
-    data_control_enter(data, DATA_NODE_LEFT, "leave");
+    data_control_enter(data, DATA_NODE_LEFT, "command");
     data_retire(data);
     if (data->env.local != NULL)
         data->env.local->answer(data->env.ctx, command, &answer);

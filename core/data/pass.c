@@ -22,9 +22,25 @@ static const uint32_t pass_edges[DATA_PASS_COUNT] = {
     [DATA_PASS_WAITING] = TO(SENDING) | TO(ENDED),
     [DATA_PASS_ENDED] = TO(SENDING), /* the next replica */
 };
+static const struct dfs_path paths[] = {
+    {DATA_PASS_IDLE, "begin", TO(SENDING)},
+    {DATA_PASS_ENDED, "begin", TO(SENDING)},
+    {DATA_PASS_SENDING, "sent", TO(WAITING)},
+    {DATA_PASS_SENDING, "full block_written", TO(ENDED)},
+    {DATA_PASS_SENDING, "closed", TO(SENDING) | TO(ENDED)},
+    {DATA_PASS_SENDING, "timeout disk aborted", TO(ENDED)},
+    {DATA_PASS_WAITING, "block_written", TO(ENDED)},
+    {DATA_PASS_WAITING, "closed", TO(SENDING) | TO(ENDED)},
+    {DATA_PASS_WAITING, "timeout aborted", TO(ENDED)},
+};
 #undef TO
 
-static const struct dfs_gate pass_gate = {"pass", pass_names, pass_edges, DATA_PASS_COUNT};
+const struct dfs_gate data_pass_gate = {"pass",
+                                        pass_names,
+                                        pass_edges,
+                                        DATA_PASS_COUNT,
+                                        "a block on its way to the next data server",
+                                        DFS_GATE_PATHS(paths)};
 
 static void on_moved(struct data_stream *stream)
 {
@@ -37,7 +53,7 @@ static void on_sent_all(struct data_stream *stream)
 {
     struct data_pass *pass = dfs_container_of(stream, struct data_pass, stream);
 
-    DFS_GATE(&pass->data->env, &pass_gate, pass->phase, DATA_PASS_WAITING, "sent");
+    DFS_GATE(&pass->data->env, &data_pass_gate, pass->phase, DATA_PASS_WAITING, "sent");
     pass->progress = pass->data->now_fair;
 }
 
@@ -61,7 +77,7 @@ static void pass_leave(struct data_pass *pass)
 static void pass_end(struct data_pass *pass, enum dfs_status status, bool source_bad, const char *why)
 {
     pass_leave(pass);
-    DFS_GATE(&pass->data->env, &pass_gate, pass->phase, DATA_PASS_ENDED, why);
+    DFS_GATE(&pass->data->env, &data_pass_gate, pass->phase, DATA_PASS_ENDED, why);
     pass->failed(pass, status, source_bad);
 }
 
@@ -99,11 +115,11 @@ static void pass_start(struct data_pass *pass, const char *why)
 {
     struct dfs_data *data = pass->data;
 
-    DFS_GATE(&data->env, &pass_gate, pass->phase, DATA_PASS_SENDING, why);
+    DFS_GATE(&data->env, &data_pass_gate, pass->phase, DATA_PASS_SENDING, why);
     pass->progress = data->now_fair;
     pass->peer = data_peer_out(data, &pass->node, &pass->addr, &pass->pooled);
     if (pass->peer == NULL) {
-        DFS_GATE(&data->env, &pass_gate, pass->phase, DATA_PASS_ENDED, "full");
+        DFS_GATE(&data->env, &data_pass_gate, pass->phase, DATA_PASS_ENDED, "full");
         pass->failed(pass, DFS_UNAVAILABLE, false);
         return;
     }
@@ -148,7 +164,7 @@ void data_pass_peer_lost(struct data_pass *pass, enum dfs_status status)
 void data_pass_answer(struct data_pass *pass, const struct dfs_m_block_written *message)
 {
     pass_leave(pass);
-    DFS_GATE(&pass->data->env, &pass_gate, pass->phase, DATA_PASS_ENDED, "block_written");
+    DFS_GATE(&pass->data->env, &data_pass_gate, pass->phase, DATA_PASS_ENDED, "block_written");
     pass->answered(pass, message);
 }
 
@@ -159,7 +175,7 @@ void data_pass_stop(struct data_pass *pass, const char *why)
     if (pass->phase == DATA_PASS_SENDING || pass->phase == DATA_PASS_WAITING) {
         pass_leave(pass);
         if (!pass->data->ending)
-            DFS_GATE(&pass->data->env, &pass_gate, pass->phase, DATA_PASS_ENDED, why);
+            DFS_GATE(&pass->data->env, &data_pass_gate, pass->phase, DATA_PASS_ENDED, why);
     }
     data_stream_close(&pass->stream);
 }

@@ -123,7 +123,7 @@ static void start_judge(struct dfs_data *data)
         return;
     }
     if (data->marker_foreign) {
-        data_control_stop(data, DFS_WRONG_CLUSTER, "the store belongs to another cluster or another node");
+        data_control_stop(data, DFS_WRONG_CLUSTER, "disk");
         return;
     }
     if (data->marker_found) {

@@ -36,15 +36,29 @@ static const uint32_t write_edges[DATA_WRITE_COUNT] = {
     [DATA_WRITE_NAMING] = TO(CHAINING) | TO(ENDED),
     [DATA_WRITE_CHAINING] = TO(ENDED),
 };
+static const struct dfs_path paths[] = {
+    /* Its own bytes are on their way to the disk when the last frame has come: only a comparison ends with a frame. */
+    {DATA_WRITE_RECEIVING, "block_data", TO(RECEIVING) | TO(COMPARING) | TO(ENDED)},
+    {DATA_WRITE_RECEIVING, "disk", TO(RECEIVING) | TO(SYNCING) | TO(PUBLISHING) | TO(COMPARING) | TO(ENDED)},
+    {DATA_WRITE_RECEIVING, "block_write closed timeout", TO(ENDED)},
+    {DATA_WRITE_SYNCING, "disk", TO(PUBLISHING) | TO(ENDED)},
+    {DATA_WRITE_PUBLISHING, "disk", TO(NAMING) | TO(CHAINING) | TO(ENDED)},
+    {DATA_WRITE_PUBLISHING, "exists", TO(COMPARING)},
+    {DATA_WRITE_COMPARING, "disk", TO(NAMING) | TO(CHAINING)},
+    {DATA_WRITE_COMPARING, "exists", TO(CHAINING) | TO(ENDED)},
+    {DATA_WRITE_NAMING, "disk", TO(CHAINING) | TO(ENDED)},
+    {DATA_WRITE_CHAINING, "stored disk", TO(ENDED)},
+};
 #undef TO
 
-static const struct dfs_gate write_gate = {"write", write_names, write_edges, DATA_WRITE_COUNT};
+const struct dfs_gate data_write_gate = {
+    "write", write_names, write_edges, DATA_WRITE_COUNT, "the write of a block", DFS_GATE_PATHS(paths)};
 
 static void write_next_hop(struct data_write *write);
 
 static void write_enter(struct data_write *write, enum data_write_phase phase, const char *why)
 {
-    DFS_GATE(&write->data->env, &write_gate, write->phase, phase, why);
+    DFS_GATE(&write->data->env, &data_write_gate, write->phase, phase, why);
 }
 
 /* The end ------------------------------------------------------------------------------------------------ */
@@ -395,11 +409,13 @@ static void on_synced(struct dfs_data *data, void *owner, const struct dfs_disk_
 /* All bytes came, and all were written or compared: on. */
 static void write_advance(struct data_write *write, const char *why)
 {
-    if (write->phase != DATA_WRITE_RECEIVING || write->received < write->length_bytes || write->writing > 0)
+    if (write->phase != DATA_WRITE_RECEIVING)
         return;
+    if (write->received < write->length_bytes || write->writing > 0 || (write->matching && !write->matched)) {
+        DFS_GATE_STAY(&write->data->env, &data_write_gate, DATA_WRITE_RECEIVING, why);
+        return;
+    }
     if (write->matching) {
-        if (!write->matched)
-            return;
         write_enter(write, DATA_WRITE_COMPARING, why);
         if (memcmp(write->opening.crcs, write->crcs, data_chunks_of(write->length_bytes) * sizeof write->crcs[0]) != 0)
             data_write_fail(write, DFS_EXISTS, "exists");

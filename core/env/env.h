@@ -236,7 +236,8 @@ struct dfs_local_ops {
     X(PUBLISHED, "published") /* data node made a copy visible: block, a = bytes, b = change number */ \
     X(DELETED, "deleted")     /* data node removed a copy: block, b = change number */ \
     X(FRAME_BAD, "frame_bad") /* a peer sent what does not decode: status, text */ \
-    X(NOTE, "note")           /* for people: text */
+    X(NOTE, "note")           /* for people: text */ \
+    X(STAY, "stay")           /* an event left a machine's state as it was: texts as STATE; only when `stays` */
 
 enum dfs_trace_kind {
 #define X(name, text) DFS_TRACE_##name,
@@ -271,6 +272,7 @@ struct dfs_trace {
 
 struct dfs_trace_ops {
     void (*trace)(void *ctx, const struct dfs_trace *trace);
+    bool stays; /* STAY is wanted: who counts the paths of machines (core/base/gate.h) */
 };
 
 /* The env ---------------------------------------------------------------------------------------------------------- */

@@ -19,6 +19,15 @@ static inline void dfs_trace_state(const struct dfs_env *env, const char *machin
     dfs_trace_put(env, &trace);
 }
 
+/* For DFS_GATE_STAY. */
+static inline void dfs_trace_stay(const struct dfs_env *env, const char *machine, const char *state, const char *why)
+{
+    const struct dfs_trace trace = {
+        .kind = DFS_TRACE_STAY, .text = machine, .text2 = state, .text3 = state, .text4 = why};
+
+    dfs_trace_put(env, &trace);
+}
+
 /* For people; never a secret. */
 static inline void dfs_trace_note(const struct dfs_env *env, enum dfs_status status, const char *text)
 {

@@ -126,7 +126,7 @@ void meta_on_block_events(struct dfs_meta *meta, struct meta_peer *peer, uint32_
     if (node == NULL || events->changes_count == 0)
         return;
     if (events->first == 0 || events->first + events->changes_count < events->first) {
-        meta_peer_close(meta, peer, DFS_BAD_REQUEST, "changes without numbers");
+        meta_peer_close(meta, peer, DFS_BAD_REQUEST, "block_events");
         return;
     }
     if (!node->member.told) {

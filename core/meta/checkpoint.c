@@ -47,15 +47,28 @@ static const uint32_t phase_edges[CHECKPOINT_PHASE_COUNT] = {
     [CHECKPOINT_ROTATING] = TO(CREATING) | TO(IDLE),
     [CHECKPOINT_CREATING] = TO(WALKING) | TO(GIVING_UP),
     [CHECKPOINT_WALKING] = TO(SETTLING) | TO(GIVING_UP),
-    [CHECKPOINT_SETTLING] = TO(SYNCING) | TO(GIVING_UP),
+    [CHECKPOINT_SETTLING] = TO(SYNCING),
     [CHECKPOINT_SYNCING] = TO(PUBLISHING) | TO(GIVING_UP),
     [CHECKPOINT_PUBLISHING] = TO(NAMING) | TO(GIVING_UP),
     [CHECKPOINT_NAMING] = TO(CLEANING) | TO(IDLE),
     [CHECKPOINT_CLEANING] = TO(IDLE),
     [CHECKPOINT_GIVING_UP] = TO(IDLE),
 };
+static const struct dfs_path paths[] = {
+    {CHECKPOINT_IDLE, "journal", TO(ROTATING)},
+    {CHECKPOINT_ROTATING, "disk", TO(CREATING) | TO(IDLE)},
+    {CHECKPOINT_CREATING, "disk", TO(WALKING) | TO(GIVING_UP)},
+    {CHECKPOINT_WALKING, "disk", TO(SETTLING) | TO(GIVING_UP)},
+    {CHECKPOINT_SETTLING, "journal", TO(SYNCING)},
+    {CHECKPOINT_SYNCING, "disk", TO(PUBLISHING) | TO(GIVING_UP)},
+    {CHECKPOINT_PUBLISHING, "disk", TO(NAMING) | TO(GIVING_UP)},
+    {CHECKPOINT_NAMING, "disk", TO(CLEANING) | TO(IDLE)},
+    {CHECKPOINT_CLEANING, "disk", TO(IDLE)},
+    {CHECKPOINT_GIVING_UP, "disk", TO(IDLE)},
+};
 #undef TO
-static const struct dfs_gate checkpoint_gate = {"checkpoint", phase_names, phase_edges, CHECKPOINT_PHASE_COUNT};
+const struct dfs_gate meta_checkpoint_gate = {
+    "checkpoint", phase_names, phase_edges, CHECKPOINT_PHASE_COUNT, "metadata's checkpoint", DFS_GATE_PATHS(paths)};
 
 /* What the walk is at. */
 enum stage { STAGE_HEAD, STAGE_NODES, STAGE_KEY, STAGE_VERSIONS, STAGE_OUTCOMES, STAGE_END, STAGE_DONE };
@@ -170,7 +183,7 @@ bool meta_checkpoint_is_running(const struct dfs_meta *meta)
 
 static void enter(struct dfs_meta *meta, enum checkpoint_phase phase, const char *why)
 {
-    DFS_GATE(&meta->env, &checkpoint_gate, meta->checkpoint->phase, phase, why);
+    DFS_GATE(&meta->env, &meta_checkpoint_gate, meta->checkpoint->phase, phase, why);
 }
 
 /* The disk ----------------------------------------------------------------------------------------------- */

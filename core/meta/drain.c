@@ -8,6 +8,7 @@ void meta_on_drain(struct dfs_meta *meta, struct meta_peer *peer, uint32_t reque
 {
     struct meta_node *node;
     struct meta_r_node record;
+    enum dfs_node_state before;
 
     if (!meta_claims_allow(meta, peer, request, 'a', "", 0))
         return;
@@ -16,6 +17,7 @@ void meta_on_drain(struct dfs_meta *meta, struct meta_peer *peer, uint32_t reque
         meta_reply_status(meta, peer, request, DFS_NOT_FOUND, "no such node");
         return;
     }
+    before = node->state;
     /* It assigns a state, so that a repetition needs no memory. */
     if (node->member.draining != (drain->on != 0)) {
         meta_node_record(meta, node, &record);
@@ -24,5 +26,7 @@ void meta_on_drain(struct dfs_meta *meta, struct meta_peer *peer, uint32_t reque
         meta_append(meta, META_RECORD_NODE, &record);
         meta_node_refresh(meta, node, "drain");
     }
+    if (node->state == before)
+        DFS_GATE_STAY(&meta->env, &meta_member_gate, before, "drain");
     meta_reply_status(meta, peer, request, DFS_OK, NULL);
 }

@@ -22,8 +22,15 @@ static void acknowledge(struct dfs_meta *meta, struct meta_node *node, const str
     meta->env.net->datagram(meta->env.ctx, to, bytes, count);
 }
 
+static void say_stay(struct dfs_meta *meta, const struct meta_node *node, const char *event)
+{
+    DFS_GATE_STAY(&meta->env, &meta_member_gate, node->state, event);
+}
+
 static void accept(struct dfs_meta *meta, struct meta_node *node, const struct dfs_m_heartbeat *beat)
 {
+    const enum dfs_node_state before = node->state;
+
     meta->nodes->counters.heartbeats++;
     node->heard_mono = meta->now;
     node->load = beat->load;
@@ -34,6 +41,8 @@ static void accept(struct dfs_meta *meta, struct meta_node *node, const struct d
         meta_node_ask_rejoin(meta, node, "what the map says of this node differs from its digest");
     }
     meta_node_refresh(meta, node, "heartbeat");
+    if (node->state == before)
+        say_stay(meta, node, "heartbeat");
 }
 
 void meta_nodes_on_datagram(struct dfs_meta *meta, const struct dfs_addr *from, const uint8_t *bytes, size_t count)
@@ -52,10 +61,12 @@ void meta_nodes_on_datagram(struct dfs_meta *meta, const struct dfs_addr *from, 
     if (beat->incarnation != node->member.incarnation || !node->member.present) {
         /* No key to believe it by. The node learns on the control connection, or by the missing acknowledgement. */
         counters->heartbeats_stale++;
+        say_stay(meta, node, "heartbeat_stale");
         return;
     }
     if (node->member.opening || !dfs_datagram_check(bytes, count, &node->heartbeat_mac)) {
         counters->heartbeats_forged++;
+        say_stay(meta, node, "heartbeat_forged");
         return;
     }
     switch (meta_member_hear(&node->member, beat->incarnation, beat->sequence, beat->fenced != 0, meta->fair)) {
@@ -66,10 +77,12 @@ void meta_nodes_on_datagram(struct dfs_meta *meta, const struct dfs_addr *from, 
         return;
     case META_HEARD_AGAIN:
         counters->heartbeats_again++;
+        say_stay(meta, node, "heartbeat_again");
         acknowledge(meta, node, from);
         return;
     case META_HEARD_LATE:
         counters->heartbeats_late++;
+        say_stay(meta, node, "heartbeat_late");
         return;
     case META_HEARD_STALE:
         counters->heartbeats_stale++;

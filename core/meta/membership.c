@@ -18,7 +18,61 @@ static const uint32_t state_edges[DFS_NODE_STATE_COUNT] = {
     [DFS_NODE_MAINTENANCE] = TO(JOINING) | TO(EVICTED),
 };
 
-const struct dfs_gate meta_member_gate = {"node", state_names, state_edges, DFS_NODE_STATE_COUNT};
+/* Messages of the node, what its heartbeats were, and an operator's DRAIN. A JOIN that is refused changes nothing. */
+static const struct dfs_path paths[] = {
+    {DFS_NODE_EVICTED, "join", TO(JOINING) | TO(EVICTED)},
+    {DFS_NODE_EVICTED,
+     "resume inventory inventory_end block_events copy_done remove_done verify_done leave status "
+     "closed drain heartbeat_stale",
+     TO(EVICTED)},
+    {DFS_NODE_JOINING, "join", TO(JOINING)},
+    {DFS_NODE_JOINING, "store_lost", TO(EVICTED)},
+    {DFS_NODE_JOINING, "inventory_end heartbeat", TO(ACTIVE) | TO(DRAINING) | TO(JOINING)},
+    {DFS_NODE_JOINING, "timeout", TO(EVICTED)},
+    {DFS_NODE_JOINING, "leave", TO(MAINTENANCE) | TO(EVICTED)},
+    {DFS_NODE_JOINING,
+     "resume inventory block_events copy_done remove_done status closed drain heartbeat_again "
+     "heartbeat_late heartbeat_stale heartbeat_forged",
+     TO(JOINING)},
+    {DFS_NODE_ACTIVE, "join", TO(JOINING) | TO(ACTIVE)},
+    {DFS_NODE_ACTIVE, "store_lost", TO(EVICTED)},
+    {DFS_NODE_ACTIVE, "closed", TO(SUSPECT)},
+    {DFS_NODE_ACTIVE, "timeout", TO(SUSPECT) | TO(EVICTED)},
+    {DFS_NODE_ACTIVE, "drain", TO(DRAINING) | TO(ACTIVE)},
+    {DFS_NODE_ACTIVE, "leave", TO(MAINTENANCE) | TO(EVICTED)},
+    {DFS_NODE_ACTIVE,
+     "resume inventory inventory_end block_events copy_done remove_done verify_done status heartbeat heartbeat_again "
+     "heartbeat_late heartbeat_stale heartbeat_forged",
+     TO(ACTIVE)},
+    {DFS_NODE_SUSPECT, "join", TO(JOINING) | TO(SUSPECT)},
+    {DFS_NODE_SUSPECT, "store_lost", TO(EVICTED)},
+    {DFS_NODE_SUSPECT, "heartbeat resume", TO(ACTIVE) | TO(SUSPECT)},
+    {DFS_NODE_SUSPECT, "timeout", TO(EVICTED)},
+    {DFS_NODE_SUSPECT, "drain", TO(DRAINING) | TO(SUSPECT)},
+    {DFS_NODE_SUSPECT, "leave", TO(MAINTENANCE) | TO(EVICTED)},
+    {DFS_NODE_SUSPECT,
+     "closed block_events copy_done remove_done verify_done status heartbeat_again heartbeat_late "
+     "heartbeat_stale heartbeat_forged",
+     TO(SUSPECT)},
+    {DFS_NODE_DRAINING, "join", TO(JOINING) | TO(DRAINING)},
+    {DFS_NODE_DRAINING, "store_lost", TO(EVICTED)},
+    {DFS_NODE_DRAINING, "drain", TO(ACTIVE) | TO(SUSPECT) | TO(DRAINING)},
+    {DFS_NODE_DRAINING, "timeout", TO(EVICTED)},
+    {DFS_NODE_DRAINING, "leave", TO(MAINTENANCE) | TO(EVICTED)},
+    {DFS_NODE_DRAINING,
+     "resume closed block_events copy_done remove_done verify_done status heartbeat "
+     "heartbeat_again heartbeat_late heartbeat_stale heartbeat_forged",
+     TO(DRAINING)},
+    {DFS_NODE_MAINTENANCE, "join", TO(JOINING) | TO(MAINTENANCE)},
+    {DFS_NODE_MAINTENANCE, "store_lost timeout", TO(EVICTED)},
+    {DFS_NODE_MAINTENANCE,
+     "resume closed block_events copy_done remove_done verify_done leave status drain "
+     "heartbeat heartbeat_again heartbeat_stale",
+     TO(MAINTENANCE)},
+};
+
+const struct dfs_gate meta_member_gate = {
+    "member", state_names, state_edges, DFS_NODE_STATE_COUNT, "metadata's member", DFS_GATE_PATHS(paths)};
 
 void meta_member_join(struct meta_member *member, uint64_t incarnation, dfs_time_ns now)
 {

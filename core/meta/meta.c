@@ -5,13 +5,13 @@
 #include "core/meta/meta.h"
 
 #include "core/base/assert.h"
-#include "core/base/gate.h"
 #include "core/base/mem.h"
 #include "core/meta/apply.h"
 #include "core/meta/boot.h"
 #include "core/meta/checkpoint.h"
 #include "core/meta/expiry.h"
 #include "core/meta/hello.h"
+#include "core/meta/membership.h"
 #include "core/meta/meta_internal.h"
 #include "core/meta/peers.h"
 
@@ -40,12 +40,32 @@ static const uint32_t phase_edges[META_PHASE_COUNT] = {
     [META_SERVING] = TO(STOPPING) | TO(FAILED),
     [META_STOPPING] = TO(STOPPED) | TO(FAILED),
 };
+static const struct dfs_path paths[] = {
+    {META_IDLE, "start", TO(BOOTING)},
+    {META_BOOTING, "disk", TO(OPENING) | TO(FAILED)},
+    {META_BOOTING, "command", TO(STOPPED)},
+    {META_BOOTING, "request", TO(BOOTING)},
+    {META_OPENING, "disk", TO(SERVING) | TO(FAILED)},
+    {META_OPENING, "command", TO(STOPPED)},
+    {META_OPENING, "request", TO(OPENING)},
+    {META_SERVING, "command", TO(STOPPING)},
+    {META_SERVING, "disk", TO(FAILED)},
+    {META_STOPPING, "command", TO(STOPPED)},
+    {META_STOPPING, "disk", TO(FAILED)},
+    {META_STOPPING, "request", TO(STOPPING)},
+    {META_STOPPED, "request", TO(STOPPED)},
+    {META_FAILED, "request", TO(FAILED)},
+};
 #undef TO
-static const struct dfs_gate meta_gate = {"meta", phase_names, phase_edges, META_PHASE_COUNT};
+const struct dfs_gate meta_phase_gate = {"meta",           phase_names, phase_edges,
+                                         META_PHASE_COUNT, "metadata",  DFS_GATE_PATHS(paths)};
+
+const struct dfs_gate *const dfs_meta_gates[] = {&meta_phase_gate, &meta_peer_gate, &meta_member_gate,
+                                                 &meta_checkpoint_gate, NULL};
 
 void meta_enter(struct dfs_meta *meta, enum meta_phase phase, const char *why)
 {
-    DFS_GATE(&meta->env, &meta_gate, meta->phase, phase, why);
+    DFS_GATE(&meta->env, &meta_phase_gate, meta->phase, phase, why);
 }
 
 void meta_fail(struct dfs_meta *meta, enum dfs_status status, const char *words)

@@ -7,6 +7,7 @@
 #ifndef DFS_CORE_META_META_H
 #define DFS_CORE_META_META_H
 
+#include "core/base/gate.h"
 #include "core/base/mac.h"
 #include "core/env/env.h"
 #include "core/wire/schema.h"
@@ -96,5 +97,8 @@ struct dfs_meta_accounting {
     uint64_t bytes_of_memory; /* of the block map and the namespace, as allocated */
 };
 void dfs_meta_account(const struct dfs_meta *meta, struct dfs_meta_accounting *ret_accounting);
+
+/* The machines of this role, with the paths that each may take; the end is NULL. For tools. */
+extern const struct dfs_gate *const dfs_meta_gates[];
 
 #endif

@@ -414,4 +414,9 @@ void meta_nodes_account(const struct dfs_meta *meta, struct dfs_meta_accounting 
 void meta_nodes_metrics(const struct dfs_meta *meta,
                         void (*emit)(void *ctx, const char *name, const char *help, uint64_t value), void *ctx);
 
+/* Each stands beside its machine. */
+extern const struct dfs_gate meta_phase_gate;
+extern const struct dfs_gate meta_peer_gate;
+extern const struct dfs_gate meta_checkpoint_gate;
+
 #endif

@@ -571,7 +571,7 @@ void meta_node_link(struct dfs_meta *meta, struct meta_node *node, struct meta_p
     node->member.linked = true;
     if (old != NULL && old != peer) {
         old->node = META_NODE_NONE; /* it speaks for nobody any more */
-        meta_peer_close(meta, old, DFS_OK, "another connection of the same node took its place");
+        meta_peer_close(meta, old, DFS_OK, "replaced");
     }
 }
 
@@ -586,9 +586,13 @@ void meta_nodes_peer_closed(struct dfs_meta *meta, struct meta_peer *peer)
     node->member.linked = false;
     if (!meta_is_serving(meta))
         return;
+    const enum dfs_node_state before = node->state;
+
     meta_repair_end_from(&meta->nodes->repair, node->index, meta->fair);
     meta_removals_resend(meta, node);
     meta_node_refresh(meta, node, "closed");
+    if (node->state == before)
+        DFS_GATE_STAY(&meta->env, &meta_member_gate, before, "closed");
 }
 
 struct meta_node *meta_node_of_peer(struct dfs_meta *meta, struct meta_peer *peer, uint32_t request)

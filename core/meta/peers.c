@@ -1,9 +1,10 @@
 #include "core/meta/peers.h"
 
 #include "core/base/assert.h"
-#include "core/base/gate.h"
 #include "core/base/mem.h"
 #include "core/meta/hello.h"
+#include "core/meta/nodes.h"
+#include "core/wire/cause.h"
 
 #include <string.h>
 
@@ -187,14 +188,33 @@ static const uint32_t phase_edges[META_PEER_PHASE_COUNT] = {
     [META_PEER_CHECKING] = TO(STRANGER) | TO(KNOWN) | TO(CLOSED),
     [META_PEER_KNOWN] = TO(STRANGER) | TO(CHECKING) | TO(CLOSED),
 };
+static const struct dfs_path paths[] = {
+    {META_PEER_STRANGER, "hello", TO(KNOWN) | TO(CHECKING) | TO(STRANGER)},
+    {META_PEER_STRANGER, "closed stranger slow unexpected frame_bad", TO(CLOSED)},
+    {META_PEER_STRANGER, "put_open get_open stat list remove move", TO(STRANGER)},
+    {META_PEER_CHECKING, "keys", TO(KNOWN) | TO(STRANGER)},
+    {META_PEER_CHECKING, "closed idle", TO(CLOSED)},
+    {META_PEER_KNOWN, "hello", TO(KNOWN) | TO(CHECKING) | TO(STRANGER)},
+    {META_PEER_KNOWN, "token_expired", TO(STRANGER)},
+    {META_PEER_KNOWN, "closed stranger slow idle timeout unexpected frame_bad replaced", TO(CLOSED)},
+    {META_PEER_KNOWN, "block_events", TO(CLOSED) | TO(KNOWN)},
+    {META_PEER_KNOWN, "keys", TO(CLOSED)},
+    {META_PEER_KNOWN, "status", TO(CLOSED) | TO(KNOWN)},
+    {META_PEER_KNOWN,
+     "put_open put_place put_commit put_abort get_open block_bad stat list move remove restore "
+     "versions fsck explain nodes drain health join resume inventory inventory_end copy_done "
+     "remove_done verify_done leave",
+     TO(KNOWN)},
+};
 #undef TO
-static const struct dfs_gate peer_gate = {"meta_peer", phase_names, phase_edges, META_PEER_PHASE_COUNT};
+const struct dfs_gate meta_peer_gate = {
+    "meta_peer", phase_names, phase_edges, META_PEER_PHASE_COUNT, "metadata's connection", DFS_GATE_PATHS(paths)};
 
 void meta_peer_enter(struct dfs_meta *meta, struct meta_peer *peer, enum meta_peer_phase phase, const char *why)
 {
     if (peer->phase == phase)
         return;
-    DFS_GATE(&meta->env, &peer_gate, peer->phase, phase, why);
+    DFS_GATE(&meta->env, &meta_peer_gate, peer->phase, phase, why);
     meta_peer_tap(peer);
 }
 
@@ -513,6 +533,27 @@ static void on_message(struct dfs_meta *meta, struct meta_peer *peer, const stru
     handler->call(meta, peer, in->request, in->body);
 }
 
+/* For who counts paths: the message was handled; which of the machines that it was for are where they were? */
+static void on_message_watched(struct dfs_meta *meta, struct meta_peer *peer, const struct dfs_incoming *in)
+{
+    const char *event = dfs_cause_of_message(in->number);
+    const enum meta_phase phase = meta->phase;
+    const enum meta_peer_phase peer_phase = peer->phase;
+    const struct meta_node *node =
+        peer->kind == META_PEER_DATA && meta->nodes != NULL ? meta_node_by_id(meta, &peer->link.peer.node) : NULL;
+    const enum dfs_node_state state = node != NULL ? node->state : DFS_NODE_STATE_COUNT;
+
+    on_message(meta, peer, in);
+    if (phase != META_SERVING && meta->phase == phase)
+        DFS_GATE_STAY(&meta->env, &meta_phase_gate, phase, "request");
+    if (phase != META_SERVING)
+        return; /* it was put off */
+    if (peer->phase == peer_phase)
+        DFS_GATE_STAY(&meta->env, &meta_peer_gate, peer_phase, event);
+    if (node != NULL && node->state == state && in->number != DFS_MSG_HELLO)
+        DFS_GATE_STAY(&meta->env, &meta_member_gate, state, event);
+}
+
 static void on_recv(struct dfs_meta *meta, struct meta_peer *peer)
 {
     struct dfs_incoming in;
@@ -524,7 +565,10 @@ static void on_recv(struct dfs_meta *meta, struct meta_peer *peer)
         meta_peer_close(meta, peer, DFS_BAD_REQUEST, "frame_bad");
         return;
     }
-    on_message(meta, peer, &in);
+    if (meta->env.trace->stays)
+        on_message_watched(meta, peer, &in);
+    else
+        on_message(meta, peer, &in);
 }
 
 void meta_peers_on_event(struct dfs_meta *meta, const struct dfs_event *event)

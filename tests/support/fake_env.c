@@ -1,5 +1,7 @@
 #include "tests/support/fake_env.h"
 
+#include "tests/support/paths.h"
+
 #include "core/base/assert.h"
 
 #include <setjmp.h>
@@ -717,6 +719,11 @@ static void on_trace(void *ctx, const struct dfs_trace *trace)
     struct fake_trace *t;
 
     assert_in_range(trace->kind, 0, DFS_TRACE_COUNT - 1);
+    if (f->paths) {
+        support_paths_add(trace);
+        if (trace->kind == DFS_TRACE_STAY)
+            return; /* for path coverage alone: a test sees the same with and without */
+    }
     f->traces_by_kind[trace->kind]++;
     if (getenv("FAKE_TRACE") != NULL)
         fprintf(stderr, "%8.3f %s %s %s %s %s %s\n", (double)f->mono / 1e9, dfs_trace_name(trace->kind),
@@ -781,6 +788,7 @@ static const struct dfs_local_ops local_ops = {
     .pull = on_pull, .push = on_push, .finish = on_finish, .answer = on_answer};
 static const struct dfs_rng_ops rng_ops = {.random = on_random};
 static const struct dfs_trace_ops trace_ops = {.trace = on_trace};
+static const struct dfs_trace_ops trace_ops_stays = {.trace = on_trace, .stays = true};
 
 static void say_panic(const char *line)
 {
@@ -791,8 +799,13 @@ void fake_init(struct fake_env *f)
 {
     memset(f, 0, sizeof *f);
     dfs_panic_hook = say_panic;
-    f->env = (struct dfs_env){
-        .ctx = f, .net = &net_ops, .disk = &disk_ops, .local = &local_ops, .rng = &rng_ops, .trace = &trace_ops};
+    f->paths = support_paths_wanted();
+    f->env = (struct dfs_env){.ctx = f,
+                              .net = &net_ops,
+                              .disk = &disk_ops,
+                              .local = &local_ops,
+                              .rng = &rng_ops,
+                              .trace = f->paths ? &trace_ops_stays : &trace_ops};
     f->mono = 1000 * DFS_SECONDS;
     f->wall = UINT64_C(1700000000) * DFS_SECONDS;
     f->deadline = DFS_NEVER;

@@ -144,6 +144,7 @@ struct fake_env {
 
     uint64_t rng_state[DFS_RNG_PURPOSE_COUNT];
 
+    bool paths;                                /* tells support/paths.h */
     struct fake_trace traces[FAKE_TRACES_MAX]; /* the first ones; later ones are only counted */
     size_t traces_count;
     size_t traces_by_kind[DFS_TRACE_COUNT];

@@ -12,14 +12,15 @@ static const uint32_t door_edges[] = {
     [DOOR_OPEN] = 1u << DOOR_CLOSED,
     [DOOR_GONE] = 0,
 };
-static const struct dfs_gate door_gate = {"door", door_names, door_edges, 3};
+static const struct dfs_path door_paths[] = {{DOOR_OPEN, "ring", 1u << DOOR_OPEN}};
+static const struct dfs_gate door_gate = {"door", door_names, door_edges, 3, "the door", DFS_GATE_PATHS(door_paths)};
 
 static void keep(void *ctx, const struct dfs_trace *trace)
 {
     *(struct dfs_trace *)ctx = *trace;
 }
 
-static const struct dfs_trace_ops trace_ops = {keep};
+static const struct dfs_trace_ops trace_ops = {.trace = keep};
 
 static void a_legal_edge_is_taken_and_traced_with_its_reason(void **state)
 {

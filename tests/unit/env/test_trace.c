@@ -13,7 +13,7 @@ static void keep(void *ctx, const struct dfs_trace *trace)
     *(struct dfs_trace *)ctx = *trace;
 }
 
-static const struct dfs_trace_ops ops = {keep};
+static const struct dfs_trace_ops ops = {.trace = keep};
 
 static void a_change_of_state_names_machine_edge_and_reason(void **state)
 {

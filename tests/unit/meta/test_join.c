@@ -57,12 +57,12 @@ static void joining_becomes_active_after_inventory_and_heartbeat(void **state)
     assert_int_equal(nrig_state(&r, 0), DFS_NODE_JOINING);
     nrig_tell(&r, 0);
     assert_int_equal(nrig_state(&r, 0), DFS_NODE_ACTIVE);
-    assert_true(fake_trace_state(&r.f, "node", "EVICTED", "JOINING", "join"));
-    assert_true(fake_trace_state(&r.f, "node", "JOINING", "ACTIVE", "inventory_end"));
+    assert_true(fake_trace_state(&r.f, "member", "EVICTED", "JOINING", "join"));
+    assert_true(fake_trace_state(&r.f, "member", "JOINING", "ACTIVE", "inventory_end"));
     assert_int_equal(fake_traces(&r.f, DFS_TRACE_JOINED), 1);
 
     nrig_up(&r, 1);
-    assert_true(fake_trace_state(&r.f, "node", "JOINING", "ACTIVE", "heartbeat"));
+    assert_true(fake_trace_state(&r.f, "member", "JOINING", "ACTIVE", "heartbeat"));
     assert_true(r.nodes[1].incarnation > r.nodes[0].incarnation);
     assert_int_equal(r.nodes[1].acks, 1);
     nrig_assert_quiet(&r);
@@ -402,7 +402,7 @@ static void a_resume_goes_on_where_changes_were_applied(void **state)
     assert_int_equal(nrig_state(&r, 1), DFS_NODE_SUSPECT);
     assert_int_equal(nrig_resume(&r, 1), DFS_OK);
     assert_int_equal(nrig_state(&r, 1), DFS_NODE_ACTIVE);
-    assert_true(fake_trace_state(&r.f, "node", "SUSPECT", "ACTIVE", "resume"));
+    assert_true(fake_trace_state(&r.f, "member", "SUSPECT", "ACTIVE", "resume"));
 
     /* Also while the old connection still seems to be there. */
     const dfs_conn old = r.nodes[1].conn;

@@ -74,6 +74,30 @@ static void a_file_is_put_read_and_audited(void **state)
     end(&story);
 }
 
+/* Path coverage is told more, and the machines do the same. */
+static void counting_paths_changes_nothing(void **state)
+{
+    static const char text[] = HEAD "\"workload\":[" PUT "],\"faults\":[{\"at\":\"3s\",\"crash\":\"d1\"}]}";
+    struct dfs_conf_error error = {.text = ""};
+    uint64_t hashes[2];
+
+    (void)state;
+    for (unsigned i = 0; i < 2; i++) {
+        const struct sim_run_options options = {.seed = 9, .coverage = i != 0};
+        struct sim_scenario scenario;
+
+        assert_int_equal(sim_scenario_read(&scenario, "story", text, strlen(text), 9, &error), DFS_OK);
+        struct sim_run *run = sim_run_new(&scenario, &options);
+
+        sim_run_go(run);
+        hashes[i] = sim_world_hash(run->world);
+        assert_int_equal(run->coverage != NULL, i != 0);
+        sim_run_free(run);
+        sim_scenario_close(&scenario);
+    }
+    assert_true(hashes[0] == hashes[1]);
+}
+
 static void an_aborted_upload_is_aborted(void **state)
 {
     struct story story;
@@ -346,6 +370,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_file_is_put_read_and_audited),
+        cmocka_unit_test(counting_paths_changes_nothing),
         cmocka_unit_test(an_aborted_upload_is_aborted),
         cmocka_unit_test(a_mix_asks_as_often_as_it_says),
         cmocka_unit_test(vacuous),
