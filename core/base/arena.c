@@ -71,8 +71,15 @@ void *dfs_arena_take(struct dfs_arena *arena, size_t count, size_t size)
 
 void dfs_arena_reset(struct dfs_arena *arena)
 {
-    struct dfs_arena_chunk *largest = NULL;
+    struct dfs_arena_chunk *largest = arena->chunks;
 
+    arena->used = 0;
+    if (largest == NULL)
+        return;
+    largest->used = 0;
+    if (largest->next == NULL)
+        return; /* as nearly always */
+    largest = NULL;
     while (arena->chunks != NULL) {
         struct dfs_arena_chunk *chunk = arena->chunks;
 
@@ -84,10 +91,7 @@ void dfs_arena_reset(struct dfs_arena *arena)
             dfs_free(chunk);
         }
     }
-    if (largest != NULL) {
-        largest->next = NULL;
-        largest->used = 0;
-    }
+    largest->next = NULL;
+    largest->used = 0;
     arena->chunks = largest;
-    arena->used = 0;
 }

@@ -81,6 +81,8 @@ uint32_t dfs_crc32c_combine(uint32_t crc_a, uint32_t crc_b, uint64_t b_bytes)
 {
     uint32_t moved = crc_a;
 
+    if (crc_a == 0)
+        return crc_b; /* nothing stands before it, or might as well */
     if (b_bytes == DFS_CHUNK_BYTES)
         return move_chunk(crc_a) ^ crc_b;
     for (unsigned k = 3; b_bytes != 0; k++, b_bytes >>= 1) { /* 3: bytes to bits */

@@ -10,7 +10,16 @@ void dfs_id_make_random(struct dfs_id *id)
 
 void dfs_id_print(const struct dfs_id *id, char ret_text[DFS_ID_TEXT_BYTES])
 {
-    uuid_unparse_lower(id->bytes, ret_text);
+    static const char digits[] = "0123456789abcdef";
+    size_t at = 0;
+
+    for (size_t i = 0; i < DFS_ID_BYTES; i++) {
+        if (i == 4 || i == 6 || i == 8 || i == 10)
+            ret_text[at++] = '-';
+        ret_text[at++] = digits[id->bytes[i] >> 4];
+        ret_text[at++] = digits[id->bytes[i] & 15];
+    }
+    ret_text[at] = '\0';
 }
 
 bool dfs_id_parse(const char *text, struct dfs_id *ret_id)

@@ -451,6 +451,10 @@ struct dfs_client *dfs_client_new(const struct dfs_client_config *config, const 
     dfs_list_init(&client->starving);
     dfs_map_init(&client->commands_map, offsetof(struct client_command, id), sizeof(uint64_t), seed);
     client->locals_free = UINT32_MAX;
+    dfs_stock_init(&client->puts, sizeof(struct client_put));
+    dfs_stock_init(&client->put_blocks, sizeof(struct client_put_block));
+    dfs_stock_init(&client->gets, sizeof(struct client_get));
+    dfs_stock_init(&client->get_blocks, sizeof(struct client_get_block));
     dfs_client_identity_init(client);
     dfs_client_session_init(client);
     dfs_client_nodes_init(client);
@@ -472,6 +476,10 @@ void dfs_client_free(struct dfs_client *client)
     dfs_client_session_drop(client);
     dfs_client_nodes_drop(client);
     dfs_client_local_drop(client);
+    dfs_stock_close(&client->puts);
+    dfs_stock_close(&client->put_blocks);
+    dfs_stock_close(&client->gets);
+    dfs_stock_close(&client->get_blocks);
     dfs_buf_pool_unwait(&client->pool_waiter);
     dfs_map_close(&client->commands_map);
     dfs_heap_close(&client->timers);

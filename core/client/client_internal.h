@@ -17,6 +17,7 @@
 #include "core/base/gate.h"
 #include "core/base/heap.h"
 #include "core/base/map.h"
+#include "core/base/stock.h"
 #include "core/client/client.h"
 #include "core/wire/link.h"
 
@@ -410,6 +411,10 @@ struct dfs_client {
     size_t commands_count;
     struct dfs_map commands_map; /* by id, those whose id is not 0 */
     struct dfs_list ready;       /* commands that may have blocks to start, in turn */
+    struct dfs_stock puts;       /* memory of client_put, and so on */
+    struct dfs_stock put_blocks;
+    struct dfs_stock gets;
+    struct dfs_stock get_blocks;
     uint32_t blocks_running;
     size_t reserved_bytes;    /* of the pool, by blocks under way */
     struct dfs_list starving; /* put blocks that found the pool empty */

@@ -63,7 +63,7 @@ static void get_free(struct client_get *get)
     dfs_client_local_leave(&get->finish);
     dfs_client_pages_free(&get->pages);
     dfs_free(get->path);
-    dfs_free(get);
+    dfs_stock_give(&get->base.client->gets, get);
 }
 
 static void get_stop(struct client_get *get)
@@ -461,7 +461,7 @@ static const struct client_command_kind get_kind = {.name = "get",
 void dfs_client_get_start(struct dfs_client *client, uint64_t id, const struct dfs_client_get *wanted)
 {
     const char *fault = dfs_client_path_fault(wanted->path);
-    struct client_get *get = dfs_alloc_zero(sizeof *get);
+    struct client_get *get = dfs_stock_take_zero(&client->gets);
 
     dfs_client_command_init(client, &get->base, &get_kind, id);
     get->base.total_bytes = DFS_SIZE_UNKNOWN;

@@ -187,7 +187,7 @@ static void block_free(struct client_get_block *block)
     dfs_list_remove(&block->link);
     dfs_client_unreserve(client, block->reserved);
     client->blocks_running--;
-    dfs_free(block);
+    dfs_stock_give(&client->get_blocks, block);
 }
 
 void dfs_client_get_block_drop(struct client_get_block *block)
@@ -657,7 +657,7 @@ static void on_timer(struct dfs_client *client, struct client_timer *timer)
 void dfs_client_get_block_start(struct client_get *get, const struct dfs_w_plan_block *planned, uint32_t index,
                                 uint64_t offset, size_t reserved, bool through)
 {
-    struct client_get_block *block = dfs_alloc_zero(sizeof *block);
+    struct client_get_block *block = dfs_stock_take_zero(&get->base.client->get_blocks);
 
     block->get = get;
     block->phase = CLIENT_GET_BLOCK_READING;

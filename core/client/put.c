@@ -68,7 +68,7 @@ static void put_free(struct client_put *put)
     dfs_free(put->again);
     dfs_free(put->notes);
     dfs_free(put->receipts);
-    dfs_free(put);
+    dfs_stock_give(&put->base.client->puts, put);
 }
 
 /* Stops everything that is under way. */
@@ -459,7 +459,7 @@ void dfs_client_put_start(struct dfs_client *client, uint64_t id, const struct d
         dfs_client_answer(client, id, DFS_TOO_LARGE, "put: a block has at most 10 MB");
         return;
     }
-    struct client_put *put = dfs_alloc_zero(sizeof *put);
+    struct client_put *put = dfs_stock_take_zero(&client->puts);
 
     dfs_client_command_init(client, &put->base, &put_kind, id);
     put->base.total_bytes = wanted->size_bytes;

@@ -97,7 +97,7 @@ static void block_free(struct client_put_block *block)
     dfs_list_remove(&block->link);
     dfs_client_unreserve(client, block->reserved);
     client->blocks_running--;
-    dfs_free(block);
+    dfs_stock_give(&client->put_blocks, block);
 }
 
 void dfs_client_put_block_drop(struct client_put_block *block)
@@ -687,7 +687,7 @@ static void note_room(struct client_put *put, uint32_t index)
 void dfs_client_put_block_start(struct client_put *put, uint32_t index, uint32_t generation, size_t reserved)
 {
     struct dfs_client *client = put->base.client;
-    struct client_put_block *block = dfs_alloc_zero(sizeof *block);
+    struct client_put_block *block = dfs_stock_take_zero(&client->put_blocks);
     const uint64_t offset = dfs_client_put_offset(put, index);
 
     note_room(put, index);

@@ -5,7 +5,6 @@
 #include "core/base/cursor.h"
 #include "core/data/data.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #define FOOTER_MAGIC 0x44465342u /* "DFSB" */
@@ -16,13 +15,25 @@
 
 /* Names -------------------------------------------------------------------------------------------------- */
 
+/* A dash and eight digits; returns where they end. A block written makes three names, so they are not printf's. */
+static char *print_hex(char *at, uint32_t value)
+{
+    static const char digits[] = "0123456789abcdef";
+
+    *at++ = '-';
+    for (unsigned i = HEX_DIGITS; i-- > 0;)
+        *at++ = digits[value >> 4 * i & 15];
+    return at;
+}
+
 void dfs_block_name(const struct dfs_block_id *block, char ret_name[DFS_FILE_NAME_BYTES_MAX])
 {
-    char file[DFS_ID_TEXT_BYTES];
+    char *at = ret_name + DFS_ID_TEXT_BYTES - 1;
 
-    dfs_id_print(&block->file, file);
-    (void)snprintf(ret_name, DFS_FILE_NAME_BYTES_MAX, "%s-%08x-%08x", file, (unsigned)block->index,
-                   (unsigned)block->generation);
+    dfs_id_print(&block->file, ret_name);
+    at = print_hex(at, block->index);
+    at = print_hex(at, block->generation);
+    *at = '\0';
 }
 
 /* Exactly eight lower-case digits: one block has one name. */

@@ -27,6 +27,7 @@
 #include "core/base/list.h"
 #include "core/base/mac.h"
 #include "core/base/map.h"
+#include "core/base/stock.h"
 #include "core/data/block_file.h"
 #include "core/data/data.h"
 #include "core/env/env.h"
@@ -307,18 +308,14 @@ struct data_write {
     int sender; /* the sender's place in the grant; -1: the client */
     uint32_t hop;
     uint32_t order_crc;
-    struct dfs_w_grant grant; /* its replicas are the array below */
-    struct dfs_w_replica replicas[DFS_REPLICAS_MAX];
+    struct dfs_w_grant grant; /* its replicas are those below */
 
     uint32_t received;
     uint32_t writing; /* WRITEs under way */
     uint64_t file_bytes;
     bool temp_made;
-    char name[DFS_FILE_NAME_BYTES_MAX];
-    char temp[DFS_FILE_NAME_BYTES_MAX];
     uint32_t crc;
     uint32_t *crcs;
-    uint32_t crcs_inline[DATA_CRCS_INLINE];
     struct dfs_list ios;
     struct data_dir_wait naming;
     struct data_opening opening; /* of the published block, when comparing */
@@ -326,11 +323,17 @@ struct data_write {
     dfs_time_ns progress; /* fair time of the last frame */
 
     struct data_pass pass;
-    uint32_t next_hop;                               /* the replica to try next */
-    struct dfs_w_receipt receipts[DFS_REPLICAS_MAX]; /* of those behind us */
+    uint32_t next_hop; /* the replica to try next */
     uint32_t receipts_count;
-    struct dfs_w_failure failures[DFS_REPLICAS_MAX];
     uint32_t failures_count;
+
+    /* What follows is not cleared: it means something as far as it was filled, and is most of the struct. */
+    char name[DFS_FILE_NAME_BYTES_MAX];
+    char temp[DFS_FILE_NAME_BYTES_MAX];
+    uint32_t crcs_inline[DATA_CRCS_INLINE];
+    struct dfs_w_replica replicas[DFS_REPLICAS_MAX];
+    struct dfs_w_receipt receipts[DFS_REPLICAS_MAX]; /* of those behind us */
+    struct dfs_w_failure failures[DFS_REPLICAS_MAX];
 };
 
 /* Smaller things ----------------------------------------------------------------------------------------- */
@@ -573,8 +576,10 @@ struct dfs_data {
     /* work */
     struct dfs_list writes;
     uint32_t writes_count;
+    struct dfs_stock writes_stock;
     struct dfs_list reads;
     uint32_t reads_count;
+    struct dfs_stock reads_stock;
     struct dfs_list copies;
     uint32_t copies_count;
     struct dfs_list checks;

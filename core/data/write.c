@@ -18,7 +18,6 @@
 #include "core/base/crc32c.h"
 #include "core/base/mem.h"
 
-#include <stdio.h>
 #include <string.h>
 
 static const char *const write_names[] = {
@@ -95,7 +94,7 @@ void data_write_free(struct data_write *write)
     data->writes_count--;
     if (write->crcs != write->crcs_inline)
         dfs_free(write->crcs);
-    dfs_free(write);
+    dfs_stock_give(&data->writes_stock, write);
 }
 
 void data_write_fail(struct data_write *write, enum dfs_status status, const char *why)
@@ -643,8 +642,9 @@ struct data_write *data_write_new(struct dfs_data *data, struct data_peer *upstr
                                   const struct dfs_block_id *block, uint32_t length_bytes)
 {
     const uint32_t chunks = data_chunks_of(length_bytes);
-    struct data_write *write = dfs_alloc_zero(sizeof *write);
+    struct data_write *write = dfs_stock_take(&data->writes_stock);
 
+    memset(write, 0, offsetof(struct data_write, name));
     write->data = data;
     write->phase = DATA_WRITE_RECEIVING;
     write->upstream = upstream;
@@ -674,6 +674,25 @@ struct data_write *data_write_new(struct dfs_data *data, struct data_peer *upstr
     return write;
 }
 
+/* "NAME.tmp-1f" */
+static void temp_name(const char *name, uint64_t number, char ret_name[DFS_FILE_NAME_BYTES_MAX])
+{
+    static const char mark[] = ".tmp-";
+    const size_t name_bytes = strlen(name);
+    char *at = ret_name + name_bytes;
+    unsigned digits = 1;
+
+    DFS_ASSERT(name_bytes + sizeof mark + 16 <= DFS_FILE_NAME_BYTES_MAX);
+    memcpy(ret_name, name, name_bytes);
+    memcpy(at, mark, sizeof mark - 1);
+    at += sizeof mark - 1;
+    while (digits < 16 && number >> 4 * digits != 0)
+        digits++;
+    while (digits-- > 0)
+        *at++ = "0123456789abcdef"[number >> 4 * digits & 15];
+    *at = '\0';
+}
+
 void data_write_begin(struct data_write *write)
 {
     struct dfs_data *data = write->data;
@@ -685,8 +704,7 @@ void data_write_begin(struct data_write *write)
         data_opening_begin(&write->opening, data, &write->block, write->length_bytes, false, on_matched);
         return;
     }
-    (void)snprintf(write->temp, sizeof write->temp, "%.60s.tmp-%llx", write->name,
-                   (unsigned long long)data->temp_next++);
+    temp_name(write->name, data->temp_next++, write->temp);
     write->temp_made = true;
     data_io_submit(data, &write->ios, on_created, write, 0,
                    (struct dfs_disk_op){.verb = DFS_DISK_CREATE, .name = write->temp, .length = write->file_bytes});

@@ -32,7 +32,7 @@ void meta_on_get_open(struct dfs_meta *meta, struct meta_peer *peer, uint32_t re
                       const struct dfs_m_get_open *body)
 {
     const struct meta_version *version = meta_version_asked(meta, peer, request, body->path, body->version);
-    const uint32_t page = meta_page_of(meta);
+    uint32_t page = meta_page_of(meta);
     struct dfs_m_get_plan plan;
 
     if (version == NULL)
@@ -41,6 +41,8 @@ void meta_on_get_open(struct dfs_meta *meta, struct meta_peer *peer, uint32_t re
         meta_reply_status(meta, peer, request, DFS_BAD_REQUEST, "the file has no such block");
         return;
     }
+    if (page > version->file.blocks_count - body->first_block)
+        page = version->file.blocks_count - body->first_block;
     plan = (struct dfs_m_get_plan){
         .file = version->file.id,
         .version = version->version,
@@ -52,7 +54,7 @@ void meta_on_get_open(struct dfs_meta *meta, struct meta_peer *peer, uint32_t re
         .plan = dfs_arena_take(&meta->scratch, page, sizeof *plan.plan),
     };
     DFS_ASSERT(plan.plan != NULL);
-    while (plan.plan_count < page && body->first_block + plan.plan_count < version->file.blocks_count) {
+    while (plan.plan_count < page) {
         if (!block_plan(meta, peer, request, version->file.blocks[body->first_block + plan.plan_count],
                         &plan.plan[plan.plan_count]))
             return;

@@ -14,9 +14,14 @@
 /* Random ids never meet; a source of randomness that repeats itself must not overwrite. */
 #define FILE_ID_DRAWS 4
 
+static uint32_t least(uint32_t a, uint32_t b)
+{
+    return a < b ? a : b;
+}
+
 static void plan_send(struct dfs_meta *meta, struct meta_peer *peer, uint32_t request, const struct meta_upload *upload)
 {
-    const uint32_t page = meta_page_of(meta);
+    const uint32_t page = least(meta_page_of(meta), least(upload->blocks, upload->placed_count));
     struct dfs_m_put_plan plan = {
         .file = upload->file,
         .epoch = meta->epoch,
@@ -30,8 +35,7 @@ static void plan_send(struct dfs_meta *meta, struct meta_peer *peer, uint32_t re
     };
 
     DFS_ASSERT(plan.grants != NULL);
-    while (plan.grants_count < page && plan.grants_count < upload->blocks && plan.grants_count < upload->placed_count &&
-           upload->placed[plan.grants_count].generation != 0) {
+    while (plan.grants_count < page && upload->placed[plan.grants_count].generation != 0) {
         meta_upload_grant(meta, upload, plan.grants_count, &plan.grants[plan.grants_count]);
         plan.grants_count++;
     }
