@@ -186,6 +186,21 @@ static void on_joined(struct sim_run *run, void *state, const struct sim_seen *s
     copies->hosts[data_index(run, seen->message->to)] = seen->message->to;
 }
 
+static void holder_add(struct sim_copies *copies, const struct dfs_block_id *id, uint32_t data)
+{
+    struct sim_block *block = block_of(copies, id);
+
+    for (uint32_t i = 0; i < block->holders_count; i++) {
+        if (block->holders[i] == data)
+            return;
+    }
+    if (block->holders_count == block->holders_room) {
+        block->holders_room = block->holders_room == 0 ? 4 : block->holders_room * 2;
+        block->holders = dfs_realloc_array(block->holders, block->holders_room, sizeof *block->holders);
+    }
+    block->holders[block->holders_count++] = data;
+}
+
 static void on_trace(struct sim_run *run, void *state, struct sim_host *host, const struct dfs_trace *trace)
 {
     struct sim_copies *copies = *(struct sim_copies **)state;
@@ -207,21 +222,9 @@ static void on_trace(struct sim_run *run, void *state, struct sim_host *host, co
     case DFS_TRACE_MOVED:
         path_set(copies, version_of(copies, &trace->block.file), trace->text2);
         return;
-    case DFS_TRACE_PUBLISHED: {
-        struct sim_block *block = block_of(copies, &trace->block);
-        const uint32_t data = data_index(run, host);
-
-        for (uint32_t i = 0; i < block->holders_count; i++) {
-            if (block->holders[i] == data)
-                return;
-        }
-        if (block->holders_count == block->holders_room) {
-            block->holders_room = block->holders_room == 0 ? 4 : block->holders_room * 2;
-            block->holders = dfs_realloc_array(block->holders, block->holders_room, sizeof *block->holders);
-        }
-        block->holders[block->holders_count++] = data;
+    case DFS_TRACE_PUBLISHED:
+        holder_add(copies, &trace->block, data_index(run, host));
         return;
-    }
     default:
         return;
     }
@@ -294,10 +297,39 @@ static void doubt(const struct sim_copies *copies, const struct sim_path *path)
     dfs_list_each(at, &place->versions) dfs_container_of(at, struct sim_version, of_path)->uncertain = true;
 }
 
+struct found {
+    struct sim_copies *copies;
+    uint32_t data;
+};
+
+static bool block_found(void *arg, const char *name, const struct sim_file *file)
+{
+    const struct found *found = arg;
+    struct dfs_block_id id;
+
+    (void)file;
+    if (dfs_block_name_parse(name, &id))
+        holder_add(found->copies, &id, found->data);
+    return true;
+}
+
+/* What was being published when the server died may have been carried out, and nobody was left to say so. */
+static void look_what_is_left(struct sim_run *run, struct sim_copies *copies, struct sim_host *host)
+{
+    struct found found = {.copies = copies};
+
+    if (sim_host_lives(host) < 2 || ((const struct sim_node *)sim_host_user(host))->role != DFS_ROLE_DATA)
+        return;
+    found.data = data_index(run, host);
+    sim_disk_each(sim_host_disk(host), SIM_NOW, block_found, &found);
+}
+
 static void on_host(struct sim_run *run, void *state, struct sim_host *host, enum sim_host_change change)
 {
     struct sim_copies *copies = *(struct sim_copies **)state;
 
+    if (change == SIM_HOST_STARTED)
+        look_what_is_left(run, copies, host);
     if (host != run->cluster->meta.host || (change != SIM_HOST_CRASHED && change != SIM_HOST_STOPPED))
         return;
     for (size_t i = 0; i < run->ledger.operations_count; i++) {
