@@ -294,6 +294,7 @@ struct sim_world {
     struct sim_counts counts;
     uint32_t observed;
     bool stopped;
+    bool frame_by_frame; /* an explorer wants every frame as an item of its own */
     struct sim_partition *partitions;
     sim_partition_id partition_last;
     struct dfs_list stalled_pipes;

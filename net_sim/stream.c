@@ -157,7 +157,7 @@ static void deliver(struct sim_endpoint *from)
     while (pipe->flight != NULL && arrival_possible(from)) {
         struct sim_segment *segment = pipe->flight;
         const bool window = sim_blocked(end->host, from->host);
-        struct reading reading;
+        struct reading reading = {.unfinished = false};
 
         pipe->stalled_at = 0;
         if (is_deaf(end)) {
@@ -191,7 +191,7 @@ static void deliver(struct sim_endpoint *from)
                 return;
             }
         }
-        if (end->host->held && pipe->flight != NULL) {
+        if ((end->host->held || (world->frame_by_frame && !reading.unfinished)) && pipe->flight != NULL) {
             sim_pipe_arrive_at(from, world->now);
             return;
         }
