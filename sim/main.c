@@ -1,5 +1,6 @@
 /* dfs-sim: the command. Each subcommand reads its options and calls the library. */
 #include "sim/bench.h"
+#include "sim/command_explore.h"
 #include "sim/job.h"
 #include "sim/paths.h"
 #include "sim/real.h"
@@ -577,9 +578,9 @@ static const struct {
     {"schema", command_schema, "schema"},
     {"bench", command_bench, "bench [--json] [--case NAME]"},
     {"paths", command_paths, "paths [--json]"},
+    {"explore", sim_command_explore, "explore SCENARIO --depth N [--crashes K] [--losses L] [--json] | --replay FILE"},
     {"shrink", command_later, NULL},
     {"diverge", command_later, NULL},
-    {"explore", command_later, NULL},
 };
 
 #define COMMANDS (sizeof commands / sizeof commands[0])

@@ -147,6 +147,12 @@ static void fire_now(void *arg, struct sim_world *world)
         (void)sim_wound_fire(wound, NULL);
 }
 
+void sim_nemesis_strike(struct sim_nemesis *nemesis, size_t index, const struct sim_fault *fault)
+{
+    DFS_ASSERT(index < nemesis->wounds_count);
+    (void)sim_wound_fire(&nemesis->wounds[index], fault);
+}
+
 /* Triggers ------------------------------------------------------------------------------------------------------------------ */
 
 static bool is_about(const struct sim_nemesis *nemesis, const struct sim_host_refs *refs, struct sim_host *host)

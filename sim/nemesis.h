@@ -15,6 +15,9 @@ void sim_nemesis_begin(struct sim_nemesis *nemesis);
 /* At the end of the scenario's duration: what has an end is over, nothing new begins. */
 void sim_nemesis_stop(struct sim_nemesis *nemesis);
 
+/* Lets fault `index` of the scenario strike now as `fault` says (not in a step): with all the accounts of one that was written down. */
+void sim_nemesis_strike(struct sim_nemesis *nemesis, size_t index, const struct sim_fault *fault);
+
 /* Something happened for which a fault may wait. */
 void sim_nemesis_event(struct sim_nemesis *nemesis, enum sim_event event, struct sim_host *host);
 

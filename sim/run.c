@@ -324,6 +324,7 @@ static bool run_until(struct sim_run *run, dfs_time_ns at)
     return false;
 }
 
+/* false: the budget of events is used up. */
 static bool settle(struct sim_run *run)
 {
     const dfs_time_ns end = (dfs_time_ns)(run->scenario->duration_ns + run->scenario->settle_ns);
@@ -332,11 +333,8 @@ static bool settle(struct sim_run *run)
     for (;;) {
         const dfs_time_ns now = sim_run_time(run);
 
-        if (sim_ask_at_rest(run, why, sizeof why)) {
-            run->settled = true;
-            run->settled_at = now;
+        if (sim_run_at_rest(run, why, sizeof why))
             return true;
-        }
         if (now >= end)
             break;
         if (!run_until(run, now + SETTLE_SLICE_NS < end ? now + SETTLE_SLICE_NS : end))
@@ -424,27 +422,53 @@ static bool start(struct sim_run *run)
     return false;
 }
 
-void sim_run_go(struct sim_run *run)
+bool sim_run_begin(struct sim_run *run)
 {
     DFS_ASSERT(run->zero == DFS_NEVER);
     if (!start(run))
-        return;
+        return false;
     sim_tell_begun(run);
     sim_expects_begin(run->expects);
     sim_workload_begin(run->workload);
     sim_nemesis_begin(run->nemesis);
-    const bool ran = run_until(run, (dfs_time_ns)run->scenario->duration_ns);
+    return true;
+}
 
+void sim_run_stop(struct sim_run *run)
+{
     run->over = true;
     sim_workload_stop(run->workload);
     sim_nemesis_stop(run->nemesis);
-    const bool settled = ran && settle(run);
+}
 
+void sim_run_end(struct sim_run *run)
+{
     sim_tell_end(run, run->settled);
-    if (settled && run->settled && !run->options.no_audit)
+    if (run->settled && !run->options.no_audit)
         audit(run);
     sim_expects_decide(run->expects);
     sim_nemesis_vacuity(run->nemesis);
     sim_workload_vacuity(run->workload);
     sim_tell_finish(run);
+}
+
+bool sim_run_at_rest(struct sim_run *run, char *why, size_t room)
+{
+    if (!sim_ask_at_rest(run, why, room))
+        return false;
+    run->settled = true;
+    run->settled_at = sim_run_time(run);
+    return true;
+}
+
+void sim_run_go(struct sim_run *run)
+{
+    if (!sim_run_begin(run))
+        return;
+    const bool ran = run_until(run, (dfs_time_ns)run->scenario->duration_ns);
+
+    sim_run_stop(run);
+    if (ran)
+        (void)settle(run);
+    sim_run_end(run);
 }

@@ -195,6 +195,15 @@ struct sim_run *sim_run_new(const struct sim_scenario *scenario, const struct si
 
 /* From start to verdict. Once. */
 void sim_run_go(struct sim_run *run);
+
+/*
+ * The same in parts, for who lets the world run in a way of its own: begin (false: the cluster did not come up, the verdict says so), the world runs, stop at the end of
+ * `duration`, the world runs until it is at rest (otherwise *why says what is not), end.
+ */
+bool sim_run_begin(struct sim_run *run);
+void sim_run_stop(struct sim_run *run);
+bool sim_run_at_rest(struct sim_run *run, char *why, size_t room);
+void sim_run_end(struct sim_run *run);
 void sim_run_free(struct sim_run *run);
 
 /* Adds a listener; `state` is the caller's. In options.attach only. */

@@ -1,0 +1,33 @@
+#!/usr/bin/env bash
+# Small scopes, enumerated: every crash point and every lost message of one PUT, one overwrite, one repair, one checkpoint; two at a time.
+set -euo pipefail
+sim=$BUILD_RELEASE/bin/dfs-sim
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
+
+# explore NAME OPTION...: passes only if it is complete.
+explore() {
+    local name=$1 out
+    shift
+    if ! out=$("$sim" explore "sim/scenarios/explore/$name.json" --depth 1000 --schedule "$folder/$name.$$.json" "$@"); then
+        printf '%s\n' "$name $*" "$out"
+        return 1
+    fi
+    printf '%s\n' "$name $*" "$out"
+    [[ $out == *$'\n'"complete: $name" ]]
+}
+
+(
+    explore one-put --disks fast
+    explore one-put --disks slow --losses 0 --fault-overtakes 1
+) >"$folder/put" 2>&1 &
+put=$!
+status=0
+explore one-overwrite --from 10s --disks fast || status=1
+explore one-repair --from 24.9s --until 26s || status=1
+explore one-repair --from 24.9s --until 26s --losses 0 --fault-overtakes 1 || status=1
+explore one-checkpoint --from 4s || status=1
+explore one-checkpoint --from 4s --losses 0 --fault-overtakes 2 || status=1
+wait "$put" || status=1
+cat "$folder/put"
+exit "$status"
