@@ -28,6 +28,7 @@ struct sim_copies {
     struct sim_version **versions; /* owned */
     size_t versions_count;
     size_t versions_room;
+    dfs_time_ns *active_since;      /* of each data server */
     struct sim_host **hosts;        /* who lives under each data server's identity: a double may have taken it */
     struct sim_host_set active;     /* as last seen */
     struct sim_host_set maintained; /* left, and announced to come back */
@@ -137,8 +138,10 @@ static void path_set(struct sim_copies *copies, struct sim_version *version, con
     dfs_list_push(&place->versions, &version->of_path);
 }
 
-static void removed_set(struct sim_version *version)
+static void removed_set(const struct sim_copies *copies, struct sim_version *version)
 {
+    if (!version->removed)
+        version->removed_at = sim_world_now(copies->run->world);
     version->removed = true;
     dfs_list_remove(&version->of_live);
     dfs_list_remove(&version->of_path);
@@ -164,7 +167,7 @@ static void replace(struct sim_copies *copies, const char *path, uint64_t number
         struct sim_version *version = dfs_container_of(at, struct sim_version, of_path);
 
         if (version != by && version->committed && !version->removed && version->number < number)
-            removed_set(version);
+            removed_set(copies, version);
     }
 }
 
@@ -201,12 +204,26 @@ static void holder_add(struct sim_copies *copies, const struct dfs_block_id *id,
     block->holders[block->holders_count++] = data;
 }
 
+/* A member, or no more, says metadata. */
+static void on_member(struct sim_run *run, struct sim_copies *copies, const struct dfs_trace *trace)
+{
+    const struct sim_node *node = sim_cluster_data_by_id(run->cluster, &trace->node);
+
+    if (node != NULL)
+        copies->active_since[node - run->cluster->data] =
+            trace->kind == DFS_TRACE_JOINED ? sim_world_now(run->world) : DFS_NEVER;
+}
+
 static void on_trace(struct sim_run *run, void *state, struct sim_host *host, const struct dfs_trace *trace)
 {
     struct sim_copies *copies = *(struct sim_copies **)state;
     struct sim_version *version;
 
     switch ((int)trace->kind) {
+    case DFS_TRACE_JOINED:
+    case DFS_TRACE_EVICTED:
+        on_member(run, copies, trace);
+        return;
     case DFS_TRACE_COMMITTED:
         version = version_of(copies, &trace->block.file);
         committed_set(copies, version);
@@ -217,7 +234,7 @@ static void on_trace(struct sim_run *run, void *state, struct sim_host *host, co
         path_set(copies, version, trace->text);
         return;
     case DFS_TRACE_REMOVED:
-        removed_set(version_of(copies, &trace->block.file));
+        removed_set(copies, version_of(copies, &trace->block.file));
         return;
     case DFS_TRACE_MOVED:
         path_set(copies, version_of(copies, &trace->block.file), trace->text2);
@@ -332,6 +349,8 @@ static void on_host(struct sim_run *run, void *state, struct sim_host *host, enu
         look_what_is_left(run, copies, host);
     if (host != run->cluster->meta.host || (change != SIM_HOST_CRASHED && change != SIM_HOST_STOPPED))
         return;
+    for (uint32_t i = 0; i < run->cluster->options.data; i++)
+        copies->active_since[i] = DFS_NEVER;
     for (size_t i = 0; i < run->ledger.operations_count; i++) {
         const struct sim_operation *operation = run->ledger.operations[i];
         const bool changes = operation->kind == SIM_OP_PUT || operation->kind == SIM_OP_ABORT_PUT ||
@@ -351,7 +370,8 @@ static const struct sim_message_hook message_hooks[] = {
 };
 
 static const struct sim_hooks hooks = {
-    .traces = 1u << DFS_TRACE_COMMITTED | 1u << DFS_TRACE_REMOVED | 1u << DFS_TRACE_MOVED | 1u << DFS_TRACE_PUBLISHED,
+    .traces = 1u << DFS_TRACE_COMMITTED | 1u << DFS_TRACE_REMOVED | 1u << DFS_TRACE_MOVED | 1u << DFS_TRACE_PUBLISHED |
+              1u << DFS_TRACE_JOINED | 1u << DFS_TRACE_EVICTED,
     .trace = on_trace,
     .messages = message_hooks,
     .messages_count = sizeof message_hooks / sizeof message_hooks[0],
@@ -370,8 +390,11 @@ struct sim_copies *sim_copies_new(struct sim_run *run)
     copies->run = run;
     dfs_list_init(&copies->live);
     copies->hosts = dfs_alloc_zero_array(run->cluster->options.data, sizeof(struct sim_host *));
-    for (uint32_t i = 0; i < run->cluster->options.data; i++)
+    copies->active_since = dfs_alloc_zero_array(run->cluster->options.data, sizeof *copies->active_since);
+    for (uint32_t i = 0; i < run->cluster->options.data; i++) {
         copies->hosts[i] = run->cluster->data[i].host;
+        copies->active_since[i] = DFS_NEVER;
+    }
     dfs_map_init(&copies->places_by_path, offsetof(struct place, key), sizeof(struct sim_path_key), 0);
     dfs_map_init(&copies->blocks_by_id, offsetof(struct sim_block, id), sizeof(struct dfs_block_id), 0);
     dfs_map_init(&copies->versions_by_file, offsetof(struct sim_version, file), sizeof(struct dfs_id), 0);
@@ -395,6 +418,7 @@ void sim_copies_free(struct sim_copies *copies)
         dfs_free(copies->places[i]);
     dfs_free(copies->places);
     dfs_free(copies->hosts);
+    dfs_free(copies->active_since);
     dfs_map_close(&copies->places_by_path);
     dfs_free(copies->blocks);
     dfs_free(copies->versions);
@@ -461,6 +485,13 @@ uint32_t sim_copies_active(struct sim_run *run, struct sim_host_set *ret_set)
             sim_host_set_remove(ret_set, 2 + i);
     }
     return count;
+}
+
+dfs_time_ns sim_copies_active_since(const struct sim_run *run, uint32_t data)
+{
+    const struct sim_copies *copies = run->copies;
+
+    return sim_host_is_up(copies->hosts[data]) ? copies->active_since[data] : DFS_NEVER;
 }
 
 bool sim_copies_knows(const struct sim_run *run, const char *path)

@@ -32,6 +32,7 @@ struct sim_version {
     bool removed;    /* replaced, removed */
     bool uncertain;
     dfs_time_ns committed_at;  /* of the scenario */
+    dfs_time_ns removed_at;    /* of the world, when `removed` */
     struct sim_block **blocks; /* by index; as of the newest PUT_COMMIT before it was committed */
     uint32_t blocks_count;
 };
@@ -54,6 +55,9 @@ const struct sim_block *sim_copies_block(const struct sim_copies *copies, const 
 
 /* Data servers that metadata holds for ACTIVE and that run; the last known ones while metadata is down. Returns how many. */
 uint32_t sim_copies_active(struct sim_run *run, struct sim_host_set *ret_set);
+
+/* Since when metadata has held this data server for ACTIVE (of the world); DFS_NEVER: it does not, or its process is down. */
+dfs_time_ns sim_copies_active_since(const struct sim_run *run, uint32_t data);
 
 /* Does a live version stand at this path? */
 bool sim_copies_knows(const struct sim_run *run, const char *path);

@@ -112,6 +112,7 @@ struct sim_operation *sim_ledger_ask(struct sim_ledger *ledger, enum sim_operati
         operation->to_path = sim_ledger_path(ledger, to_path);
     if (operation->path != NULL) {
         operation->floor_version = operation->path->floor_version;
+        operation->gone_version = operation->path->gone_version;
         operation->floor_present = sim_path_must_exist(operation->path);
     }
     struct sim_path *removed = removed_path(operation);
@@ -120,6 +121,10 @@ struct sim_operation *sim_ledger_ask(struct sim_ledger *ledger, enum sim_operati
         removed->removers_open++;
         removed->remover_newest = operation->number;
     }
+    if (kind == SIM_OP_MOVE)
+        operation->to_path->movers++;
+    else if (kind == SIM_OP_RESTORE)
+        operation->path->movers++;
     ledger->asked[kind]++;
     return operation;
 }
@@ -249,10 +254,19 @@ static struct sim_operation *put_of(struct sim_ledger *ledger, const struct sim_
     return NULL;
 }
 
-/* A change that is certain: what a later read must not be older than. */
+/* At some moment from now back nothing stood here that is so old. */
+static void path_gone(struct sim_path *path, uint64_t version)
+{
+    if (version > path->gone_version)
+        path->gone_version = version;
+}
+
+/* A change that is certain: what a later read must not be older than. A REMOVE names the version that it took away. */
 static void path_certain(struct sim_path *path, uint64_t version, bool present)
 {
     DFS_ASSERT(path != NULL);
+    if (!present)
+        path_gone(path, version);
     if (version < path->floor_version)
         return;
     if (version == path->floor_version && present && !path->floor_present)
@@ -273,20 +287,47 @@ static bool violated(struct sim_ledger_violation *ret, const char *checker, cons
     return false;
 }
 
+/* Is the version that a read of the newest shows one that may be shown? */
+static bool answer_version(const struct sim_operation *read, struct sim_ledger_violation *ret)
+{
+    if (read->wanted_version != 0)
+        return read->version == read->wanted_version ||
+               violated(ret, "linearizable", read, "another version than was asked for", read->version,
+                        read->wanted_version);
+    if (read->version < read->floor_version)
+        return violated(ret, "reads_never_go_back", read, "an older version than is certain", read->version,
+                        read->floor_version);
+    if (read->version <= read->gone_version)
+        return violated(ret, "linearizable", read, "a version that was certainly gone before it was asked",
+                        read->version, read->gone_version);
+    return true;
+}
+
+/* Bytes of a change that said it had not happened. */
+static bool is_void(const struct sim_operation *put)
+{
+    return put->answered_at != DFS_NEVER && put->status != DFS_OK && !put->maybe && !put->lost;
+}
+
 static bool answer_get(struct sim_ledger *ledger, struct sim_operation *get, struct sim_ledger_violation *ret)
 {
     if (!get->got_all)
         return violated(ret, "acked_data", get, "answered OK without all of its bytes", get->got_bytes, 0);
-    if (get->version < get->floor_version)
-        return violated(ret, "reads_never_go_back", get, "an older version than is certain", get->version,
-                        get->floor_version);
+    if (!answer_version(get, ret))
+        return false;
     const struct sim_operation *put = put_of(ledger, get);
 
     if (put == NULL)
         return violated(ret, "acked_data", get, "bytes that nobody has put", get->got_bytes, get->version);
     if (!sim_operation_got(get, put))
         return violated(ret, "acked_data", get, "other bytes than were put", get->got_bytes, put->number);
-    path_certain(get->path, get->version, true);
+    if (is_void(put))
+        return violated(ret, "linearizable", get, "shows a PUT that had failed for certain", get->version, put->number);
+    if (put->path != get->path && get->path->movers == 0)
+        return violated(ret, "linearizable", get, "shows what was put to another path and never moved here",
+                        get->version, put->number);
+    if (get->wanted_version == 0)
+        path_certain(get->path, get->version, true);
     return true;
 }
 
@@ -295,6 +336,8 @@ static bool answer_absent(struct sim_operation *operation, struct sim_ledger_vio
     /* It was certain when this was asked, and nobody has begun to remove it since: a file may be gone for a moment and be put again. */
     if (operation->floor_present && operation->path->remover_newest < operation->number)
         return violated(ret, "acked_data", operation, "an acknowledged file is not found", operation->floor_version, 0);
+    if (operation->wanted_version == 0)
+        path_gone(operation->path, operation->floor_version);
     return true;
 }
 
@@ -323,7 +366,8 @@ static void answer_change(struct sim_ledger *ledger, struct sim_operation *opera
         ledger->put_acknowledged++;
         break;
     case SIM_OP_MOVE:
-        path_certain(operation->path, operation->version, false);
+        if (operation->to_path != operation->path) /* else nothing was changed */
+            path_certain(operation->path, operation->version, false);
         path_certain(operation->to_path, operation->version, true);
         break;
     case SIM_OP_REMOVE:
@@ -377,7 +421,13 @@ static bool answer(struct sim_ledger *ledger, struct sim_operation *operation, d
     if (status == DFS_OK && operation->token != SIM_TOKEN_GOOD)
         return violated(ret_violation, "authority", operation, "done with a bad token", operation->token, 0);
     if (!reads) {
+        const bool absent = !operation->floor_present || operation->path->remover_newest >= operation->number;
+
         answer_change(ledger, operation);
+        if (status == DFS_OK && operation->kind == SIM_OP_PUT && operation->if_absent && !absent)
+            return violated(ret_violation, "linearizable", operation,
+                            "done \"if absent\" though a file certainly stood there", version,
+                            operation->floor_version);
         return true;
     }
     if (status == DFS_NOT_FOUND)
@@ -387,9 +437,8 @@ static bool answer(struct sim_ledger *ledger, struct sim_operation *operation, d
     if (status != DFS_OK)
         return true;
     if (operation->kind == SIM_OP_STAT) {
-        if (version < operation->floor_version)
-            return violated(ret_violation, "reads_never_go_back", operation, "an older version than is certain",
-                            version, operation->floor_version);
+        if (!answer_version(operation, ret_violation))
+            return false;
         path_certain(operation->path, version, true);
         return true;
     }

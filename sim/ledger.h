@@ -84,7 +84,9 @@ struct sim_operation {
 
     /* of the path at the time of asking: see sim_path */
     uint64_t floor_version;
+    uint64_t gone_version;
     bool floor_present;
+    uint64_t wanted_version; /* GET: of a named version; 0: the newest */
 };
 
 /* What stands for a path in a map: a hash so long that no two paths of a run share one. */
@@ -97,9 +99,13 @@ struct sim_path_key sim_path_key(const char *path);
 struct sim_path {
     struct sim_path_key key;
     char name[DFS_PATH_BYTES_MAX + 1];
-    uint64_t floor_version;  /* newest change that is certain; 0: none */
-    bool floor_present;      /* does a file stand here after it? */
-    uint32_t removers_open;  /* REMOVEs and MOVEs away that run now */
+    uint64_t floor_version; /* newest change that is certain; 0: none */
+    bool floor_present;     /* does a file stand here after it? */
+    uint64_t
+        gone_version; /* this version, and all before it, were certainly gone at some moment: no later read shows them. 0: none */
+    uint64_t movers;        /* MOVEs and RESTOREs to this path that were asked: what it shows may come from elsewhere */
+    uint64_t listed_by;     /* number of the last LIST whose answer named it */
+    uint32_t removers_open; /* REMOVEs and MOVEs away that run now */
     uint64_t remover_newest; /* number of the last REMOVE or MOVE away that was asked */
     bool
         removers_maybe; /* one said NOT_FOUND: it, or its first sending, may have done it. Until the next certain change */

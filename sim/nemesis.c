@@ -6,9 +6,6 @@
 
 #include <string.h>
 
-/* A server that came back needs this long at most until its copies are in reach again: a few back-offs of JOIN and an inventory. */
-#define RECOVERY_NS (30 * DFS_SECONDS)
-
 uint64_t sim_nemesis_draw(const struct sim_nemesis *nemesis, const char *purpose, size_t fault, uint64_t number,
                           uint64_t count)
 {
@@ -61,26 +58,9 @@ bool sim_nemesis_touches(const struct sim_nemesis *nemesis, uint32_t host, dfs_d
     return touch->last_end != DFS_NEVER && now - touch->last_end < lately;
 }
 
-/* Copies that an acknowledgement stands for. */
-static uint32_t acknowledged_copies(const struct dfs_settings *settings)
+bool sim_nemesis_destroyed(const struct sim_nemesis *nemesis, uint32_t host)
 {
-    const uint32_t replication = (uint32_t)settings->replication;
-
-    return settings->ack == DFS_SETTING_ACK_QUORUM ? replication / 2 + 1 : replication;
-}
-
-bool sim_nemesis_over_budget(const struct sim_nemesis *nemesis, bool lately)
-{
-    const struct sim_cluster *cluster = nemesis->run->cluster;
-    uint32_t harmed = 0;
-
-    if (nemesis->touches[1].destroyed) /* metadata's own disk */
-        return true;
-    for (uint32_t i = 0; i < cluster->options.data; i++) {
-        if (nemesis->touches[2 + i].destroyed || sim_nemesis_touches(nemesis, 2 + i, lately ? RECOVERY_NS : 0))
-            harmed++;
-    }
-    return harmed >= acknowledged_copies(&cluster->options.settings);
+    return nemesis->touches[host].destroyed;
 }
 
 static bool filters_messages(enum sim_fault_kind kind)

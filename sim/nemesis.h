@@ -24,11 +24,8 @@ void sim_nemesis_event(struct sim_nemesis *nemesis, enum sim_event event, struct
 /* Is a fault in force that touches this host, or was it down or cut off within `lately`? */
 bool sim_nemesis_touches(const struct sim_nemesis *nemesis, uint32_t host, dfs_duration_ns lately);
 
-/*
- * Have so many data servers lost what they had (a disk gone, rotten or lying, down for good) that an acknowledged block may be gone? With `lately`
- * those count too that a fault touches now or has touched within half a minute: their copies are only out of reach.
- */
-bool sim_nemesis_over_budget(const struct sim_nemesis *nemesis, bool lately);
+/* May what this host had stored be gone for good: rotten, or never synced because nobody asked for it? */
+bool sim_nemesis_destroyed(const struct sim_nemesis *nemesis, uint32_t host);
 
 /* Adds to the run's verdict the faults that never took effect. */
 void sim_nemesis_vacuity(struct sim_nemesis *nemesis);

@@ -6,6 +6,7 @@
 #include "sim/coverage.h"
 #include "sim/expect.h"
 #include "sim/listen.h"
+#include "sim/loss.h"
 #include "sim/nemesis.h"
 #include "sim/workload.h"
 
@@ -371,11 +372,16 @@ static void audit_judge(struct sim_run *run, const struct sim_operation *get)
         return;
     }
     run->audited++;
-    /* The ledger has judged what was answered with OK, NOT_FOUND and DATA_LOST. */
+    const enum sim_loss loss = sim_loss_of_path(run, get->path->name, get->asked_at, 0);
+
+    /* Where nothing is left to try, the answer says so; what is only out of reach may be waited for. Loss that is none was judged with the answer. */
     if (get->status == DFS_OK || get->status == DFS_NOT_FOUND || get->status == DFS_DATA_LOST)
         return;
-    if (!sim_nemesis_over_budget(run->nemesis, false))
+    if (loss == SIM_LOSS_NONE)
         sim_run_violation(run, "acked_data", host, "%s cannot be read back after everything has come to rest: %s",
+                          get->path->name, dfs_status_name(get->status));
+    else if (loss == SIM_LOSS_GONE)
+        sim_run_violation(run, "acked_data", host, "%s has no good copy of a block left, but reading it says %s",
                           get->path->name, dfs_status_name(get->status));
 }
 

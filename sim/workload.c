@@ -4,6 +4,7 @@
 #include "core/base/mem.h"
 #include "sim/content.h"
 #include "sim/listen.h"
+#include "sim/loss.h"
 #include "sim/nemesis.h"
 #include "sim/token_make.h"
 
@@ -227,11 +228,21 @@ static void named(const struct dfs_client_result *result, uint64_t *ret_version,
     }
 }
 
-/* Loss that no system could have avoided is not ours to call a broken promise. */
+/*
+ * Loss that no system could have avoided is not ours to call a broken promise: a name, when metadata's own disk was destroyed; bytes, when no good copy of some block is
+ * where this client can get it, or was until so lately that it may not have noticed. At the end, when all is at rest, there is nothing left to notice.
+ */
 static bool is_excused(const struct sim_workload *workload, const struct sim_operation *operation)
 {
-    return (operation->status == DFS_DATA_LOST || operation->status == DFS_NOT_FOUND) &&
-           sim_nemesis_over_budget(workload->run->nemesis, !operation->audit);
+    struct sim_run *run = workload->run;
+    const dfs_duration_ns lately = operation->audit ? 0 : sim_loss_patience(run);
+    const uint32_t client = 2 + run->cluster->options.data + operation->client;
+
+    if (operation->status == DFS_NOT_FOUND)
+        return sim_nemesis_destroyed(run->nemesis, 1);
+    return operation->status == DFS_DATA_LOST &&
+           (sim_nemesis_destroyed(run->nemesis, 1) || sim_nemesis_touches(run->nemesis, client, lately) ||
+            sim_loss_of_path(run, operation->path->name, operation->asked_at, lately) != SIM_LOSS_NONE);
 }
 
 /* How long a client waits before it tries again to log in after a restart. */
@@ -367,6 +378,7 @@ static uint64_t command_get(struct sim_workload *workload, const struct wish *wi
 
     operation->first = wish->first;
     operation->last = wish->last;
+    operation->wanted_version = wish->version;
     return sim_client_command(workload->run->cluster, operation->client, DFS_CLIENT_GET, &get, sizeof get);
 }
 
@@ -401,6 +413,7 @@ static uint64_t command_send(struct sim_workload *workload, const struct wish *w
     case SIM_OP_RANGE_GET:
         return command_get(workload, wish, operation);
     case SIM_OP_STAT:
+        operation->wanted_version = wish->version;
         return sim_client_command(cluster, operation->client, DFS_CLIENT_STAT, &path, sizeof path);
     case SIM_OP_LIST:
         return sim_client_command(cluster, operation->client, DFS_CLIENT_LIST, &list, sizeof list);

@@ -1,6 +1,6 @@
 /*
- * copies: a data server sends, and makes visible, only bytes that verify; when everything has come to rest all blocks of live files have
- * min(replication, active servers) good copies on active servers' disks. failures.md S21, S26.
+ * copies: a data server sends, and makes visible, only bytes that verify; it removes a good copy of a live file only while enough others stand on disks; when
+ * everything has come to rest all blocks of live files have min(replication, active servers) good copies on active servers' disks.
  */
 #include "core/base/crc32c.h"
 #include "core/base/mem.h"
@@ -49,7 +49,25 @@ static void on_block_data(struct sim_run *run, void *arg, const struct sim_seen 
                           message->bulk_bytes - at);
 }
 
-static void on_published(struct sim_run *run, void *arg, struct sim_host *host, const struct dfs_trace *trace)
+/* The file of a block that has just gone is still whose it was: a live one wants its copies elsewhere, on disks of servers up or down. */
+static void on_deleted(struct sim_run *run, const struct state *state, struct sim_host *host,
+                       const struct dfs_trace *trace)
+{
+    const struct sim_block *block = sim_copies_block(run->copies, &trace->block);
+    const struct sim_version *version = sim_copies_version_of(run->copies, &trace->block.file);
+    uint32_t others = 0;
+
+    if (block == NULL || version == NULL || state->touched.any || !sim_version_is_live(version) ||
+        block->id.index >= version->blocks_count || version->blocks[block->id.index] != block)
+        return;
+    for (uint32_t i = 0; i < block->holders_count; i++)
+        others += run->cluster->data[block->holders[i]].host != host && sim_copies_has(run, block->holders[i], block);
+    if (others < (uint32_t)run->cluster->options.settings.replication)
+        sim_run_violation(run, "copies", host, "removed its copy of block %u of \"%s\" while %u others stand on disks",
+                          block->id.index, version->path, others);
+}
+
+static void on_trace(struct sim_run *run, void *arg, struct sim_host *host, const struct dfs_trace *trace)
 {
     struct state *state = arg;
     const struct sim_disk *disk = sim_host_disk(host);
@@ -57,6 +75,10 @@ static void on_published(struct sim_run *run, void *arg, struct sim_host *host, 
     uint32_t length;
     uint32_t crc;
 
+    if (trace->kind == DFS_TRACE_DELETED) {
+        on_deleted(run, state, host, trace);
+        return;
+    }
     if (disk == NULL || state->touched.any)
         return;
     dfs_block_name(&trace->block, name);
@@ -78,7 +100,6 @@ static void on_published(struct sim_run *run, void *arg, struct sim_host *host, 
     if (!dfs_block_file_check(state->bytes, count, &trace->block, &length, &crc))
         sim_run_violation(run, "copies", host, "made block %u visible with bytes that do not verify",
                           trace->block.index);
-    (void)run;
 }
 
 static void on_fault(struct sim_run *run, void *arg, size_t index, const struct sim_fault *fault, struct sim_host *host,
@@ -113,8 +134,8 @@ static const struct sim_message_hook messages[] = {
 const struct sim_checker sim_checker_copies = {.name = "copies",
                                                .state_bytes = sizeof(struct state),
                                                .hooks = {.close = close_state,
-                                                         .traces = 1u << DFS_TRACE_PUBLISHED,
-                                                         .trace = on_published,
+                                                         .traces = 1u << DFS_TRACE_PUBLISHED | 1u << DFS_TRACE_DELETED,
+                                                         .trace = on_trace,
                                                          .messages = messages,
                                                          .messages_count = 1,
                                                          .fault = on_fault,

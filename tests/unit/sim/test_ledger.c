@@ -272,6 +272,83 @@ static void pushed_again_replaces(void **state)
     assert_true(answer(f, get, DFS_OK, 1, 1));
 }
 
+/* REMOVE names the version that it takes away. */
+static void a_removed_version_is_not_shown_again(void **state)
+{
+    struct fixture *f = *state;
+    const struct sim_operation *first = put(f, "x", 1, 1);
+    struct sim_operation *early = ask(f, SIM_OP_GET, "x", NULL);
+
+    assert_true(answer(f, ask(f, SIM_OP_REMOVE, "x", NULL), DFS_OK, 1, 0));
+    bring(early, first->key);
+    assert_true(answer(f, early, DFS_OK, 1, 1)); /* asked before it was removed */
+    assert_false(get_answers(f, "x", first->key, 1, 1));
+    assert_string_equal(f->violation.checker, "linearizable");
+}
+
+static void what_was_seen_absent_does_not_come_back(void **state)
+{
+    struct fixture *f = *state;
+    const struct sim_operation *first = put(f, "x", 1, 1);
+
+    ask(f, SIM_OP_REMOVE, "x", NULL); /* its answer never comes */
+    assert_true(get_answers(f, "x", first->key, 1, 1));
+    assert_true(answer(f, ask(f, SIM_OP_GET, "x", NULL), DFS_NOT_FOUND, 0, 0));
+    assert_false(get_answers(f, "x", first->key, 1, 1));
+    assert_string_equal(f->violation.checker, "linearizable");
+}
+
+static void a_put_that_failed_for_certain_is_not_shown(void **state)
+{
+    struct fixture *f = *state;
+    struct sim_operation *open = ask_put(f, "x");
+    struct sim_operation *failed = ask_put(f, "x");
+
+    assert_true(answer(f, open, DFS_TIMEOUT, 0, 0));
+    assert_true(get_answers(f, "x", open->key, 1, 1));
+    assert_true(answer(f, failed, DFS_NO_SPACE, 0, 0));
+    assert_false(get_answers(f, "x", failed->key, 2, 2));
+    assert_string_equal(f->violation.checker, "linearizable");
+}
+
+static void bytes_of_another_path_need_a_move(void **state)
+{
+    struct fixture *f = *state;
+    const struct sim_operation *first = put(f, "x", 1, 1);
+
+    assert_false(get_answers(f, "y", first->key, 1, 1));
+    assert_string_equal(f->violation.checker, "linearizable");
+    ask(f, SIM_OP_MOVE, "x", "y"); /* may happen any time */
+    assert_true(get_answers(f, "y", first->key, 2, 1));
+}
+
+static void if_absent_needs_a_moment_without_a_file(void **state)
+{
+    struct fixture *f = *state;
+    struct sim_operation *second;
+
+    put(f, "x", 1, 1);
+    second = ask_put(f, "x");
+    second->if_absent = true;
+    assert_false(answer(f, second, DFS_OK, 2, 2));
+    assert_string_equal(f->violation.checker, "linearizable");
+}
+
+static void a_named_version_may_be_an_old_one(void **state)
+{
+    struct fixture *f = *state;
+    const struct sim_operation *old = put(f, "x", 1, 1);
+    struct sim_operation *get;
+
+    put(f, "x", 2, 2);
+    for (uint64_t other = 0; other < 2; other++) {
+        get = ask(f, SIM_OP_GET, "x", NULL);
+        get->wanted_version = 1 + 2 * other;
+        bring(get, old->key);
+        assert_int_equal(answer(f, get, DFS_OK, 1, 1), !other);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -291,6 +368,12 @@ int main(void)
         TEST(a_bad_token_does_nothing),
         TEST(ranges),
         TEST(pushed_again_replaces),
+        TEST(a_removed_version_is_not_shown_again),
+        TEST(what_was_seen_absent_does_not_come_back),
+        TEST(a_put_that_failed_for_certain_is_not_shown),
+        TEST(bytes_of_another_path_need_a_move),
+        TEST(if_absent_needs_a_moment_without_a_file),
+        TEST(a_named_version_may_be_an_old_one),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
