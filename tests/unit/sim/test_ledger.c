@@ -169,7 +169,7 @@ static void an_upload_begun_again_may_show_both_files(void **state)
     assert_true(answer(f, twice, DFS_OK, 3, 3));
     assert_true(get_answers(f, "x", twice->key, 3, 3));
     /* the first try had got through too, under another id */
-    struct sim_operation *get = ask(f, SIM_OP_GET, "y", NULL);
+    struct sim_operation *get = ask(f, SIM_OP_GET, "x", NULL);
 
     bring(get, twice->key);
     assert_true(answer(f, get, DFS_OK, 4, 9));
