@@ -1,9 +1,11 @@
 /*
  * authority: nothing is served or changed without a valid token and grant. An operation with a bad token that succeeds is the ledger's; here stand
- *   - metadata and data servers answer a client's requests only on a connection that has shown a token before;
+ *   - metadata and data servers answer a client's requests only on a connection that has shown a token which auth gave to this very client, and which had not
+ *     expired when it was shown;
  *   - metadata acknowledges heartbeats of the newest incarnation it gave, and of no other: not of an older life, not of an evicted one, not a
  *     forged or replayed datagram that says something new. failures.md S1, S11, S24, S35.
  */
+#include "core/base/hash.h"
 #include "core/base/mem.h"
 #include "sim/checkers/checkers.h"
 
@@ -11,6 +13,16 @@
 struct shown {
     uint64_t conn; /* first: the key */
 };
+
+/* A token that auth gave. */
+struct given {
+    uint64_t hash; /* first: the key; of its text */
+    uint32_t host; /* whom it was given to */
+    uint64_t expires_s;
+};
+
+/* Beyond the leeway of the servers a token's seconds are rounded. */
+#define EXPIRY_SLACK_S 2
 
 struct member {
     uint64_t incarnation; /* newest that JOINED named */
@@ -23,6 +35,10 @@ struct state {
     struct shown **all;
     size_t count;
     size_t room;
+    struct dfs_map given;
+    struct given **tokens;
+    size_t tokens_count;
+    size_t tokens_room;
     struct member *members;
 };
 
@@ -31,6 +47,7 @@ static void init(struct sim_run *run, void *arg)
     struct state *state = arg;
 
     dfs_map_init(&state->shown, offsetof(struct shown, conn), sizeof(uint64_t), 0);
+    dfs_map_init(&state->given, offsetof(struct given, hash), sizeof(uint64_t), 0);
     state->members = dfs_alloc_zero((run->cluster->options.data + 1) * sizeof *state->members);
 }
 
@@ -41,9 +58,49 @@ static void close_state(struct sim_run *run, void *arg)
     (void)run;
     for (size_t i = 0; i < state->count; i++)
         dfs_free(state->all[i]);
+    for (size_t i = 0; i < state->tokens_count; i++)
+        dfs_free(state->tokens[i]);
+    dfs_free(state->tokens);
     dfs_free(state->all);
     dfs_free(state->members);
     dfs_map_close(&state->shown);
+    dfs_map_close(&state->given);
+}
+
+static void on_token(struct sim_run *run, void *arg, const struct sim_seen *seen, unsigned when)
+{
+    const struct dfs_m_token *token = seen->body;
+    struct state *state = arg;
+
+    (void)when;
+    if (token == NULL || seen->message->from != run->cluster->auth.host)
+        return;
+    const uint64_t hash = dfs_hash64(1, token->token.at, token->token.count);
+
+    if (dfs_map_find(&state->given, &hash) != NULL)
+        return;
+    struct given *given = dfs_alloc_zero(sizeof *given);
+
+    *given = (struct given){
+        .hash = hash, .host = sim_run_host_number(run, seen->message->to), .expires_s = token->expires_s};
+    dfs_map_insert(&state->given, given);
+    if (state->tokens_count == state->tokens_room) {
+        state->tokens_room = state->tokens_room == 0 ? 16 : 2 * state->tokens_room;
+        state->tokens = dfs_realloc_array(state->tokens, state->tokens_room, sizeof(struct given *));
+    }
+    state->tokens[state->tokens_count++] = given;
+}
+
+/* Did auth give it to this host, and is it good by the clock of whom it is shown to? */
+static bool is_good(const struct sim_run *run, const struct state *state, const struct sim_message *message,
+                    const struct dfs_m_hello *hello)
+{
+    const uint64_t hash = dfs_hash64(1, hello->token.at, hello->token.count);
+    const struct given *given = dfs_map_find(&state->given, &hash);
+    const uint64_t leeway_s = (uint64_t)run->cluster->options.settings.token_leeway_ns / DFS_SECONDS + EXPIRY_SLACK_S;
+
+    return given != NULL && given->host == sim_run_host_number(run, message->from) &&
+           (uint64_t)sim_host_wall(message->to) / DFS_SECONDS <= given->expires_s + leeway_s;
 }
 
 static void on_hello(struct sim_run *run, void *arg, const struct sim_seen *seen, unsigned when)
@@ -51,8 +108,9 @@ static void on_hello(struct sim_run *run, void *arg, const struct sim_seen *seen
     const struct dfs_m_hello *hello = seen->body;
     struct state *state = arg;
 
-    (void)run, (void)when;
-    if (hello == NULL || hello->token.count == 0 || dfs_map_find(&state->shown, &seen->message->conn) != NULL)
+    (void)when;
+    if (hello == NULL || hello->token.count == 0 || dfs_map_find(&state->shown, &seen->message->conn) != NULL ||
+        !is_good(run, state, seen->message, hello))
         return;
     struct shown *shown = dfs_alloc_zero(sizeof *shown);
 
@@ -74,7 +132,7 @@ static void on_answer(struct sim_run *run, void *arg, const struct sim_seen *see
         dfs_map_find(&state->shown, &seen->message->conn) != NULL)
         return;
     sim_run_violation(run, "authority", seen->message->from,
-                      "answered %s to a client that has shown no token on this connection",
+                      "answered %s to a client that has shown no good token of its own on this connection",
                       dfs_message_name(seen->number));
 }
 
@@ -156,6 +214,7 @@ static void on_trace(struct sim_run *run, void *arg, struct sim_host *host, cons
 }
 
 static const struct sim_message_hook messages[] = {
+    {.number = DFS_MSG_TOKEN, .when = SIM_SENT, .seen = on_token},
     {.number = DFS_MSG_HELLO, .when = SIM_DELIVERED, .seen = on_hello},
     {.number = DFS_MSG_PUT_PLAN, .when = SIM_SENT, .seen = on_answer},
     {.number = DFS_MSG_PUT_PLACED, .when = SIM_SENT, .seen = on_answer},

@@ -3,14 +3,21 @@
  * evicted never before h + 2 I and never after h + 3 I, metadata's own stalls subtracted. Exempt: STORE_LOST, the end of MAINTENANCE, a metadata server that was
  * started after h (it knows nothing of h) or that runs slow.
  *
- * no_false_eviction: no heartbeat of the node's present incarnation with a newer sequence had reached metadata when it evicted the node.
- * failures.md S1, S2, S3, S11.
+ * no_false_eviction: no heartbeat of the node's present incarnation with a newer sequence had reached metadata when it evicted the node; and nobody is evicted who runs, whom no
+ * fault has touched for a while, nor metadata, on a network that does not lose six datagrams in a row.
  */
 #include "core/base/mem.h"
 #include "sim/checkers/checkers.h"
+#include "sim/nemesis.h"
 
 /* Clocks of hosts may drift by what a scenario says; a tenth of an interval covers it and the latency of the step itself. */
 #define TOLERANCE_PARTS 10
+
+/* Nobody is evicted without a fault, on either side, in so many intervals before. */
+#define CALM_INTERVALS 5
+
+/* A share of lost datagrams with which six in a row are not lost in any sweep (1e-7 of the heartbeats at 7 of 100). */
+#define LOSS_PPB_MAX 70000000
 
 struct beat {
     uint64_t incarnation;
@@ -200,6 +207,19 @@ static void on_evicted_time(struct sim_run *run, void *arg, struct sim_host *hos
             name, (unsigned long long)(fair / DFS_MILLISECONDS), (unsigned long long)(interval / DFS_MILLISECONDS));
 }
 
+/* Who was well, with a metadata server that was well too. */
+static void check_calm(struct sim_run *run, struct sim_host *host, const struct state *state, uint32_t data)
+{
+    const dfs_duration_ns calm = CALM_INTERVALS * (dfs_duration_ns)run->cluster->options.settings.heartbeat_interval_ns;
+
+    if (run->zero == DFS_NEVER || sim_run_time(run) < calm || run->scenario->network.loss_ppb > LOSS_PPB_MAX ||
+        sim_world_now(run->world) - state->started_at < calm || sim_nemesis_touches(run->nemesis, 2 + data, calm) ||
+        sim_nemesis_touches(run->nemesis, 1, calm))
+        return;
+    sim_run_violation(run, "no_false_eviction", host, "%s was evicted although it runs and no fault has touched it",
+                      sim_host_name(run->cluster->data[data].host));
+}
+
 /* What reached metadata before it was started anew proves nothing: it knows nothing of it. */
 static void on_evicted_false(struct sim_run *run, void *arg, struct sim_host *host, const struct dfs_trace *trace)
 {
@@ -208,6 +228,7 @@ static void on_evicted_false(struct sim_run *run, void *arg, struct sim_host *ho
 
     if (beat == NULL || beat->exempt || beat->heard_at == DFS_NEVER)
         return;
+    check_calm(run, host, state, sim_checker_data_index(run, &trace->node));
     if (beat->arrived > beat->sequence && beat->arrived_at > state->started_at)
         sim_run_violation(run, "no_false_eviction", host,
                           "%s was evicted although its heartbeat %llu (after %llu) had reached metadata",

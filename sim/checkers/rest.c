@@ -1,9 +1,9 @@
 /*
  * What must hold when everything has come to rest.
  *
- * progress: it does come to rest: no copy and no removal is under way at metadata.
- * accounting: counters of what is under way are zero, and metadata's count of blocks that lack copies agrees with the disks'. failures.md S5.
- * orphans: no disk of an active server keeps a block that no committed or young upload owns. failures.md S13, S18.
+ * progress: it does come to rest: what metadata has under way ends.
+ * accounting: when nothing moves any more, counters of what is under way are zero, and metadata's count of blocks that lack copies agrees with the disks'.
+ * orphans: no disk of an active server keeps a block that no committed or young upload owns; the run waits for young ones to grow old.
  */
 #include "core/base/mem.h"
 #include "core/data/data.h"
@@ -15,12 +15,38 @@
 
 /* progress ------------------------------------------------------------------------------------------------------------- */
 
+/* Nothing of repair, trimming or removal has passed for so long: what is still counted as under way never will. Above every time-out and back-off of metadata. */
+#define QUIET_NS (60 * DFS_SECONDS)
+
+struct quiet {
+    dfs_time_ns moved_at; /* of the world */
+};
+
+static void on_moved(struct sim_run *run, void *arg, const struct sim_seen *seen, unsigned when)
+{
+    struct quiet *quiet = arg;
+
+    (void)seen, (void)when;
+    quiet->moved_at = sim_world_now(run->world);
+}
+
+static const struct sim_message_hook moving_messages[] = {
+    {.number = DFS_MSG_COPY, .when = SIM_SENT, .seen = on_moved},
+    {.number = DFS_MSG_COPY_DONE, .when = SIM_SENT, .seen = on_moved},
+    {.number = DFS_MSG_REMOVE_BLOCK, .when = SIM_SENT, .seen = on_moved},
+    {.number = DFS_MSG_REMOVE_DONE, .when = SIM_SENT, .seen = on_moved},
+    {.number = DFS_MSG_VERIFY, .when = SIM_SENT, .seen = on_moved},
+    {.number = DFS_MSG_BLOCK_COPY, .when = SIM_SENT, .seen = on_moved},
+    {.number = DFS_MSG_JOIN, .when = SIM_SENT, .seen = on_moved},
+};
+
+/* At rest is also who only believes that something is under way: that is accounting's business. */
 static bool at_rest(struct sim_run *run, void *arg, char *why, size_t room)
 {
     struct dfs_meta *meta = sim_cluster_meta(run->cluster);
+    const struct quiet *quiet = arg;
     struct dfs_meta_accounting account;
 
-    (void)arg;
     if (meta == NULL || !dfs_meta_is_ready(meta)) {
         (void)snprintf(why, room, "metadata does not serve");
         return sim_host_is_up(run->cluster->meta.host) ? false : true;
@@ -30,10 +56,15 @@ static bool at_rest(struct sim_run *run, void *arg, char *why, size_t room)
         return true;
     (void)snprintf(why, room, "metadata has %llu copies and %llu removals under way",
                    (unsigned long long)account.copies_running, (unsigned long long)account.removals_waiting);
-    return false;
+    return sim_world_now(run->world) - quiet->moved_at >= QUIET_NS;
 }
 
-const struct sim_checker sim_checker_progress = {.name = "progress", .state_bytes = 1, .hooks = {.at_rest = at_rest}};
+const struct sim_checker sim_checker_progress = {
+    .name = "progress",
+    .state_bytes = sizeof(struct quiet),
+    .hooks = {.messages = moving_messages,
+              .messages_count = sizeof moving_messages / sizeof moving_messages[0],
+              .at_rest = at_rest}};
 
 /* accounting ----------------------------------------------------------------------------------------------------------- */
 
@@ -41,17 +72,27 @@ static void accounting_end(struct sim_run *run, void *arg, bool settled)
 {
     struct dfs_meta *meta = sim_cluster_meta(run->cluster);
     struct dfs_meta_accounting account;
+    struct sim_copies_count count;
 
     (void)arg;
     if (!settled || meta == NULL || !dfs_meta_is_ready(meta))
         return;
     dfs_meta_account(meta, &account);
     if (account.copies_running != 0)
-        sim_run_violation(run, "accounting", run->cluster->meta.host, "at rest, %llu copies are counted as running",
+        sim_run_violation(run, "accounting", run->cluster->meta.host,
+                          "nothing moves any more, yet %llu copies are counted as running",
                           (unsigned long long)account.copies_running);
     if (account.removals_waiting != 0)
-        sim_run_violation(run, "accounting", run->cluster->meta.host, "at rest, %llu removals are counted as waiting",
+        sim_run_violation(run, "accounting", run->cluster->meta.host,
+                          "nothing moves any more, yet %llu removals are counted as waiting",
                           (unsigned long long)account.removals_waiting);
+    sim_copies_look(run, NULL, &count);
+    /* Where all can be whole, the disks and metadata's count agree; versions in the trash have their copies as well, or had them. */
+    if (count.under == 0 && count.active >= (uint32_t)run->cluster->options.settings.replication &&
+        account.blocks_under != 0 && run->cluster->options.settings.trash_keep_ns == 0)
+        sim_run_violation(run, "accounting", run->cluster->meta.host,
+                          "metadata counts %llu blocks that lack copies; on the disks none does",
+                          (unsigned long long)account.blocks_under);
 }
 
 const struct sim_checker sim_checker_accounting = {
@@ -61,6 +102,9 @@ const struct sim_checker sim_checker_accounting = {
 
 /* A removal that was ordered travels, is carried out and synced well within this many intervals. */
 #define ORPHAN_INTERVALS 20
+
+/* While the run waits for them the disks are looked at so often. */
+#define LOOK_AGAIN_NS (1 * DFS_SECONDS)
 
 struct planned {
     struct dfs_id file; /* first: the key */
@@ -73,6 +117,7 @@ struct state {
     size_t count;
     size_t room;
     struct sim_touched touched;
+    dfs_time_ns looked_at; /* at the disks, while waiting; 0: not yet */
 };
 
 static void init(struct sim_run *run, void *arg)
@@ -156,10 +201,20 @@ static void on_fault(struct sim_run *run, void *arg, size_t index, const struct 
     sim_touched_note(run, &state->touched, fault, host);
 }
 
+/* For so long an upload that is silent may keep its blocks. */
+static dfs_duration_ns young_ns(const struct sim_run *run)
+{
+    const struct dfs_settings *settings = &run->cluster->options.settings;
+
+    return (dfs_duration_ns)settings->upload_lease_ns +
+           ORPHAN_INTERVALS * (dfs_duration_ns)settings->heartbeat_interval_ns;
+}
+
 struct walk {
     struct sim_run *run;
     struct state *state;
     struct sim_host *host;
+    bool strict;
     uint64_t orphans;
     struct dfs_block_id first;
 };
@@ -181,40 +236,80 @@ static bool look(void *arg, const char *name, const struct sim_file *file)
             return true;
     }
     const struct planned *planned = dfs_map_find(&walk->state->planned, &block.file);
-    const struct dfs_settings *settings = &walk->run->cluster->options.settings;
-    const dfs_duration_ns young = (dfs_duration_ns)settings->upload_lease_ns +
-                                  ORPHAN_INTERVALS * (dfs_duration_ns)settings->heartbeat_interval_ns;
+    const dfs_duration_ns young = young_ns(walk->run);
 
-    if (planned != NULL && sim_world_now(walk->run->world) - planned->at < young)
+    if (!walk->strict && planned != NULL && sim_world_now(walk->run->world) - planned->at < young)
         return true;
     if (walk->orphans++ == 0)
         walk->first = block;
     return true;
 }
 
-static void orphans_end(struct sim_run *run, void *arg, bool settled)
+/* Blocks on active servers' disks that nobody owns; *ret_walk: of the first such server. With `strict` young uploads count too. */
+static uint64_t orphans_count(struct sim_run *run, struct state *state, bool strict, struct walk *ret_walk)
 {
-    struct state *state = arg;
     struct sim_host_set active;
+    uint64_t count = 0;
 
-    if (!settled || state->touched.any || !sim_host_is_up(run->cluster->meta.host))
-        return;
     (void)sim_copies_active(run, &active);
     for (uint32_t i = 0; i < run->cluster->options.data; i++) {
-        struct walk walk = {.run = run, .state = state, .host = run->cluster->data[i].host};
-        char text[DFS_ID_TEXT_BYTES];
+        struct walk walk = {.run = run, .state = state, .host = run->cluster->data[i].host, .strict = strict};
 
         if (!sim_host_set_has(&active, i + 2))
             continue;
         sim_disk_each(run->cluster->data[i].disk, SIM_NOW, look, &walk);
-        if (walk.orphans == 0)
-            continue;
-        dfs_id_print(&walk.first.file, text);
-        sim_run_violation(
-            run, "orphans", walk.host,
-            "at rest, its disk keeps %llu blocks that no file owns; the first is block %u, generation %u of file %s",
-            (unsigned long long)walk.orphans, walk.first.index, walk.first.generation, text);
+        if (count == 0 && walk.orphans > 0)
+            *ret_walk = walk;
+        count += walk.orphans;
     }
+    return count;
+}
+
+static bool orphans_at_rest(struct sim_run *run, void *arg, char *why, size_t room)
+{
+    struct state *state = arg;
+    const dfs_time_ns now = sim_world_now(run->world);
+    const dfs_time_ns end =
+        sim_run_world_time(run, (dfs_time_ns)(run->scenario->duration_ns + run->scenario->settle_ns));
+    struct walk walk;
+    char text[DFS_ID_TEXT_BYTES];
+
+    /* With a long lease there is no time to wait for its end. */
+    if (state->touched.any || !sim_host_is_up(run->cluster->meta.host) || now + young_ns(run) > end)
+        return true;
+    if (state->looked_at != 0 && now - state->looked_at < LOOK_AGAIN_NS) {
+        (void)snprintf(why, room, "disks keep blocks of uploads that were given up");
+        return false;
+    }
+    const uint64_t count = orphans_count(run, state, true, &walk);
+
+    if (count == 0 || orphans_count(run, state, false, &walk) > 0)
+        return true; /* no file will ever own them: a matter for the end */
+    state->looked_at = now;
+    dfs_id_print(&walk.first.file, text);
+    (void)snprintf(why, room,
+                   "%llu blocks of uploads that were given up are still on disks; the first is on %s, of file %s",
+                   (unsigned long long)count, sim_host_name(walk.host), text);
+    return false;
+}
+
+static void orphans_end(struct sim_run *run, void *arg, bool settled)
+{
+    struct state *state = arg;
+    struct walk walk;
+    char text[DFS_ID_TEXT_BYTES];
+
+    if (!settled || state->touched.any || !sim_host_is_up(run->cluster->meta.host))
+        return;
+    const uint64_t count = orphans_count(run, state, false, &walk);
+
+    if (count == 0)
+        return;
+    dfs_id_print(&walk.first.file, text);
+    sim_run_violation(
+        run, "orphans", walk.host,
+        "at rest, disks keep %llu blocks that no file owns; the first is block %u, generation %u of file %s",
+        (unsigned long long)count, walk.first.index, walk.first.generation, text);
 }
 
 static const struct sim_message_hook messages[] = {
@@ -231,4 +326,5 @@ const struct sim_checker sim_checker_orphans = {.name = "orphans",
                                                           .messages = messages,
                                                           .messages_count = sizeof messages / sizeof messages[0],
                                                           .fault = on_fault,
+                                                          .at_rest = orphans_at_rest,
                                                           .end = orphans_end}};
