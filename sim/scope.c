@@ -2,6 +2,8 @@
 
 #include "core/base/hash.h"
 #include "core/base/mem.h"
+#include "core/meta/meta.h"
+#include "sim/copies.h"
 #include "sim/nemesis.h"
 #include "sim/random.h"
 #include "sim/workload.h"
@@ -24,6 +26,8 @@ struct sim_scope {
     uint32_t losses;
     uint32_t timeouts;
     uint32_t overtaken;
+    uint64_t held[SIM_SCOPE_FAULTS_MAX]; /* keys of choices that wait for all others */
+    uint32_t held_count;
     uint32_t touched; /* host at which something has just happened; UINT32_MAX: any may crash now */
     size_t fault;     /* of the scenario, that strikes for us */
     dfs_time_ns last; /* of the scenario: when the last thing written in it happens */
@@ -166,6 +170,28 @@ static size_t add_restarts(const struct sim_scope *scope, struct sim_move *moves
     return count;
 }
 
+/* Whoever runs is a member again, or a file may be out of reach though nothing is lost. */
+static bool are_back(struct sim_run *run, char *why, size_t room)
+{
+    const struct dfs_meta *meta = sim_cluster_meta(run->cluster);
+    struct sim_host_set active;
+
+    if (meta == NULL)
+        return true; /* gone for good, by the scenario */
+    (void)snprintf(why, room, "metadata has not warmed up");
+    if (!dfs_meta_is_ready(meta))
+        return false;
+    (void)sim_copies_active(run, &active);
+    for (uint32_t i = 0; i < run->cluster->options.data; i++) {
+        const struct sim_host *host = run->cluster->data[i].host;
+
+        (void)snprintf(why, room, "%s runs and is no member", sim_host_name(host));
+        if (sim_host_is_up(host) && !sim_host_set_has(&active, 2 + i))
+            return false;
+    }
+    return true;
+}
+
 static void look_for_the_end(struct sim_scope *scope, bool can_go_on)
 {
     struct sim_run *run = scope->run;
@@ -175,7 +201,7 @@ static void look_for_the_end(struct sim_scope *scope, bool can_go_on)
 
     if (now < scope->last && can_go_on)
         return;
-    scope->over = sim_run_at_rest(run, why, sizeof why);
+    scope->over = are_back(run, why, sizeof why) && sim_run_at_rest(run, why, sizeof why);
     if (scope->over || (can_go_on && now < limit))
         return;
     scope->over = true;
@@ -199,6 +225,47 @@ static size_t choices_allow(const struct sim_scope *scope, struct sim_choice *ch
     return scope->options.disks == SIM_DISKS_FAST ? 1 : count;
 }
 
+static bool is_held(const struct sim_scope *scope, uint64_t key)
+{
+    for (uint32_t i = 0; i < scope->held_count; i++)
+        if (scope->held[i] == key)
+            return true;
+    return false;
+}
+
+/* To the end with those that are held, in their order. Returns how many are not. */
+static size_t held_last(const struct sim_scope *scope, struct sim_choice *choices, size_t possible)
+{
+    struct sim_choice held[SIM_SCOPE_FAULTS_MAX];
+    size_t held_count = 0;
+    size_t count = 0;
+
+    for (size_t i = 0; i < possible; i++) {
+        if (held_count < SIM_SCOPE_FAULTS_MAX && is_held(scope, choices[i].key))
+            held[held_count++] = choices[i];
+        else
+            choices[count++] = choices[i];
+    }
+    for (size_t i = 0; i < held_count; i++)
+        choices[count + i] = held[i];
+    return count;
+}
+
+/* The usual turn, and what is out of turn. */
+static size_t add_takes(const struct sim_scope *scope, struct sim_move *moves, size_t possible, size_t not_held)
+{
+    const bool limited = scope->options.overtakes != SIM_OVERTAKES_ALL;
+    size_t count = 0;
+
+    for (size_t i = 0; i < possible && (i == 0 || scope->overtaken < scope->options.overtakes); i++)
+        moves[count++] = (struct sim_move){.kind = SIM_MOVE_TAKE, .choice = scope->choices[i], .overtakes = i > 0};
+    if (limited && not_held > 1 && scope->overtaken < scope->options.overtakes) {
+        moves[count] = moves[1];
+        moves[count++].held = scope->choices[0].key;
+    }
+    return count;
+}
+
 static bool may_lose(const struct sim_scope *scope)
 {
     return scope->losses < scope->options.losses;
@@ -213,8 +280,7 @@ size_t sim_scope_moves(struct sim_scope *scope, struct sim_move *moves)
     const bool waits = sim_host_set_count(&scope->down) > 0;
     size_t count = 0;
 
-    for (size_t i = 0; i < possible && (i == 0 || scope->overtaken < scope->options.overtakes); i++)
-        moves[count++] = (struct sim_move){.kind = SIM_MOVE_TAKE, .choice = scope->choices[i], .overtakes = i > 0};
+    count += add_takes(scope, moves, possible, held_last(scope, scope->choices, possible));
     if (possible == 0)
         count += add_restarts(scope, moves);
     if (possible == 0 && !waits)
@@ -287,7 +353,7 @@ uint64_t sim_scope_state(struct sim_scope *scope)
     const size_t choices = sim_explorer_choices(scope->explorer, scope->choices);
 
     for (size_t i = 0; i < choices; i++)
-        hash = sim_mix(hash, scope->choices[i].key);
+        hash = sim_mix(hash, scope->choices[i].key << 1 | is_held(scope, scope->choices[i].key));
     return hash;
 }
 
@@ -325,6 +391,8 @@ void sim_scope_apply(struct sim_scope *scope, const struct sim_move *move)
             scope->touched = UINT32_MAX;
         scope->timeouts += move->early;
         scope->overtaken += move->overtakes;
+        if (move->held != 0 && scope->held_count < SIM_SCOPE_FAULTS_MAX)
+            scope->held[scope->held_count++] = move->held;
         sim_explorer_take(scope->explorer, &move->choice);
         return;
     case SIM_MOVE_LOSE:
@@ -423,14 +491,21 @@ static void choice_words(const struct sim_scope *scope, const struct sim_choice 
     dfs_unreachable("choice_words");
 }
 
-static void move_words(const struct sim_scope *scope, const struct sim_move *move, char words[SIM_MOVE_WORDS_BYTES])
+static void move_words(const struct sim_scope *scope, const struct sim_move *moves, size_t at,
+                       char words[SIM_MOVE_WORDS_BYTES])
 {
     static const char *const unsynced[] = {"is lost", "is kept", "is torn"};
+    const struct sim_move *move = &moves[at];
     char text[SIM_MOVE_WORDS_BYTES];
+    size_t count;
 
     switch (move->kind) {
     case SIM_MOVE_TAKE:
         choice_words(scope, &move->choice, words, SIM_MOVE_WORDS_BYTES);
+        count = strlen(words);
+        choice_words(scope, &moves[0].choice, text, sizeof text);
+        if (move->held != 0)
+            (void)snprintf(words + count, SIM_MOVE_WORDS_BYTES - count, "; what waits for all the rest: %s", text);
         return;
     case SIM_MOVE_LOSE:
         (void)snprintf(words, SIM_MOVE_WORDS_BYTES, "LOST: %s", message_words(&move->choice, text, sizeof text));
@@ -452,9 +527,9 @@ void sim_scope_words(struct sim_scope *scope, const struct sim_move *moves, size
     char other[SIM_MOVE_WORDS_BYTES];
     unsigned same = 1;
 
-    move_words(scope, &moves[at], words);
+    move_words(scope, moves, at, words);
     for (size_t i = 0; i < at; i++) {
-        move_words(scope, &moves[i], other);
+        move_words(scope, moves, i, other);
         same += strcmp(other, words) == 0;
     }
     if (same > 1)

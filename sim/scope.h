@@ -11,6 +11,9 @@
  *            only come earlier or later than what does not touch the host, which makes no difference that anybody could see
  *   restart  of a host that crashed: when nothing is under way, before time goes on; with `late`, also after it went on
  *
+ * The usual turn is that of age: what has been under way for longest comes first. Out of turn comes what is younger (it was fast), or what is oldest waits from then on until
+ * nothing else is left (it is slow).
+ *
  * All checkers and the ledger watch as in any run. The end is judged as a run's: when at rest, and every file is read back.
  */
 #ifndef DFS_SIM_SCOPE_H
@@ -40,7 +43,7 @@ struct sim_scope_options {
     uint32_t crashes;
     uint32_t losses;
     uint32_t timeouts;  /* early ones */
-    uint32_t overtakes; /* times that something comes before what was under way earlier; SIM_OVERTAKES_ALL: any order */
+    uint32_t overtakes; /* times that something comes out of turn; SIM_OVERTAKES_ALL: any order */
     bool late;
     uint32_t unsynced;         /* bits of enum sim_unsynced: LOSE, KEEP, TORN */
     struct sim_host_set hosts; /* that may crash */
@@ -55,10 +58,11 @@ struct sim_move {
     enum sim_unsynced unsynced;
     bool early;     /* time goes on though something is under way */
     bool overtakes; /* something was under way earlier */
+    uint64_t held;  /* key of that, which now waits until nothing else is left; 0: none */
 };
 
 #define SIM_MOVES_MAX (2 * SIM_CHOICES_MAX + 64)
-#define SIM_MOVE_WORDS_BYTES 160
+#define SIM_MOVE_WORDS_BYTES 320
 
 struct sim_scope;
 
@@ -91,7 +95,7 @@ uint64_t sim_scope_way(const struct sim_scope *scope, const struct sim_move *mov
 /* Names the present state: equal for states that nothing could tell apart. */
 uint64_t sim_scope_state(struct sim_scope *scope);
 
-/* How often something came before what was under way earlier. Stands in no name: the fewer, the more may come of it. */
+/* How often something came out of turn. Stands in no name: the fewer, the more may come of it. */
 uint32_t sim_scope_overtaken(const struct sim_scope *scope);
 
 /* Names what came of it: answers, disks, verdict. */

@@ -19,15 +19,15 @@ explore() {
 
 (
     explore one-put --disks fast
-    explore one-put --disks slow --losses 0 --fault-overtakes 1
-) >"$folder/put" 2>&1 &
-put=$!
+    explore one-put --overtakes 2 --losses 0 --fault-overtakes 1
+    explore one-checkpoint --from 4s --losses 0 --fault-overtakes 1
+) >"$folder/half" 2>&1 &
+half=$!
 status=0
 explore one-overwrite --from 10s --disks fast || status=1
 explore one-repair --from 24.9s --until 26s || status=1
 explore one-repair --from 24.9s --until 26s --losses 0 --fault-overtakes 1 || status=1
 explore one-checkpoint --from 4s || status=1
-explore one-checkpoint --from 4s --losses 0 --fault-overtakes 2 || status=1
-wait "$put" || status=1
-cat "$folder/put"
+wait "$half" || status=1
+cat "$folder/half"
 exit "$status"
