@@ -173,8 +173,10 @@ json_t *sim_schedule_make(const struct sim_explore_options *options, const struc
         ;
     (void)json_object_set_new(schedule, "steps", steps);
     (void)json_object_set_new(schedule, "verdict", json_string(sim_verdict_name(result->verdict)));
-    (void)json_object_set_new(schedule, "reason",
-                              run != NULL ? json_incref(json_object_get(run, "reason")) : json_string(result->words));
+    (void)json_object_set_new(
+        schedule, "reason",
+        run != NULL ? json_incref(json_object_get(run, "reason"))
+                    : json_string(result->words[0] != '\0' ? result->words : "walked again, it ended early"));
     (void)json_object_set_new(schedule, "violations",
                               run != NULL ? json_incref(json_object_get(run, "violations")) : json_array());
     json_decref(run);

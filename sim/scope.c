@@ -280,6 +280,7 @@ size_t sim_scope_moves(struct sim_scope *scope, struct sim_move *moves)
     const bool waits = sim_host_set_count(&scope->down) > 0;
     size_t count = 0;
 
+    scope->over = false; /* a crash goes on from where everything was at rest */
     count += add_takes(scope, moves, possible, held_last(scope, scope->choices, possible));
     if (possible == 0)
         count += add_restarts(scope, moves);
@@ -502,10 +503,11 @@ static void move_words(const struct sim_scope *scope, const struct sim_move *mov
     switch (move->kind) {
     case SIM_MOVE_TAKE:
         choice_words(scope, &move->choice, words, SIM_MOVE_WORDS_BYTES);
+        if (move->held == 0)
+            return;
         count = strlen(words);
         choice_words(scope, &moves[0].choice, text, sizeof text);
-        if (move->held != 0)
-            (void)snprintf(words + count, SIM_MOVE_WORDS_BYTES - count, "; what waits for all the rest: %s", text);
+        (void)snprintf(words + count, SIM_MOVE_WORDS_BYTES - count, "; what waits for all the rest: %s", text);
         return;
     case SIM_MOVE_LOSE:
         (void)snprintf(words, SIM_MOVE_WORDS_BYTES, "LOST: %s", message_words(&move->choice, text, sizeof text));

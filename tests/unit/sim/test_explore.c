@@ -47,12 +47,13 @@ struct walk {
     size_t count;
 };
 
-static void walk_open(struct walk *walk, const char *text)
+static void walk_open(struct walk *walk, const char *text, const struct sim_scope_options *wanted)
 {
-    const struct sim_scope_options options = {.seed = 1, .overtakes = SIM_OVERTAKES_ALL};
+    struct sim_scope_options options = *wanted;
     struct dfs_conf_error error = {.text = ""};
     struct dfs_why why;
 
+    options.seed = 1;
     walk->moves = dfs_alloc_zero_array(SIM_MOVES_MAX, sizeof *walk->moves);
     if (sim_scenario_read(&walk->scenario, "story", text, strlen(text), 1, &error) != DFS_OK)
         fail_msg("%s", error.text);
@@ -96,7 +97,7 @@ static struct names after(const char *const *words, size_t count)
     struct walk walk;
     struct names names = {0};
 
-    walk_open(&walk, STATS);
+    walk_open(&walk, STATS, &(struct sim_scope_options){.overtakes = SIM_OVERTAKES_ALL});
     for (size_t i = 0; i < count; i++)
         names.way = make(&walk, words[i]);
     names.state = sim_scope_state(walk.scope);
@@ -126,6 +127,63 @@ static void what_does_not_touch_each_other_leads_to_one_state(void **state)
     assert_int_not_equal(at_meta.state, at_meta_too.state);
     assert_int_equal(at_meta.way, at_meta_early.way);
     assert_int_equal(at_meta.state, at_meta_early.state);
+}
+
+/* A stroll through a scope with faults of all kinds: whatever can be done can be said, and said apart. */
+static void every_move_has_words_of_its_own(void **state)
+{
+    static const struct sim_scope_options options = {
+        .overtakes = 2, .crashes = 2, .losses = 2, .timeouts = 2, .late = true, .unsynced = 7, .hosts = {{0x3f}}};
+    static char words[SIM_MOVES_MAX][SIM_MOVE_WORDS_BYTES];
+    unsigned kinds = 0;
+    struct walk walk;
+
+    (void)state;
+    for (uint64_t stroll = 0; stroll < 20; stroll++) {
+        walk_open(&walk, PUT, &options);
+        for (uint64_t step = 0; step < 60 && !sim_scope_is_over(walk.scope); step++) {
+            walk.count = sim_scope_moves(walk.scope, walk.moves);
+            assert_true(walk.count > 0 || sim_scope_is_over(walk.scope));
+            for (size_t i = 0; i < walk.count; i++) {
+                sim_scope_words(walk.scope, walk.moves, i, words[i]);
+                assert_true(strlen(words[i]) > 0);
+                for (size_t k = 0; k < i; k++)
+                    assert_string_not_equal(words[i], words[k]);
+            }
+            if (walk.count == 0)
+                break;
+            const size_t at = (size_t)sim_below(sim_prf(stroll, 1, step), walk.count);
+
+            kinds |=
+                1u << walk.moves[at].kind | (walk.moves[at].held != 0 ? 16u : 0) | (walk.moves[at].early ? 32u : 0);
+            sim_scope_apply(walk.scope, &walk.moves[at]);
+        }
+        walk_close(&walk);
+    }
+    assert_int_equal(kinds, 63); /* take, lose, crash, restart; hold, early */
+}
+
+static void a_crash_goes_on_from_the_end(void **state)
+{
+    static const struct sim_scope_options options = {.crashes = 1, .unsynced = 1, .hosts = {{1u << 4}}}; /* c1 */
+    struct walk walk;
+
+    (void)state;
+    walk_open(&walk, PUT, &options);
+    do {
+        walk.count = sim_scope_moves(walk.scope, walk.moves);
+        if (!sim_scope_is_over(walk.scope))
+            sim_scope_apply(walk.scope, &walk.moves[0]);
+    } while (!sim_scope_is_over(walk.scope));
+    assert_int_equal(walk.count, 1);
+    assert_int_equal(walk.moves[0].kind, SIM_MOVE_CRASH);
+    sim_scope_apply(walk.scope, &walk.moves[0]);
+    do {
+        walk.count = sim_scope_moves(walk.scope, walk.moves);
+        assert_false(sim_scope_is_over(walk.scope)); /* it has to start again first */
+        sim_scope_apply(walk.scope, &walk.moves[0]);
+    } while (walk.moves[0].kind != SIM_MOVE_RESTART);
+    walk_close(&walk);
 }
 
 /* Searches ----------------------------------------------------------------------------------------------------------- */
@@ -225,6 +283,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_does_not_touch_each_other_leads_to_one_state),
+        cmocka_unit_test(every_move_has_words_of_its_own),
+        cmocka_unit_test(a_crash_goes_on_from_the_end),
         cmocka_unit_test(merging_loses_no_outcome),
         cmocka_unit_test(the_same_scope_gives_the_same_numbers),
         cmocka_unit_test(a_search_says_what_stopped_it),
