@@ -31,7 +31,7 @@ static const struct dfs_path paths[] = {
     {DFS_NODE_JOINING, "timeout", TO(EVICTED)},
     {DFS_NODE_JOINING, "leave", TO(MAINTENANCE) | TO(EVICTED)},
     {DFS_NODE_JOINING,
-     "resume inventory block_events copy_done remove_done status closed drain heartbeat_again "
+     "resume inventory block_events copy_done remove_done verify_done status closed drain heartbeat_again "
      "heartbeat_late heartbeat_stale heartbeat_forged",
      TO(JOINING)},
     {DFS_NODE_ACTIVE, "join", TO(JOINING) | TO(ACTIVE)},
@@ -51,8 +51,8 @@ static const struct dfs_path paths[] = {
     {DFS_NODE_SUSPECT, "drain", TO(DRAINING) | TO(SUSPECT)},
     {DFS_NODE_SUSPECT, "leave", TO(MAINTENANCE) | TO(EVICTED)},
     {DFS_NODE_SUSPECT,
-     "closed block_events copy_done remove_done verify_done status heartbeat_again heartbeat_late "
-     "heartbeat_stale heartbeat_forged",
+     "closed inventory inventory_end block_events copy_done remove_done verify_done status heartbeat_again "
+     "heartbeat_late heartbeat_stale heartbeat_forged",
      TO(SUSPECT)},
     {DFS_NODE_DRAINING, "join", TO(JOINING) | TO(DRAINING)},
     {DFS_NODE_DRAINING, "store_lost", TO(EVICTED)},
@@ -60,14 +60,14 @@ static const struct dfs_path paths[] = {
     {DFS_NODE_DRAINING, "timeout", TO(EVICTED)},
     {DFS_NODE_DRAINING, "leave", TO(MAINTENANCE) | TO(EVICTED)},
     {DFS_NODE_DRAINING,
-     "resume closed block_events copy_done remove_done verify_done status heartbeat "
+     "resume closed inventory inventory_end block_events copy_done remove_done verify_done status heartbeat "
      "heartbeat_again heartbeat_late heartbeat_stale heartbeat_forged",
      TO(DRAINING)},
     {DFS_NODE_MAINTENANCE, "join", TO(JOINING) | TO(MAINTENANCE)},
     {DFS_NODE_MAINTENANCE, "store_lost timeout", TO(EVICTED)},
     {DFS_NODE_MAINTENANCE,
-     "resume closed block_events copy_done remove_done verify_done leave status drain "
-     "heartbeat heartbeat_again heartbeat_stale",
+     "resume closed inventory inventory_end block_events copy_done remove_done verify_done leave status drain "
+     "heartbeat heartbeat_again heartbeat_late heartbeat_stale heartbeat_forged",
      TO(MAINTENANCE)},
 };
 

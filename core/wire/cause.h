@@ -59,7 +59,7 @@ const char *dfs_cause_kind_name(enum dfs_cause_kind kind);
     X(INNER, fenced, "was sent back because its lease had run out") \
     X(INNER, turn, "had its turn come") \
     X(INNER, events, "lost count of its own changes") \
-    X(INNER, request, "was asked something before or after it serves") \
+    X(INNER, request, "was asked something") \
     X(INNER, store_lost, "heard that the store was lost") \
     X(INNER, token_expired, "found the token of its peer expired") \
     X(INNER, bad, "received what makes no sense") \
@@ -79,7 +79,7 @@ const char *dfs_cause_next(const char *names, char ret_name[DFS_CAUSE_BYTES]);
 const char *dfs_cause_of_message(uint32_t number);
 
 /* What kind of event a gate's `why` names. false: none that is known here. `ret_words` (may be NULL) gets what the machine did when it came, as in
- * "never ... ": static for the list above, NULL for messages and statuses, whose name says it. */
+ * "never ...": static for the list above, NULL for messages and statuses, whose name says it. */
 bool dfs_cause_find(const char *name, enum dfs_cause_kind *ret_kind, const char **ret_words);
 
 #endif
