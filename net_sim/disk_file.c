@@ -420,7 +420,7 @@ uint64_t sim_file_fingerprint(const struct sim_file *file, enum sim_view view)
             continue;
         }
         page_read(page, 0, bytes, count);
-        hash = sim_mix(hash, dfs_hash64(count, bytes, count));
+        hash = sim_mix(hash, sim_digest(count, bytes, count));
     }
     return hash;
 }

@@ -5,6 +5,7 @@
 #define DFS_NET_SIM_INTERNAL_H
 
 #include "net_sim/clock_sim.h"
+#include "net_sim/digest.h"
 #include "net_sim/faults.h"
 #include "net_sim/pool.h"
 #include "net_sim/queue.h"
@@ -12,7 +13,6 @@
 #include "net_sim/world.h"
 
 #include "core/base/assert.h"
-#include "core/base/hash.h"
 #include "core/base/heap.h"
 #include "core/base/list.h"
 
@@ -335,7 +335,7 @@ static inline void sim_trace_mix(struct sim_world *world, uint64_t a, uint64_t b
 
 static inline void sim_trace_bytes(struct sim_world *world, const void *bytes, size_t count)
 {
-    world->hash = dfs_hash64(world->hash, bytes, count);
+    world->hash = sim_digest(world->hash, bytes, count);
 }
 
 /* A draw, noted for the trace hash. */

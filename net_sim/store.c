@@ -1,9 +1,9 @@
 #include "net_sim/store.h"
 
+#include "net_sim/digest.h"
 #include "net_sim/disk_sim.h"
 
 #include "core/base/assert.h"
-#include "core/base/hash.h"
 #include "core/base/mem.h"
 
 #include <string.h>
@@ -55,7 +55,7 @@ static void grow(struct sim_store *store)
 
 struct sim_page *sim_page_intern(struct sim_store *store, const uint8_t *bytes, size_t count)
 {
-    const uint64_t hash = dfs_hash64(count, bytes, count);
+    const uint64_t hash = sim_digest(count, bytes, count);
     struct sim_page **bucket = &store->buckets[hash & (store->capacity - 1)];
     struct sim_page *page;
 

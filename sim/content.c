@@ -2,6 +2,7 @@
 
 #include "net_sim/prf.h"
 
+#include <endian.h>
 #include <string.h>
 
 /* A line of bytes costs one multiplication of 128 bits; its words are told apart by cheaper ones. */
@@ -22,8 +23,9 @@ static void line_make(uint64_t key, uint64_t line, uint8_t bytes[LINE_BYTES])
         const uint64_t product = root * factors[w];
         const uint64_t word = product ^ product >> 32;
 
-        for (size_t i = 0; i < 8; i++)
-            bytes[8 * w + i] = (uint8_t)(word >> 8 * i);
+        const uint64_t little = htole64(word);
+
+        memcpy(bytes + 8 * w, &little, sizeof little);
     }
 }
 
