@@ -142,7 +142,7 @@ static void conflicts_resolve(struct sim_disk *disk)
         again = false;
         qsort(fates, count, sizeof *fates, fate_compare);
         for (size_t i = 0; i + 1 < count; i++) {
-            if (fates[i].name == NULL || fates[i + 1].name == NULL || !sim_name_equal(fates[i].name, fates[i + 1].name))
+            if (fates[i].name == NULL || fates[i].name != fates[i + 1].name)
                 continue;
             keep_next(disk, fates[i].file, fates[i].since);
             again = true;
@@ -189,8 +189,7 @@ static void names_apply(struct sim_disk *disk)
         struct sim_change *change = disk->changes;
 
         disk->changes = change->next;
-        sim_name_unref(change->name);
-        dfs_free(change);
+        sim_change_free(disk, change);
     }
     disk->change_count = 0;
     for (size_t i = 0; i < count; i++) {

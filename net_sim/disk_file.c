@@ -10,96 +10,20 @@
 
 #define PAGE_ROOM_STEP 64u
 
-/* Names ------------------------------------------------------------------------------------------------------------ */
-
-struct sim_name *sim_name_new(const char *text)
-{
-    const size_t bytes = strlen(text);
-    struct sim_name *name = dfs_alloc(sizeof *name + bytes + 1);
-
-    name->hash = dfs_hash64(0, text, bytes);
-    name->references = 1;
-    memcpy(name->text, text, bytes + 1);
-    return name;
-}
-
-struct sim_name *sim_name_ref(struct sim_name *name)
-{
-    if (name != NULL)
-        name->references++;
-    return name;
-}
-
-void sim_name_unref(struct sim_name *name)
-{
-    if (name != NULL && --name->references == 0)
-        dfs_free(name);
-}
-
-bool sim_name_equal(const struct sim_name *a, const struct sim_name *b)
-{
-    return a == b || (a->hash == b->hash && strcmp(a->text, b->text) == 0);
-}
-
 /* The directory ---------------------------------------------------------------------------------------------------- */
-
-static struct sim_file **bucket_of(const struct sim_disk *disk, uint64_t name_hash)
-{
-    return &disk->buckets[name_hash & (disk->bucket_count - 1)];
-}
-
-struct sim_file *sim_file_find(const struct sim_disk *disk, const struct sim_name *name)
-{
-    struct sim_file *file = *bucket_of(disk, name->hash);
-
-    while (file != NULL && (file->name_hash != name->hash || !sim_name_equal(file->name, name)))
-        file = file->chain;
-    return file;
-}
-
-static void buckets_grow(struct sim_disk *disk)
-{
-    struct sim_file **old = disk->buckets;
-    const size_t old_count = disk->bucket_count;
-
-    disk->bucket_count *= 2;
-    disk->buckets = dfs_alloc_zero_array(disk->bucket_count, sizeof(struct sim_file *));
-    for (size_t i = 0; i < old_count; i++) {
-        while (old[i] != NULL) {
-            struct sim_file *file = old[i];
-            struct sim_file **bucket = bucket_of(disk, file->name_hash);
-
-            old[i] = file->chain;
-            file->chain = *bucket;
-            *bucket = file;
-        }
-    }
-    dfs_free(old);
-}
 
 void sim_file_name_set(struct sim_disk *disk, struct sim_file *file, struct sim_name *name)
 {
     sim_name_ref(name);
     if (file->name != NULL) {
-        struct sim_file **at = bucket_of(disk, file->name_hash);
-
-        while (*at != file)
-            at = &(*at)->chain;
-        *at = file->chain;
+        file->name->file = NULL;
         sim_name_unref(file->name);
         disk->file_count--;
     }
     file->name = name;
     if (name != NULL) {
-        struct sim_file **bucket;
-
-        /* Most buckets stay empty, for most searches are for names that are new. */
-        if (disk->file_count >= disk->bucket_count / 2)
-            buckets_grow(disk);
-        file->name_hash = name->hash;
-        bucket = bucket_of(disk, name->hash);
-        file->chain = *bucket;
-        *bucket = file;
+        DFS_ASSERT(name->file == NULL && name->disk == disk);
+        name->file = file;
         disk->file_count++;
     }
     sim_file_charge(disk, file);
@@ -107,9 +31,11 @@ void sim_file_name_set(struct sim_disk *disk, struct sim_file *file, struct sim_
 
 void sim_file_rename(struct sim_disk *disk, struct sim_file *file, struct sim_name *name)
 {
-    struct sim_change *change = dfs_alloc(sizeof *change);
+    uint8_t pool_class;
+    struct sim_change *change = sim_pool_take(&disk->world->pool, sizeof *change, &pool_class);
 
-    *change = (struct sim_change){.file = file, .name = sim_name_ref(name), .number = ++disk->change_number};
+    *change = (struct sim_change){
+        .file = file, .name = sim_name_ref(name), .number = ++disk->change_number, .pool_class = pool_class};
     if (disk->changes == NULL)
         disk->changes = change;
     else
@@ -118,6 +44,12 @@ void sim_file_rename(struct sim_disk *disk, struct sim_file *file, struct sim_na
     disk->change_count++;
     file->changes++;
     sim_file_name_set(disk, file, name);
+}
+
+void sim_change_free(struct sim_disk *disk, struct sim_change *change)
+{
+    sim_name_unref(change->name);
+    sim_pool_give(&disk->world->pool, change, change->pool_class);
 }
 
 void sim_changes_apply(struct sim_disk *disk, uint64_t until)
@@ -130,19 +62,25 @@ void sim_changes_apply(struct sim_disk *disk, uint64_t until)
         disk->change_count--;
         file->changes--;
         sim_name_unref(file->durable_name);
-        file->durable_name = change->name;
-        dfs_free(change);
+        file->durable_name = sim_name_ref(change->name);
+        sim_change_free(disk, change);
         sim_file_settle(disk, file);
     }
 }
 
 struct sim_file *sim_file_new(struct sim_disk *disk, struct sim_name *name, uint64_t reserved_bytes)
 {
-    struct sim_file *file = dfs_alloc_zero(sizeof *file);
+    uint8_t pool_class;
+    struct sim_file *file = sim_pool_take(&disk->world->pool, sizeof *file, &pool_class);
 
-    file->number = ++disk->file_number;
-    file->reserved_bytes = reserved_bytes;
-    file->version = ++disk->version_last;
+    *file = (struct sim_file){
+        .number = ++disk->file_number,
+        .reserved_bytes = reserved_bytes,
+        .version = ++disk->version_last,
+        .slot_capacity = SIM_SLOTS_OWN,
+        .pool_class = pool_class,
+    };
+    file->slots = file->slots_own;
     dfs_list_init(&file->of_disk);
     dfs_list_push(&disk->active, &file->of_disk);
     sim_file_rename(disk, file, name);
@@ -180,15 +118,38 @@ struct sim_page *sim_file_page(const struct sim_file *file, enum sim_view view, 
 static void slots_reach(struct sim_file *file, uint32_t count)
 {
     if (count > file->slot_capacity) {
-        uint32_t capacity = file->slot_capacity == 0 ? count : file->slot_capacity * 2;
+        const uint32_t capacity = file->slot_capacity * 2 < count ? count : file->slot_capacity * 2;
+        const bool moves_out = file->slots == file->slots_own;
 
-        if (capacity < count)
-            capacity = count;
-        file->slots = dfs_realloc_array(file->slots, capacity, sizeof *file->slots);
+        file->slots = dfs_realloc_array(moves_out ? NULL : file->slots, capacity, sizeof *file->slots);
+        if (moves_out)
+            memcpy(file->slots, file->slots_own, file->slot_count * sizeof *file->slots);
         file->slot_capacity = capacity;
     }
     while (file->slot_count < count)
         file->slots[file->slot_count++] = (struct sim_file_slot){.page = NULL};
+}
+
+static void dirty_free(struct sim_disk *disk, struct sim_file *file)
+{
+    if (file->dirty_capacity > 0)
+        sim_pool_give(&disk->world->pool, file->dirty, file->dirty_class);
+    file->dirty = NULL;
+    file->dirty_capacity = 0;
+}
+
+static void dirty_grow(struct sim_disk *disk, struct sim_file *file)
+{
+    const uint32_t capacity = file->dirty_capacity == 0 ? 2 : file->dirty_capacity * 2;
+    uint8_t pool_class;
+    struct sim_dirty *dirty = sim_pool_take(&disk->world->pool, capacity * sizeof *dirty, &pool_class);
+
+    if (file->dirty_count > 0)
+        memcpy(dirty, file->dirty, file->dirty_count * sizeof *dirty);
+    dirty_free(disk, file);
+    file->dirty = dirty;
+    file->dirty_capacity = capacity;
+    file->dirty_class = pool_class;
 }
 
 void sim_file_page_set(struct sim_disk *disk, struct sim_file *file, uint32_t place, struct sim_page *page)
@@ -201,10 +162,8 @@ void sim_file_page_set(struct sim_disk *disk, struct sim_file *file, uint32_t pl
         sim_page_unref(&disk->world->store, slot->page);
         file->dirty[slot->dirty - 1].lost = false;
     } else {
-        if (file->dirty_count == file->dirty_capacity) {
-            file->dirty_capacity = file->dirty_capacity == 0 ? 2 : file->dirty_capacity * 2;
-            file->dirty = dfs_realloc_array(file->dirty, file->dirty_capacity, sizeof *file->dirty);
-        }
+        if (file->dirty_count == file->dirty_capacity)
+            dirty_grow(disk, file);
         file->dirty[file->dirty_count++] = (struct sim_dirty){.stored = slot->page, .place = place};
         slot->dirty = file->dirty_count;
         disk->unsynced_pages++;
@@ -338,9 +297,10 @@ void sim_file_close(struct sim_disk *disk, struct sim_file *file)
     sim_file_name_set(disk, file, NULL);
     sim_name_unref(file->durable_name);
     dfs_list_remove(&file->of_disk);
-    dfs_free(file->slots);
-    dfs_free(file->dirty);
-    dfs_free(file);
+    if (file->slots != file->slots_own)
+        dfs_free(file->slots);
+    dirty_free(disk, file);
+    sim_pool_give(&disk->world->pool, file, file->pool_class);
 }
 
 void sim_file_settle(struct sim_disk *disk, struct sim_file *file)
@@ -355,11 +315,7 @@ void sim_file_settle(struct sim_disk *disk, struct sim_file *file)
         return;
     }
     dfs_list_push(&disk->settled, &file->of_disk);
-    if (file->dirty_capacity > 0) {
-        dfs_free(file->dirty);
-        file->dirty = NULL;
-        file->dirty_capacity = 0;
-    }
+    dirty_free(disk, file);
 }
 
 /* Looking ---------------------------------------------------------------------------------------------------------- */
@@ -470,17 +426,14 @@ void sim_disk_each(const struct sim_disk *disk, enum sim_view view,
 
 const struct sim_file *sim_disk_find(const struct sim_disk *disk, enum sim_view view, const char *name)
 {
-    struct sim_name *wanted = sim_name_new(name);
-    const struct sim_file *file = sim_file_find(disk, wanted);
+    const struct sim_name *wanted = sim_name_find(disk, name);
+    const struct sim_file *file = wanted == NULL ? NULL : wanted->file;
 
-    if (view == SIM_DURABLE &&
-        (file == NULL || file->durable_name == NULL || !sim_name_equal(file->durable_name, wanted))) {
-        /* Durable under a name that it has not now: then a change of it is pending. */
-        file = NULL;
-        for (const struct sim_change *at = disk->changes; at != NULL && file == NULL; at = at->next)
-            if (at->file->durable_name != NULL && sim_name_equal(at->file->durable_name, wanted))
-                file = at->file;
-    }
-    sim_name_unref(wanted);
-    return file;
+    if (view == SIM_NOW || wanted == NULL || (file != NULL && file->durable_name == wanted))
+        return file;
+    /* Durable under a name that it has not now: then a change of it is pending. */
+    for (const struct sim_change *at = disk->changes; at != NULL; at = at->next)
+        if (at->file->durable_name == wanted)
+            return at->file;
+    return NULL;
 }

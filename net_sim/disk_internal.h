@@ -6,11 +6,22 @@
 
 #include "net_sim/internal.h"
 
-/* Names, shared by files, pending changes and pending operations. */
+/* Names, shared by files, pending changes and pending operations: one for each text, so two are equal when they are the same. */
 struct sim_name {
     uint64_t hash;
+    struct sim_name *chain;
+    struct sim_disk *disk;
+    struct sim_file *file; /* that has the name now */
     uint32_t references;
+    uint16_t bytes;
+    uint8_t pool_class;
     char text[];
+};
+
+struct sim_names {
+    struct sim_name **buckets;
+    size_t capacity; /* a power of two */
+    size_t count;
 };
 
 /* A page now, and whether a crash may take it. */
@@ -25,10 +36,11 @@ struct sim_dirty {
     bool lost;               /* a failed sync has marked it clean: no later sync writes it */
 };
 
+/* Slots inside the file itself: a block of 4 KB with its header and checksums has two. */
+#define SIM_SLOTS_OWN 2
+
 struct sim_file {
     struct dfs_list of_disk;       /* in disk->active or disk->settled */
-    struct sim_file *chain;        /* in the buckets, by name */
-    uint64_t name_hash;            /* of its name now: a search reads no other file's name */
     struct sim_name *name;         /* now; NULL: removed */
     struct sim_name *durable_name; /* on stable storage; NULL: not there */
     struct sim_file_slot *slots;
@@ -47,6 +59,9 @@ struct sim_file {
     uint64_t version;
     bool open;
     bool broken; /* was open when the disk vanished */
+    uint8_t pool_class;
+    uint8_t dirty_class;                           /* of file->dirty, while dirty_capacity > 0 */
+    struct sim_file_slot slots_own[SIM_SLOTS_OWN]; /* where the slots of a small file stand */
 };
 
 /* A creation, rename or removal that no SYNC_DIR has covered. */
@@ -56,6 +71,7 @@ struct sim_change {
     struct sim_name *name; /* NULL: removed */
     uint64_t number;
     bool kept; /* while a crash is decided */
+    uint8_t pool_class;
 };
 
 struct sim_capture {
@@ -89,6 +105,7 @@ struct sim_disk_pending {
     bool stale;
     bool misdirected;
     uint8_t pool_class;
+    uint8_t captured_class;
 };
 
 struct sim_rule {
@@ -116,8 +133,7 @@ struct sim_disk {
     bool gone;
     dfs_time_ns busy_until;
     struct sim_disk_order order[SIM_DISK_ORDER_SLOTS]; /* by the hash of the name */
-    struct sim_file **buckets;
-    size_t bucket_count;    /* a power of two */
+    struct sim_names names;
     size_t file_count;      /* with a name now */
     struct dfs_list active; /* files that are open or not wholly on stable storage */
     struct dfs_list settled;
@@ -139,14 +155,35 @@ struct sim_disk {
     size_t entry_capacity;
 };
 
+/* disk_name.c ------------------------------------------------------------------------------------------------------ */
+
+void sim_names_init(struct sim_names *names);
+void sim_names_close(struct sim_names *names); /* every name must have been dropped */
+
+/* A reference to the name with that text of `bytes` characters. */
+struct sim_name *sim_name_ref_text(struct sim_disk *disk, const char *text, size_t bytes);
+
+/* NULL when nothing uses such a name; no reference. */
+struct sim_name *sim_name_find(const struct sim_disk *disk, const char *text);
+
+void sim_name_free(struct sim_name *name);
+
+/* NULL is fine for both. */
+static inline struct sim_name *sim_name_ref(struct sim_name *name)
+{
+    if (name != NULL)
+        name->references++;
+    return name;
+}
+
+static inline void sim_name_unref(struct sim_name *name)
+{
+    if (name != NULL && --name->references == 0)
+        sim_name_free(name);
+}
+
 /* disk_file.c ------------------------------------------------------------------------------------------------------ */
 
-struct sim_name *sim_name_new(const char *text);
-struct sim_name *sim_name_ref(struct sim_name *name);
-void sim_name_unref(struct sim_name *name); /* NULL is fine */
-bool sim_name_equal(const struct sim_name *a, const struct sim_name *b);
-
-struct sim_file *sim_file_find(const struct sim_disk *disk, const struct sim_name *name);
 struct sim_file *sim_file_new(struct sim_disk *disk, struct sim_name *name, uint64_t reserved_bytes);
 
 /* Records the change; `name` NULL removes. */
@@ -169,6 +206,8 @@ void sim_file_dirty_remove(struct sim_disk *disk, struct sim_file *file, uint32_
 /* Moves the file between active and settled; frees it when nothing refers to it any more. */
 void sim_file_settle(struct sim_disk *disk, struct sim_file *file);
 void sim_file_close(struct sim_disk *disk, struct sim_file *file); /* frees in any state */
+
+void sim_change_free(struct sim_disk *disk, struct sim_change *change); /* and drops its name */
 
 /* All changes up to that number are durable. */
 void sim_changes_apply(struct sim_disk *disk, uint64_t until);

@@ -5,8 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define BUCKETS_FIRST 64
-
 struct sim_disk_options sim_disk_options_default(void)
 {
     return (struct sim_disk_options){
@@ -27,8 +25,7 @@ struct sim_disk *sim_disk_new(struct sim_world *world, const char *name, const s
     disk->key = sim_prf(world->seed, SIM_DRAW_DISK, dfs_hash64(0, name, name_bytes - 1));
     disk->options = options != NULL ? *options : sim_disk_options_default();
     disk->slow_factor = 1;
-    disk->bucket_count = BUCKETS_FIRST;
-    disk->buckets = dfs_alloc_zero_array(disk->bucket_count, sizeof(struct sim_file *));
+    sim_names_init(&disk->names);
     dfs_list_init(&disk->active);
     dfs_list_init(&disk->settled);
     dfs_list_init(&disk->pending);
@@ -55,8 +52,7 @@ void sim_disk_free(struct sim_disk *disk)
         struct sim_change *change = disk->changes;
 
         disk->changes = change->next;
-        sim_name_unref(change->name);
-        dfs_free(change);
+        sim_change_free(disk, change);
     }
     files_close(disk, &disk->active);
     files_close(disk, &disk->settled);
@@ -67,7 +63,7 @@ void sim_disk_free(struct sim_disk *disk)
         dfs_free(rule);
     }
     dfs_free(disk->entries);
-    dfs_free(disk->buckets);
+    sim_names_close(&disk->names);
     dfs_free(disk->label);
     dfs_free(disk);
 }
@@ -85,7 +81,10 @@ void sim_disk_clone_synced(struct sim_disk *disk, const struct sim_disk *source)
 
             if (from->durable_name == NULL)
                 continue;
-            file = sim_file_new(disk, from->durable_name, from->reserved_bytes);
+            struct sim_name *name = sim_name_ref_text(disk, from->durable_name->text, from->durable_name->bytes);
+
+            file = sim_file_new(disk, name, from->reserved_bytes);
+            sim_name_unref(name);
             for (uint32_t place = 0; place < from->slot_count; place++)
                 sim_file_page_set(disk, file, place, sim_page_ref(sim_file_page(from, SIM_DURABLE, place)));
             file->bytes = from->durable_bytes;
@@ -212,23 +211,25 @@ static void rules_apply(struct sim_disk *disk, struct sim_disk_pending *pending)
 
 /* Submission ------------------------------------------------------------------------------------------------------- */
 
-static bool is_plain(const char *name)
+static bool is_plain(const char *name, size_t bytes)
 {
-    return name[0] != '\0' && name[0] != '.' && strchr(name, '/') == NULL && strlen(name) < DFS_FILE_NAME_BYTES_MAX;
+    return bytes > 0 && bytes < DFS_FILE_NAME_BYTES_MAX && name[0] != '.' && memchr(name, '/', bytes) == NULL;
 }
 
-static struct sim_name *name_checked(const char *name)
+static struct sim_name *name_checked(struct sim_disk *disk, const char *name)
 {
     if (name == NULL)
         return NULL;
-    DFS_ASSERT(is_plain(name));
-    return sim_name_new(name);
+    const size_t bytes = strlen(name);
+
+    DFS_ASSERT(is_plain(name, bytes));
+    return sim_name_ref_text(disk, name, bytes);
 }
 
 /* What a SYNC that is submitted now may cover: writes that were carried out before. */
 static void capture(struct sim_disk *disk, struct sim_disk_pending *pending)
 {
-    struct sim_file *file = sim_file_find(disk, pending->name);
+    struct sim_file *file = pending->name->file;
 
     if (file == NULL)
         return;
@@ -237,7 +238,8 @@ static void capture(struct sim_disk *disk, struct sim_disk_pending *pending)
     pending->captured_bytes = file->bytes;
     if (file->dirty_count == 0)
         return;
-    pending->captured = dfs_alloc_zero_array(file->dirty_count, sizeof *pending->captured);
+    pending->captured =
+        sim_pool_take(&disk->world->pool, file->dirty_count * sizeof *pending->captured, &pending->captured_class);
     for (uint32_t i = 0; i < file->dirty_count; i++) {
         const struct sim_dirty *dirty = &file->dirty[i];
 
@@ -256,7 +258,8 @@ void sim_disk_capture_drop(struct sim_disk_pending *pending)
 
     for (uint32_t i = 0; i < pending->captured_count; i++)
         sim_page_unref(&disk->world->store, pending->captured[i].page);
-    dfs_free(pending->captured);
+    if (pending->captured != NULL)
+        sim_pool_give(&disk->world->pool, pending->captured, pending->captured_class);
     pending->captured = NULL;
     pending->captured_count = 0;
     if (pending->file != NULL) {
@@ -359,8 +362,8 @@ static void disk_submit(void *ctx, const struct dfs_disk_op *op)
         .verb = op->verb,
         .token = op->token,
         .number = ++disk->operations,
-        .name = name_checked(op->name),
-        .name2 = name_checked(op->name2),
+        .name = name_checked(disk, op->name),
+        .name2 = name_checked(disk, op->name2),
         .buf = op->buf,
         .buf_offset = op->buf_offset,
         .offset = op->offset,
@@ -407,7 +410,7 @@ static enum dfs_status do_create(struct sim_disk *disk, const struct sim_disk_pe
 
     if (disk->gone)
         return DFS_IO;
-    if (sim_file_find(disk, pending->name) != NULL)
+    if (pending->name->file != NULL)
         return DFS_EXISTS;
     if (disk->full || pending->length > disk->options.capacity_bytes ||
         !has_room(disk, sim_file_charge_for(pending->length)))
@@ -419,7 +422,7 @@ static enum dfs_status do_create(struct sim_disk *disk, const struct sim_disk_pe
 
 static enum dfs_status do_write(struct sim_disk *disk, const struct sim_disk_pending *pending)
 {
-    struct sim_file *file = sim_file_find(disk, pending->name);
+    struct sim_file *file = pending->name->file;
     const uint64_t end = pending->offset + pending->length;
     uint64_t charge;
 
@@ -448,7 +451,7 @@ static enum dfs_status do_sync(struct sim_disk *disk, struct sim_disk_pending *p
     if (disk->gone)
         return DFS_IO;
     if (file == NULL)
-        return sim_file_find(disk, pending->name) != NULL ? DFS_OK : DFS_NOT_FOUND; /* covers nothing */
+        return pending->name->file != NULL ? DFS_OK : DFS_NOT_FOUND; /* covers nothing */
     if (!file->open || file->broken)
         return DFS_IO;
     for (uint32_t i = 0; i < pending->captured_count; i++)
@@ -494,11 +497,11 @@ static void sync_failed(struct sim_disk *disk, struct sim_disk_pending *pending)
 
 static enum dfs_status do_publish(struct sim_disk *disk, const struct sim_disk_pending *pending)
 {
-    struct sim_file *file = sim_file_find(disk, pending->name);
+    struct sim_file *file = pending->name->file;
 
     if (disk->gone || file == NULL)
         return DFS_NOT_FOUND;
-    if (sim_file_find(disk, pending->name2) != NULL)
+    if (pending->name2->file != NULL)
         return DFS_EXISTS;
     file->open = false;
     sim_file_intern(disk, file);
@@ -509,7 +512,7 @@ static enum dfs_status do_publish(struct sim_disk *disk, const struct sim_disk_p
 
 static enum dfs_status do_remove(struct sim_disk *disk, const struct sim_disk_pending *pending)
 {
-    struct sim_file *file = sim_file_find(disk, pending->name);
+    struct sim_file *file = pending->name->file;
 
     if (disk->gone || file == NULL)
         return DFS_NOT_FOUND;
@@ -521,7 +524,7 @@ static enum dfs_status do_remove(struct sim_disk *disk, const struct sim_disk_pe
 
 static enum dfs_status do_forget(struct sim_disk *disk, const struct sim_disk_pending *pending)
 {
-    struct sim_file *file = sim_file_find(disk, pending->name);
+    struct sim_file *file = pending->name->file;
 
     if (disk->gone || file == NULL)
         return DFS_NOT_FOUND;
@@ -533,14 +536,15 @@ static enum dfs_status do_forget(struct sim_disk *disk, const struct sim_disk_pe
 /* Another file with a name, found from a place that the draw says; NULL when there is none. */
 static const struct sim_file *file_other(const struct sim_disk *disk, const struct sim_file *not_this, uint64_t draw)
 {
-    const size_t first = (size_t)sim_below(draw, disk->bucket_count);
+    const struct sim_names *names = &disk->names;
+    const size_t first = (size_t)sim_below(draw, names->capacity);
 
-    for (size_t i = 0; i < disk->bucket_count; i++) {
-        const struct sim_file *file = disk->buckets[(first + i) & (disk->bucket_count - 1)];
+    for (size_t i = 0; i < names->capacity; i++) {
+        const struct sim_name *name = names->buckets[(first + i) & (names->capacity - 1)];
 
-        for (; file != NULL; file = file->chain)
-            if (file != not_this)
-                return file;
+        for (; name != NULL; name = name->chain)
+            if (name->file != NULL && name->file != not_this)
+                return name->file;
     }
     return NULL;
 }
@@ -590,7 +594,7 @@ static void trace_read(struct sim_world *world, const struct sim_file *file, uin
 
 static enum dfs_status do_read(struct sim_disk *disk, struct sim_disk_pending *pending)
 {
-    const struct sim_file *file = sim_file_find(disk, pending->name);
+    const struct sim_file *file = pending->name->file;
     uint8_t *bytes = pending->buf->bytes + pending->buf_offset;
 
     if (disk->gone || file == NULL)
@@ -782,10 +786,9 @@ static void flip(struct sim_disk *disk, struct sim_file *file, uint64_t offset, 
 
 bool sim_disk_flip(struct sim_disk *disk, const char *name, uint64_t offset, unsigned bit)
 {
-    struct sim_name *wanted = sim_name_new(name);
-    struct sim_file *file = sim_file_find(disk, wanted);
+    const struct sim_name *wanted = sim_name_find(disk, name);
+    struct sim_file *file = wanted == NULL ? NULL : wanted->file;
 
-    sim_name_unref(wanted);
     if (file == NULL || offset >= file->bytes)
         return false;
     sim_trace_mix(disk->world, file->number, offset << 3 | (bit & 7));
@@ -804,7 +807,7 @@ struct rot {
 static bool rot_gather(void *arg, const char *name, const struct sim_file *seen)
 {
     struct rot *rot = arg;
-    struct sim_file *file = sim_file_find(rot->disk, seen->name);
+    struct sim_file *file = seen->name->file;
 
     if (!file->open && file->bytes > 0 && (rot->wanted == NULL || rot->wanted(rot->arg, name)))
         rot->files[rot->count++] = file;

@@ -265,7 +265,7 @@ static bool names_meet(const struct sim_disk_pending *a, const struct sim_disk_p
 
     for (unsigned i = 0; i < 2; i++)
         for (unsigned k = 0; k < 2; k++)
-            if (of_a[i] != NULL && of_b[k] != NULL && sim_name_equal(of_a[i], of_b[k]))
+            if (of_a[i] != NULL && of_a[i] == of_b[k])
                 return true;
     return false;
 }

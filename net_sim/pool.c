@@ -6,21 +6,6 @@
 #include <stdbool.h>
 #include <sys/mman.h>
 
-#if defined(__SANITIZE_ADDRESS__)
-#define POOL_PLAIN 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define POOL_PLAIN 1
-#endif
-#endif
-#ifndef POOL_PLAIN
-#define POOL_PLAIN 0
-#endif
-
-struct sim_pool_free {
-    struct sim_pool_free *next;
-};
-
 struct sim_pool_slab {
     struct sim_pool_slab *next;
     uint8_t pad[SIM_POOL_STEP - sizeof(void *)];
@@ -52,20 +37,12 @@ void sim_pool_close(struct sim_pool *pool)
 
 static size_t class_bytes(unsigned class_index)
 {
-    return class_index < SIM_POOL_SMALL ? (class_index + 1u) * SIM_POOL_STEP
-                                        : (size_t)2048 << (class_index - SIM_POOL_SMALL);
-}
+    if (class_index < SIM_POOL_SMALL)
+        return (class_index + 1u) * SIM_POOL_STEP;
+    const unsigned quarters = class_index - SIM_POOL_SMALL;
+    const size_t octave = (size_t)8192 << quarters / 4;
 
-static unsigned class_of(size_t bytes)
-{
-    unsigned class_index = SIM_POOL_SMALL;
-
-    if (bytes <= (size_t)SIM_POOL_SMALL * SIM_POOL_STEP)
-        return bytes == 0 ? 0 : (unsigned)((bytes - 1) / SIM_POOL_STEP);
-    while (class_bytes(class_index) < bytes)
-        class_index++;
-    DFS_ASSERT(class_index < SIM_POOL_CLASSES);
-    return class_index;
+    return octave + octave / 4 * (quarters % 4 + 1);
 }
 
 static void *from_slab(struct sim_pool *pool, size_t bytes)
@@ -92,29 +69,14 @@ static void *from_slab(struct sim_pool *pool, size_t bytes)
 }
 
 /* Links (class 0) are never given back one by one, so they come out of slabs under any tool. */
-void *sim_pool_take(struct sim_pool *pool, size_t bytes, uint8_t *ret_class)
+void *sim_pool_take_new(struct sim_pool *pool, size_t bytes, unsigned class_index)
 {
-    const unsigned class_index = class_of(bytes);
-    struct sim_pool_free *piece = pool->free[class_index];
-
-    *ret_class = (uint8_t)class_index;
-    if (piece != NULL) {
-        pool->free[class_index] = piece->next;
-        return piece;
-    }
-    if (class_index < SIM_POOL_SMALL && (!POOL_PLAIN || class_index == 0))
+    if (class_index < SIM_POOL_SMALL && (!SIM_POOL_PLAIN || class_index == 0))
         return from_slab(pool, class_bytes(class_index));
-    return dfs_alloc(POOL_PLAIN ? bytes : class_bytes(class_index));
+    return dfs_alloc(SIM_POOL_PLAIN || class_index == SIM_POOL_BEYOND ? bytes : class_bytes(class_index));
 }
 
-void sim_pool_give(struct sim_pool *pool, void *piece, uint8_t class_index)
+void sim_pool_give_plain(void *piece)
 {
-    struct sim_pool_free *entry = piece;
-
-    if (POOL_PLAIN && class_index > 0) {
-        dfs_free(piece);
-        return;
-    }
-    entry->next = pool->free[class_index];
-    pool->free[class_index] = entry;
+    dfs_free(piece);
 }

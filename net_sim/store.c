@@ -10,9 +10,9 @@
 
 #define BUCKETS_FIRST 1024
 
-void sim_store_init(struct sim_store *store)
+void sim_store_init(struct sim_store *store, struct sim_pool *pool)
 {
-    *store = (struct sim_store){.capacity = BUCKETS_FIRST};
+    *store = (struct sim_store){.pool = pool, .capacity = BUCKETS_FIRST};
     store->buckets = dfs_alloc_zero_array(store->capacity, sizeof(struct sim_page *));
 }
 
@@ -25,7 +25,8 @@ void sim_store_close(struct sim_store *store)
 
 struct sim_page *sim_page_new(struct sim_store *store, size_t room)
 {
-    struct sim_page *page = dfs_alloc(sizeof *page + room);
+    uint8_t pool_class; /* follows from the room again */
+    struct sim_page *page = sim_pool_take(store->pool, sizeof *page + room, &pool_class);
 
     *page = (struct sim_page){.references = 1, .room = (uint16_t)(room & 0x7fff)};
     store->pages++;
@@ -77,10 +78,8 @@ struct sim_page *sim_page_intern(struct sim_store *store, const uint8_t *bytes, 
     return page;
 }
 
-void sim_page_unref(struct sim_store *store, struct sim_page *page)
+void sim_page_free(struct sim_store *store, struct sim_page *page)
 {
-    if (page == NULL || --page->references > 0)
-        return;
     if (page->interned) {
         struct sim_page **at = &store->buckets[page->hash & (store->capacity - 1)];
 
@@ -91,5 +90,5 @@ void sim_page_unref(struct sim_store *store, struct sim_page *page)
     }
     store->pages--;
     store->bytes -= page->room;
-    dfs_free(page);
+    sim_pool_give(store->pool, page, (uint8_t)sim_pool_class(sizeof *page + page->room));
 }

@@ -8,6 +8,8 @@
 #ifndef DFS_NET_SIM_STORE_H
 #define DFS_NET_SIM_STORE_H
 
+#include "net_sim/pool.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -23,6 +25,7 @@ struct sim_page {
 };
 
 struct sim_store {
+    struct sim_pool *pool; /* where the pages come from */
     struct sim_page **buckets;
     size_t capacity; /* a power of two */
     size_t interned;
@@ -30,7 +33,7 @@ struct sim_store {
     uint64_t bytes; /* their room */
 };
 
-void sim_store_init(struct sim_store *store);
+void sim_store_init(struct sim_store *store, struct sim_pool *pool);
 void sim_store_close(struct sim_store *store); /* every page must have been dropped */
 
 /* One reference; count 0. The owner of the only reference may change it until it is interned. */
@@ -46,6 +49,13 @@ static inline struct sim_page *sim_page_ref(struct sim_page *page)
         page->references++;
     return page;
 }
-void sim_page_unref(struct sim_store *store, struct sim_page *page);
+
+void sim_page_free(struct sim_store *store, struct sim_page *page);
+
+static inline void sim_page_unref(struct sim_store *store, struct sim_page *page)
+{
+    if (page != NULL && --page->references == 0)
+        sim_page_free(store, page);
+}
 
 #endif

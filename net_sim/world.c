@@ -28,7 +28,7 @@ struct sim_world *sim_world_new(uint64_t seed, const struct sim_world_options *o
     sim_queue_init(&world->queue);
     dfs_heap_init(&world->timers);
     sim_pool_init(&world->pool);
-    sim_store_init(&world->store);
+    sim_store_init(&world->store, &world->pool);
     dfs_list_init(&world->conns);
     dfs_list_init(&world->stalled_pipes);
     dfs_list_init(&world->stalled_handshakes);

@@ -43,7 +43,7 @@ static void test_the_queue_is_ordered_by_time_then_by_pushing(void **state)
 
 static void test_the_pool_hands_out_distinct_pieces_of_any_size(void **state)
 {
-    static const size_t sizes[] = {0, 1, 64, 65, 1000, 1024, 1025, 5000, 1048576 + 65536};
+    static const size_t sizes[] = {0, 1, 64, 65, 4128, 8192, 8193, 1048576 + 65536, 5 * 1048576};
     struct sim_pool pool;
 
     (void)state;
@@ -72,13 +72,15 @@ static void test_the_pool_hands_out_distinct_pieces_of_any_size(void **state)
 
 static void test_equal_pages_are_kept_once(void **state)
 {
+    struct sim_pool pool;
     struct sim_store store;
     struct sim_page *pages[3000];
     uint8_t bytes[SIM_PAGE_BYTES];
     struct sim_page *shorter;
 
     (void)state;
-    sim_store_init(&store);
+    sim_pool_init(&pool);
+    sim_store_init(&store, &pool);
     for (unsigned i = 0; i < 3000; i++) {
         toy_fill(bytes, i / 3, 0, sizeof bytes);
         pages[i] = sim_page_intern(&store, bytes, sizeof bytes);
@@ -101,6 +103,7 @@ static void test_equal_pages_are_kept_once(void **state)
     sim_page_unref(&store, shorter);
     assert_int_equal(store.bytes, 0);
     sim_store_close(&store);
+    sim_pool_close(&pool);
 }
 
 static void test_clocks_convert_both_ways(void **state)
