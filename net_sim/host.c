@@ -59,28 +59,55 @@ static size_t put_number(uint8_t *bytes, size_t at, uint64_t number)
     return at + 8;
 }
 
-static void env_trace(void *ctx, const struct dfs_trace *trace)
+/* The hash of a static text, worked out once: by its bytes, so that it is the same wherever the compiler put them. */
+static uint64_t static_text(struct sim_world *world, const char *text)
 {
-    struct sim_host *host = ctx;
-    struct sim_world *world = host->world;
+    struct sim_text *slot = &world->texts[((uintptr_t)text ^ (uintptr_t)text >> 8) % SIM_TEXT_SLOTS];
+
+    if (text == NULL)
+        return 0;
+    if (slot->text != text)
+        *slot = (struct sim_text){.text = text, .hash = dfs_hash64(0, text, strlen(text))};
+    return slot->hash;
+}
+
+static void trace_state(struct sim_world *world, const struct sim_host *host, const struct dfs_trace *trace)
+{
+    const uint64_t edge = sim_mix(static_text(world, trace->text2), static_text(world, trace->text3));
+
+    sim_trace_mix(world, static_text(world, trace->text), (uint64_t)trace->status << 24 | host->index);
+    sim_trace_mix(world, edge, static_text(world, trace->text4));
+}
+
+static void trace_fact(struct sim_world *world, const struct sim_host *host, const struct dfs_trace *trace)
+{
     uint8_t bytes[512];
     size_t at = 0;
 
     at = put_number(bytes, at, (uint64_t)trace->kind << 32 | (uint64_t)trace->status << 24 | host->index);
-    if (trace->kind != DFS_TRACE_STATE) {
-        at = put_number(bytes, at, trace->a);
-        at = put_number(bytes, at, trace->b);
-        at = put_number(bytes, at, (uint64_t)trace->block.index << 32 | trace->block.generation);
-        memcpy(bytes + at, trace->node.bytes, DFS_ID_BYTES);
-        memcpy(bytes + at + DFS_ID_BYTES, trace->node2.bytes, DFS_ID_BYTES);
-        memcpy(bytes + at + 2 * DFS_ID_BYTES, trace->block.file.bytes, DFS_ID_BYTES);
-        at += (size_t)3 * DFS_ID_BYTES;
-    }
+    at = put_number(bytes, at, trace->a);
+    at = put_number(bytes, at, trace->b);
+    at = put_number(bytes, at, (uint64_t)trace->block.index << 32 | trace->block.generation);
+    memcpy(bytes + at, trace->node.bytes, DFS_ID_BYTES);
+    memcpy(bytes + at + DFS_ID_BYTES, trace->node2.bytes, DFS_ID_BYTES);
+    memcpy(bytes + at + 2 * DFS_ID_BYTES, trace->block.file.bytes, DFS_ID_BYTES);
+    at += (size_t)3 * DFS_ID_BYTES;
     at = put_text(bytes, at, sizeof bytes, trace->text);
     at = put_text(bytes, at, sizeof bytes, trace->text2);
     at = put_text(bytes, at, sizeof bytes, trace->text3);
     at = put_text(bytes, at, sizeof bytes, trace->text4);
     sim_trace_bytes(world, bytes, at);
+}
+
+static void env_trace(void *ctx, const struct dfs_trace *trace)
+{
+    struct sim_host *host = ctx;
+    struct sim_world *world = host->world;
+
+    if (trace->kind == DFS_TRACE_STATE)
+        trace_state(world, host, trace);
+    else
+        trace_fact(world, host, trace);
     SIM_TELL(world, SIM_SEES_TRACE, trace, host, trace);
 }
 

@@ -282,6 +282,14 @@ struct sim_partition {
     uint16_t group_of[]; /* by host index: 0 none, else the group from 1 */
 };
 
+/* Static texts of traces whose hash is known, by their addresses. */
+#define SIM_TEXT_SLOTS 256
+
+struct sim_text {
+    const char *text;
+    uint64_t hash;
+};
+
 struct sim_world {
     uint64_t seed;
     dfs_time_ns now;
@@ -312,6 +320,7 @@ struct sim_world {
     size_t addr_capacity; /* a power of two */
     struct sim_disk *disks;
     struct sim_store store;
+    struct sim_text texts[SIM_TEXT_SLOTS];
 };
 
 /* Every walk over observers looks like this; costs a test of a bit when nobody has the function. */

@@ -507,40 +507,62 @@ bool sim_copies_knows(const struct sim_run *run, const char *path)
     return false;
 }
 
-bool sim_copies_has(struct sim_run *run, uint32_t data, const struct sim_block *block)
+/* Reads the whole file. */
+static bool file_check(struct sim_copies *copies, const struct dfs_block_id *block, const struct sim_file *file,
+                       uint32_t *ret_length, uint32_t *ret_crc)
 {
-    struct sim_copies *copies = run->copies;
-    struct sim_block *known = dfs_map_find(&copies->blocks_by_id, &block->id);
-    char name[DFS_FILE_NAME_BYTES_MAX];
-    uint32_t length = 0;
-    uint32_t crc = 0;
-
-    DFS_ASSERT(known == block);
-    dfs_block_name(&block->id, name);
-    const struct sim_file *file = sim_disk_find(sim_host_disk(copies->hosts[data]), SIM_NOW, name);
-
-    if (file == NULL)
-        return false;
-    const uint64_t fingerprint = sim_file_fingerprint(file, SIM_NOW);
-
-    if (known->good_fingerprint != 0 && known->good_fingerprint == fingerprint)
-        return true;
     const uint64_t bytes = sim_file_bytes(file, SIM_NOW);
 
-    if (bytes > DFS_BLOCK_BYTES_MAX + DFS_BLOCK_BYTES_MAX / 2)
+    if (bytes == 0 || bytes > DFS_BLOCK_BYTES_MAX + DFS_BLOCK_BYTES_MAX / 2)
         return false;
     if (copies->bytes_room < bytes) {
         copies->bytes = dfs_realloc_array(copies->bytes, bytes, 1);
         copies->bytes_room = bytes;
     }
-    if (bytes == 0 || sim_file_read(file, SIM_NOW, 0, copies->bytes, bytes) != bytes)
+    return sim_file_read(file, SIM_NOW, 0, copies->bytes, bytes) == bytes &&
+           dfs_block_file_check(copies->bytes, bytes, block, ret_length, ret_crc);
+}
+
+/* Equal copies are read once: a fingerprint is that of all of a file's bytes. */
+static bool verifies(struct sim_copies *copies, struct sim_block *block, const struct sim_file *file)
+{
+    const uint64_t fingerprint = sim_file_fingerprint(file, SIM_NOW);
+    uint32_t length;
+    uint32_t crc;
+
+    if (block->sound_fingerprint != 0 && block->sound_fingerprint == fingerprint)
+        return true;
+    if (!file_check(copies, &block->id, file, &length, &crc))
         return false;
-    if (!dfs_block_file_check(copies->bytes, bytes, &block->id, &length, &crc))
-        return false;
-    if (block->length_bytes != 0 && (length != block->length_bytes || crc != block->crc32c))
-        return false;
-    known->good_fingerprint = fingerprint;
+    block->sound_fingerprint = fingerprint;
+    block->sound_length_bytes = length;
+    block->sound_crc32c = crc;
     return true;
+}
+
+bool sim_copies_verifies(struct sim_run *run, const struct dfs_block_id *block, const struct sim_file *file)
+{
+    struct sim_block *known = dfs_map_find(&run->copies->blocks_by_id, block);
+    uint32_t length;
+    uint32_t crc;
+
+    return known != NULL ? verifies(run->copies, known, file) : file_check(run->copies, block, file, &length, &crc);
+}
+
+bool sim_copies_has(struct sim_run *run, uint32_t data, const struct sim_block *block)
+{
+    struct sim_copies *copies = run->copies;
+    struct sim_block *known = dfs_map_find(&copies->blocks_by_id, &block->id);
+    char name[DFS_FILE_NAME_BYTES_MAX];
+
+    DFS_ASSERT(known == block);
+    dfs_block_name(&block->id, name);
+    const struct sim_file *file = sim_disk_find(sim_host_disk(copies->hosts[data]), SIM_NOW, name);
+
+    if (file == NULL || !verifies(copies, known, file))
+        return false;
+    return block->length_bytes == 0 ||
+           (known->sound_length_bytes == block->length_bytes && known->sound_crc32c == block->crc32c);
 }
 
 static void look_at_block(struct sim_run *run, const struct sim_version *version, struct sim_block *block,

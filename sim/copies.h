@@ -14,8 +14,10 @@ struct sim_block {
     struct dfs_block_id id; /* first: the key of its map */
     uint32_t length_bytes;  /* 0: no receipt was seen yet */
     uint32_t crc32c;
-    uint64_t good_fingerprint; /* of a file that verified; 0: none yet */
-    uint32_t *holders;         /* data servers that ever published it, by index */
+    uint64_t sound_fingerprint; /* of a file that verified, and what it said of itself; 0: none yet */
+    uint32_t sound_length_bytes;
+    uint32_t sound_crc32c;
+    uint32_t *holders; /* data servers that ever published it, by index */
     uint32_t holders_count;
     uint32_t holders_room;
 };
@@ -61,6 +63,9 @@ dfs_time_ns sim_copies_active_since(const struct sim_run *run, uint32_t data);
 
 /* Does a live version stand at this path? */
 bool sim_copies_knows(const struct sim_run *run, const char *path);
+
+/* Is this file the block, with checksums that agree with its bytes? */
+bool sim_copies_verifies(struct sim_run *run, const struct dfs_block_id *block, const struct sim_file *file);
 
 /* Does this data server's disk hold the block now, with the right bytes? */
 bool sim_copies_has(struct sim_run *run, uint32_t data, const struct sim_block *block);

@@ -146,9 +146,10 @@ void sim_ledger_got(struct sim_operation *operation, uint64_t offset, const uint
         const uint64_t room = end > 2 * operation->got_room ? end : 2 * operation->got_room;
 
         operation->got = dfs_realloc_array(operation->got, room, 1);
-        memset(operation->got + operation->got_room, 0, room - operation->got_room);
         operation->got_room = room;
     }
+    if (offset > operation->got_bytes)
+        memset(operation->got + operation->got_bytes, 0, offset - operation->got_bytes);
     memcpy(operation->got + offset, bytes, count);
     if (end > operation->got_bytes)
         operation->got_bytes = end;

@@ -27,15 +27,17 @@ struct message_hearer {
 struct message_hearers {
     struct message_hearer *at;
     size_t count;
+    bool read; /* some hearer wants the body */
 };
 
 struct sim_listeners {
     struct sim_run *run;
     struct listener *all;
     size_t count;
-    struct hearers trace, before_step, after_step, disk_submitted, disk_done, datagram_lost, connection_opened,
+    struct hearers traces[DFS_TRACE_COUNT];
+    struct hearers before_step, after_step, disk_submitted, disk_done, datagram_lost, connection_opened,
         connection_closed, host_changed, asked, answered, fault;
-    uint32_t traces;
+    bool any_trace;
     uint32_t steps_before;
     uint32_t steps_after;
     struct message_hearers sent[DFS_MSG_NUMBER_MAX + 1];
@@ -58,18 +60,10 @@ struct sim_listeners *sim_listeners_new(struct sim_run *run)
 void sim_listeners_free(struct sim_listeners *listeners)
 {
     struct hearers *const lists[] = {
-        &listeners->trace,
-        &listeners->before_step,
-        &listeners->after_step,
-        &listeners->disk_submitted,
-        &listeners->disk_done,
-        &listeners->datagram_lost,
-        &listeners->connection_opened,
-        &listeners->connection_closed,
-        &listeners->host_changed,
-        &listeners->asked,
-        &listeners->answered,
-        &listeners->fault,
+        &listeners->before_step,       &listeners->after_step,    &listeners->disk_submitted,
+        &listeners->disk_done,         &listeners->datagram_lost, &listeners->connection_opened,
+        &listeners->connection_closed, &listeners->host_changed,  &listeners->asked,
+        &listeners->answered,          &listeners->fault,
     };
 
     for (size_t i = 0; i < listeners->count; i++) {
@@ -82,6 +76,8 @@ void sim_listeners_free(struct sim_listeners *listeners)
     }
     for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++)
         dfs_free(lists[i]->at);
+    for (size_t i = 0; i < DFS_TRACE_COUNT; i++)
+        dfs_free(listeners->traces[i].at);
     for (size_t i = 0; i <= DFS_MSG_NUMBER_MAX; i++) {
         dfs_free(listeners->sent[i].at);
         dfs_free(listeners->delivered[i].at);
@@ -101,6 +97,7 @@ static void hear_message(struct message_hearers *hearers, const struct sim_messa
 {
     hearers->at = dfs_realloc_array(hearers->at, hearers->count + 1, sizeof *hearers->at);
     hearers->at[hearers->count++] = (struct message_hearer){hook, state};
+    hearers->read |= (hook->when & SIM_BLIND) == 0;
 }
 
 static void hear_messages(struct sim_listeners *listeners, const struct listener *listener)
@@ -128,9 +125,11 @@ static void add(struct sim_run *run, const struct listener *listener)
     listeners->all = dfs_realloc_array(listeners->all, listeners->count + 1, sizeof *listeners->all);
     listeners->all[listeners->count++] = *listener;
     hear_messages(listeners, listener);
-    if (hooks->trace != NULL) {
-        hear(&listeners->trace, listener);
-        listeners->traces |= hooks->traces;
+    for (size_t i = 0; hooks->trace != NULL && i < DFS_TRACE_COUNT; i++) {
+        if ((hooks->traces & UINT32_C(1) << i) == 0)
+            continue;
+        hear(&listeners->traces[i], listener);
+        listeners->any_trace = true;
     }
     if (hooks->before_step != NULL) {
         hear(&listeners->before_step, listener);
@@ -178,6 +177,18 @@ uint32_t sim_message_number(const struct sim_message *message)
     return (uint32_t)message->head[8] << 8 | message->head[9];
 }
 
+/* NULL when the bytes do not decode. Valid until the next message is read. */
+static const void *body_of(struct sim_listeners *listeners, const struct sim_message *message, uint32_t number)
+{
+    const size_t left = message->head_bytes - DFS_FRAME_HEADER_BYTES;
+    struct dfs_rd body = dfs_rd_make(message->head + DFS_FRAME_HEADER_BYTES, left);
+
+    dfs_arena_reset(&listeners->arena);
+    return dfs_decode(dfs_message_layout(number), &body, &listeners->arena, &listeners->decoded) == DFS_OK
+               ? &listeners->decoded
+               : NULL;
+}
+
 static void tell_message(struct sim_listeners *listeners, const struct message_hearers *by_number,
                          const struct sim_message *message, unsigned when)
 {
@@ -189,19 +200,13 @@ static void tell_message(struct sim_listeners *listeners, const struct message_h
         return;
     if (dfs_frame_decode(message->head, &frame) != DFS_OK)
         return;
-    const size_t left = message->head_bytes - DFS_FRAME_HEADER_BYTES;
-    struct dfs_rd body = dfs_rd_make(message->head + DFS_FRAME_HEADER_BYTES, left);
+    const struct message_hearers *hearers = &by_number[number];
 
     seen.request = frame.request;
-    dfs_arena_reset(&listeners->arena);
-    if (frame.body_bytes == left &&
-        dfs_decode(dfs_message_layout(number), &body, &listeners->arena, &listeners->decoded) == DFS_OK)
-        seen.body = &listeners->decoded;
-    for (size_t i = 0; i < by_number[number].count; i++) {
-        const struct message_hearer *hearer = &by_number[number].at[i];
-
-        hearer->hook->seen(listeners->run, hearer->state, &seen, when);
-    }
+    if (hearers->read && frame.body_bytes == message->head_bytes - DFS_FRAME_HEADER_BYTES)
+        seen.body = body_of(listeners, message, number);
+    for (size_t i = 0; i < hearers->count; i++)
+        hearers->at[i].hook->seen(listeners->run, hearers->at[i].state, &seen, when);
 }
 
 static void on_sent(void *arg, const struct sim_message *message, struct sim_verdict *verdict)
@@ -228,16 +233,8 @@ static void on_delivered(void *arg, const struct sim_message *message)
 static void on_trace(void *arg, struct sim_host *host, const struct dfs_trace *trace)
 {
     struct sim_listeners *listeners = arg;
-    const uint32_t bit = UINT32_C(1) << trace->kind;
 
-    if ((listeners->traces & bit) == 0)
-        return;
-    for (size_t i = 0; i < listeners->trace.count; i++) {
-        const struct listener *listener = &listeners->trace.at[i];
-
-        if ((listener->hooks->traces & bit) != 0)
-            listener->hooks->trace(listeners->run, listener->state, host, trace);
-    }
+    TELL(listeners, traces[trace->kind], trace, host, trace);
 }
 
 static uint32_t role_bit(const struct sim_host *host)
@@ -325,7 +322,7 @@ void sim_listeners_begin(struct sim_run *run)
     struct sim_listeners *listeners = run->listeners;
     struct sim_observer observer = {.arg = listeners};
 
-    if (listeners->trace.count > 0)
+    if (listeners->any_trace)
         observer.trace = on_trace;
     if (listeners->any_sent) {
         observer.frame_sent = on_sent;

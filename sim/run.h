@@ -38,12 +38,13 @@ struct sim_seen {
     const void *body; /* struct dfs_m_NAME; NULL when the bytes do not decode; valid during the call */
 };
 
-enum { SIM_SENT = 1, SIM_DELIVERED = 2 };
+/* When a hook is called. SIM_BLIND besides: it does not look at the body, which may then be NULL, for the message is not decoded for its sake. */
+enum { SIM_SENT = 1, SIM_DELIVERED = 2, SIM_BLIND = 4 };
 
 /* A kind of message that a listener wants. */
 struct sim_message_hook {
     uint32_t number;
-    unsigned when; /* SIM_SENT, SIM_DELIVERED or both */
+    unsigned when; /* SIM_SENT, SIM_DELIVERED or both; SIM_BLIND */
     void (*seen)(struct sim_run *run, void *state, const struct sim_seen *seen, unsigned when);
 };
 

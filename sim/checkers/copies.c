@@ -10,17 +10,7 @@
 
 struct state {
     struct sim_touched touched;
-    uint8_t *bytes;
-    size_t room;
 };
-
-static void close_state(struct sim_run *run, void *arg)
-{
-    struct state *state = arg;
-
-    (void)run;
-    dfs_free(state->bytes);
-}
 
 static void on_block_data(struct sim_run *run, void *arg, const struct sim_seen *seen, unsigned when)
 {
@@ -72,8 +62,6 @@ static void on_trace(struct sim_run *run, void *arg, struct sim_host *host, cons
     struct state *state = arg;
     const struct sim_disk *disk = sim_host_disk(host);
     char name[DFS_FILE_NAME_BYTES_MAX];
-    uint32_t length;
-    uint32_t crc;
 
     if (trace->kind == DFS_TRACE_DELETED) {
         on_deleted(run, state, host, trace);
@@ -89,15 +77,7 @@ static void on_trace(struct sim_run *run, void *arg, struct sim_host *host, cons
                           trace->block.index);
         return;
     }
-    const uint64_t bytes = sim_file_bytes(file, SIM_NOW);
-
-    if (bytes > state->room) {
-        state->room = (size_t)bytes;
-        state->bytes = dfs_realloc_array(state->bytes, state->room, 1);
-    }
-    const size_t count = sim_file_read(file, SIM_NOW, 0, state->bytes, (size_t)bytes);
-
-    if (!dfs_block_file_check(state->bytes, count, &trace->block, &length, &crc))
+    if (!sim_copies_verifies(run, &trace->block, file))
         sim_run_violation(run, "copies", host, "made block %u visible with bytes that do not verify",
                           trace->block.index);
 }
@@ -133,8 +113,7 @@ static const struct sim_message_hook messages[] = {
 
 const struct sim_checker sim_checker_copies = {.name = "copies",
                                                .state_bytes = sizeof(struct state),
-                                               .hooks = {.close = close_state,
-                                                         .traces = 1u << DFS_TRACE_PUBLISHED | 1u << DFS_TRACE_DELETED,
+                                               .hooks = {.traces = 1u << DFS_TRACE_PUBLISHED | 1u << DFS_TRACE_DELETED,
                                                          .trace = on_trace,
                                                          .messages = messages,
                                                          .messages_count = 1,
