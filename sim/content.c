@@ -21,9 +21,7 @@ static void line_make(uint64_t key, uint64_t line, uint8_t bytes[LINE_BYTES])
 
     for (size_t w = 0; w < LINE_WORDS; w++) {
         const uint64_t product = root * factors[w];
-        const uint64_t word = product ^ product >> 32;
-
-        const uint64_t little = htole64(word);
+        const uint64_t little = htole64(product ^ product >> 32); /* the same bytes on every machine */
 
         memcpy(bytes + 8 * w, &little, sizeof little);
     }
