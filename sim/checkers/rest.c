@@ -15,8 +15,10 @@
 
 /* progress ------------------------------------------------------------------------------------------------------------- */
 
-/* Nothing of repair, trimming or removal has passed for so long: what is still counted as under way never will. Above every time-out and back-off of metadata. */
+/* Nothing of repair, trimming or removal has passed for so long, and for so many intervals: what is still counted as under way never will. Above every time-out and
+ * back-off of metadata: a removal that was refused is ordered again after five intervals. */
 #define QUIET_NS (60 * DFS_SECONDS)
+#define QUIET_INTERVALS 6
 
 struct quiet {
     dfs_time_ns moved_at; /* of the world */
@@ -56,7 +58,9 @@ static bool at_rest(struct sim_run *run, void *arg, char *why, size_t room)
         return true;
     (void)snprintf(why, room, "metadata has %llu copies and %llu removals under way",
                    (unsigned long long)account.copies_running, (unsigned long long)account.removals_waiting);
-    return sim_world_now(run->world) - quiet->moved_at >= QUIET_NS;
+    return sim_world_now(run->world) - quiet->moved_at >=
+           dfs_time_max(QUIET_NS,
+                        QUIET_INTERVALS * (dfs_duration_ns)run->cluster->options.settings.heartbeat_interval_ns);
 }
 
 const struct sim_checker sim_checker_progress = {
