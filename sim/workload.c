@@ -232,17 +232,31 @@ static void named(const struct dfs_client_result *result, uint64_t *ret_version,
  * Loss that no system could have avoided is not ours to call a broken promise: a name, when metadata's own disk was destroyed; bytes, when no good copy of some block is
  * where this client can get it, or was until so lately that it may not have noticed. At the end, when all is at rest, there is nothing left to notice.
  */
+/* Has a fault taken what some data server had stored? */
+static bool is_destroyed(const struct sim_run *run)
+{
+    for (uint32_t i = 0; i < run->cluster->options.data; i++)
+        if (sim_nemesis_destroyed(run->nemesis, 2 + i))
+            return true;
+    return false;
+}
+
 static bool is_excused(const struct sim_workload *workload, const struct sim_operation *operation)
 {
     struct sim_run *run = workload->run;
     const dfs_duration_ns lately = operation->audit ? 0 : sim_loss_patience(run);
     const uint32_t client = 2 + run->cluster->options.data + operation->client;
+    enum sim_loss loss;
 
     if (operation->status == DFS_NOT_FOUND)
         return sim_nemesis_destroyed(run->nemesis, 1);
-    return operation->status == DFS_DATA_LOST &&
-           (sim_nemesis_destroyed(run->nemesis, 1) || sim_nemesis_touches(run->nemesis, client, lately) ||
-            sim_loss_of_path(run, operation->path->name, operation->asked_at, lately) != SIM_LOSS_NONE);
+    if (operation->status != DFS_DATA_LOST)
+        return false;
+    if (sim_nemesis_destroyed(run->nemesis, 1) || sim_nemesis_touches(run->nemesis, client, lately))
+        return true;
+    loss = sim_loss_of_path(run, operation->path->name, operation->asked_at, lately);
+    /* At rest, what must be there and stands on no disk was taken by a fault of a disk, or by the cluster itself. */
+    return operation->audit && loss == SIM_LOSS_GONE ? is_destroyed(run) : loss != SIM_LOSS_NONE;
 }
 
 /* How long a client waits before it tries again to log in after a restart. */
