@@ -1,6 +1,7 @@
 /* dfs-sim: the command. Each subcommand reads its options and calls the library. */
 #include "sim/bench.h"
 #include "sim/command_explore.h"
+#include "sim/costs.h"
 #include "sim/job.h"
 #include "sim/paths.h"
 #include "sim/real.h"
@@ -578,6 +579,7 @@ static const struct {
     {"schema", command_schema, "schema"},
     {"bench", command_bench, "bench [--json] [--case NAME]"},
     {"paths", command_paths, "paths [--json]"},
+    {"costs", sim_command_costs, "costs [--check [FILE] | --update [FILE]]"},
     {"explore", sim_command_explore, "explore SCENARIO --depth N [--crashes K] [--losses L] [--json] | --replay FILE"},
     {"shrink", command_later, NULL},
     {"diverge", command_later, NULL},
