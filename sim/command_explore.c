@@ -14,7 +14,7 @@
 
 static const char help[] =
     "dfs-sim explore SCENARIO --depth N [options]    all schedules and crash points of a small scope\n"
-    "dfs-sim explore --replay FILE [--json]          one schedule that it wrote\n"
+    "dfs-sim explore --replay FILE [--json] [--trace FILE] [--html FILE]    one schedule that it wrote\n"
     "\n"
     "Walks, in two rounds, first every order in which what is under way can come (frames, datagrams, connects, the news of broken connections,\n"
     "completions of disk operations), without faults; then every choice of crash points and lost messages. Equal states are walked once. Ends\n"
@@ -64,7 +64,7 @@ struct wanted {
     struct sim_host_refs hosts;
     uint32_t overtakes;   /* without faults; with them: explore.scope.overtakes */
     const char *schedule; /* NULL: after the scenario's name */
-    const char *replay;
+    struct sim_replay replay;
     bool json;
 };
 
@@ -161,6 +161,8 @@ static const struct option options[] = {
     {"states", required_argument, NULL, 'n'},
     {"time", required_argument, NULL, 'm'},
     {"schedule", required_argument, NULL, 'w'},
+    {"trace", required_argument, NULL, 'p'},
+    {"html", required_argument, NULL, 'q'},
     {"replay", required_argument, NULL, 'r'},
     {"json", no_argument, NULL, 'j'},
     {"no-merge", no_argument, NULL, 'x'},
@@ -237,10 +239,16 @@ static int option_take(int found, const char *name, struct wanted *wanted)
         wanted->schedule = optarg;
         return 0;
     case 'r':
-        wanted->replay = optarg;
+        wanted->replay.file = optarg;
+        return 0;
+    case 'p':
+        wanted->replay.trace_file = optarg;
+        return 0;
+    case 'q':
+        wanted->replay.html_file = optarg;
         return 0;
     case 'j':
-        wanted->json = true;
+        wanted->json = wanted->replay.json = true;
         return 0;
     default:
         wanted->explore.no_merge = true;
@@ -448,9 +456,11 @@ int sim_command_explore(int argc, char **argv)
         if (code != 0)
             return code;
     }
-    if (wanted.replay != NULL)
-        return argc == optind ? sim_schedule_replay(wanted.replay, wanted.json)
+    if (wanted.replay.file != NULL)
+        return argc == optind ? sim_schedule_replay(&wanted.replay)
                               : wrong("--replay takes no SCENARIO: the schedule has it");
+    if (wanted.replay.trace_file != NULL || wanted.replay.html_file != NULL)
+        return wrong("--trace and --html go with --replay: a search has no one run to show");
     if (argc - optind != 1)
         return wrong("explore needs one SCENARIO; see dfs-sim explore --help");
     return explore(&wanted, argv[optind]);

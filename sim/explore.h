@@ -72,9 +72,17 @@ const char *sim_explore_bound_words(enum sim_explore_bound bound);
  */
 json_t *sim_schedule_make(const struct sim_explore_options *options, const struct sim_explore_result *result);
 
+struct sim_replay {
+    const char *file;       /* the schedule */
+    const char *trace_file; /* NULL: none */
+    const char *html_file;
+    bool json; /* the run's result as one object, instead of its steps */
+};
+
 /*
- * Makes the moves of a schedule, and goes on in the usual course to the end; prints each. Returns an exit code: of the verdict, or 2 when a step is not possible.
+ * Makes the moves of a schedule, and goes on in the usual course to the end; prints each. Returns an exit code: of the verdict, 2 when a step is not possible, 7 when a
+ * file cannot be used.
  */
-int sim_schedule_replay(const char *file, bool json);
+int sim_schedule_replay(const struct sim_replay *replay);
 
 #endif

@@ -2,6 +2,8 @@
 #include "sim/explore.h"
 
 #include "core/base/mem.h"
+#include "sim/html.h"
+#include "sim/trace_file.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -263,7 +265,7 @@ static int cannot_step(struct walker *walker, const char *file, size_t step, con
     return 2;
 }
 
-static int replay_steps(struct walker *walker, const char *file, const json_t *steps, bool json)
+static int replay_steps(struct walker *walker, const struct sim_replay *replay, const json_t *steps)
 {
     struct sim_run *run = sim_scope_run(walker->scope);
     json_t *result;
@@ -275,13 +277,13 @@ static int replay_steps(struct walker *walker, const char *file, const json_t *s
         look(walker);
         at = wanted != NULL ? move_find(walker, wanted) : SIZE_MAX;
         if (at == SIZE_MAX)
-            return cannot_step(walker, file, i, wanted != NULL ? wanted : "?");
-        if (!json)
+            return cannot_step(walker, replay->file, i, wanted != NULL ? wanted : "?");
+        if (!replay->json)
             print_step(walker, at, false);
         sim_scope_apply(walker->scope, &walker->moves[at]);
     }
-    walk_on(walker, json ? print_nothing : print_step);
-    if (json) {
+    walk_on(walker, replay->json ? print_nothing : print_step);
+    if (replay->json) {
         result = sim_run_json(run);
         (void)json_dumpf(result, stdout, JSON_REAL_PRECISION(15));
         (void)putchar('\n');
@@ -294,45 +296,90 @@ static int replay_steps(struct walker *walker, const char *file, const json_t *s
     return sim_verdict_exit_code(run->verdict);
 }
 
-static int replay(const char *file, const json_t *document, bool json)
+/* Who looks on. */
+struct onlookers {
+    const struct sim_replay *replay;
+    FILE *trace_stream;
+    struct sim_trace_file *trace;
+    struct sim_html *html;
+};
+
+static void attach(struct sim_run *run, void *arg)
 {
-    char *text = json_dumps(json_object_get(document, "scenario"), JSON_REAL_PRECISION(15));
-    const struct sim_source source = {.file = file, .bytes = text, .count = text != NULL ? strlen(text) : 0};
-    struct sim_scope_options options;
-    const char *key = text != NULL ? options_of(document, &options) : "scenario";
+    struct onlookers *onlookers = arg;
+
+    if (onlookers->trace_stream != NULL)
+        onlookers->trace = sim_trace_file_new(run, onlookers->trace_stream);
+    if (onlookers->replay->html_file != NULL)
+        onlookers->html = sim_html_attach(run);
+}
+
+static int cannot_write(const char *file)
+{
+    (void)fprintf(stderr, "dfs-sim: cannot write %s: %s\n", file, strerror(errno));
+    return 7;
+}
+
+static int replay_scope(const struct sim_replay *replay, const struct sim_source *source,
+                        struct sim_scope_options *options, const json_t *steps)
+{
+    struct onlookers onlookers = {.replay = replay};
     struct walker walker;
     struct dfs_why why;
     int code = 2;
 
-    if (key != NULL) {
-        (void)fprintf(stderr, "dfs-sim: %s: \"%s\" is not there, or not what dfs-sim explore writes\n", file, key);
-        free(text);
-        return 2;
-    }
-    if (walker_open(&walker, &source, &options, &why))
-        code = replay_steps(&walker, file, json_object_get(document, "steps"), json);
-    else
+    if (replay->trace_file != NULL && (onlookers.trace_stream = fopen(replay->trace_file, "w")) == NULL)
+        return cannot_write(replay->trace_file);
+    options->attach = attach;
+    options->attach_arg = &onlookers;
+    if (walker_open(&walker, source, options, &why)) {
+        code = replay_steps(&walker, replay, steps);
+        if (replay->html_file != NULL &&
+            !sim_html_write(onlookers.html, sim_scope_run(walker.scope), replay->html_file))
+            code = cannot_write(replay->html_file);
+    } else {
         (void)fprintf(stderr, "dfs-sim: %s\n", why.text);
+    }
     walker_close(&walker);
+    sim_trace_file_free(onlookers.trace);
+    sim_html_free(onlookers.html);
+    if (onlookers.trace_stream != NULL && fclose(onlookers.trace_stream) != 0)
+        code = cannot_write(replay->trace_file);
+    return code;
+}
+
+static int replay_document(const struct sim_replay *replay, const json_t *document)
+{
+    char *text = json_dumps(json_object_get(document, "scenario"), JSON_REAL_PRECISION(15));
+    const struct sim_source source = {.file = replay->file, .bytes = text, .count = text != NULL ? strlen(text) : 0};
+    struct sim_scope_options options;
+    const char *key = text != NULL ? options_of(document, &options) : "scenario";
+    int code = 2;
+
+    if (key != NULL)
+        (void)fprintf(stderr, "dfs-sim: %s: \"%s\" is not there, or not what dfs-sim explore writes\n", replay->file,
+                      key);
+    else
+        code = replay_scope(replay, &source, &options, json_object_get(document, "steps"));
     free(text);
     return code;
 }
 
-int sim_schedule_replay(const char *file, bool json)
+int sim_schedule_replay(const struct sim_replay *replay)
 {
     json_error_t error;
-    json_t *document = json_load_file(file, 0, &error);
+    json_t *document = json_load_file(replay->file, 0, &error);
     int status = 0;
     pid_t pid;
 
     if (document == NULL) {
-        (void)fprintf(stderr, "dfs-sim: %s:%d: %s\n", file, error.line, error.text);
+        (void)fprintf(stderr, "dfs-sim: %s:%d: %s\n", replay->file, error.line, error.text);
         return error.line < 0 ? 7 : 2;
     }
     (void)fflush(NULL);
     pid = fork();
     if (pid == 0) {
-        const int code = replay(file, document, json);
+        const int code = replay_document(replay, document);
 
         (void)fflush(NULL);
         _exit(code);

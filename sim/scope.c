@@ -54,6 +54,8 @@ static void attach(struct sim_run *run, void *arg)
 
     scope->explorer = sim_explorer_new(run->world);
     sim_world_observe(run->world, &observer);
+    if (scope->options.attach != NULL)
+        scope->options.attach(run, scope->options.attach_arg);
 }
 
 static dfs_time_ns last_written(const struct sim_scenario *scenario)

@@ -45,8 +45,10 @@ struct sim_scope_options {
     uint32_t timeouts;  /* early ones */
     uint32_t overtakes; /* times that something comes out of turn; SIM_OVERTAKES_ALL: any order */
     bool late;
-    uint32_t unsynced;         /* bits of enum sim_unsynced: LOSE, KEEP, TORN */
-    struct sim_host_set hosts; /* that may crash */
+    uint32_t unsynced;                              /* bits of enum sim_unsynced: LOSE, KEEP, TORN */
+    struct sim_host_set hosts;                      /* that may crash */
+    void (*attach)(struct sim_run *run, void *arg); /* adds listeners before anything runs; may be NULL */
+    void *attach_arg;
 };
 
 enum sim_move_kind { SIM_MOVE_TAKE, SIM_MOVE_LOSE, SIM_MOVE_CRASH, SIM_MOVE_RESTART };

@@ -270,10 +270,11 @@ static void a_schedule_that_fails_is_made_again_from_its_file(void **state)
     assert_non_null(schedule);
     assert_int_equal(json_array_size(json_object_get(schedule, "steps")), result.path_count);
     assert_int_equal(json_dump_file(schedule, file, 0), 0);
-    assert_int_equal(sim_schedule_replay(file, true), sim_verdict_exit_code(result.verdict));
+    assert_int_equal(sim_schedule_replay(&(struct sim_replay){.file = file, .json = true}),
+                     sim_verdict_exit_code(result.verdict));
     (void)json_object_set_new(json_array_get(json_object_get(schedule, "steps"), 0), "do", json_string("nothing"));
     assert_int_equal(json_dump_file(schedule, file, 0), 0);
-    assert_int_equal(sim_schedule_replay(file, true), 2);
+    assert_int_equal(sim_schedule_replay(&(struct sim_replay){.file = file, .json = true}), 2);
     json_decref(schedule);
     assert_int_equal(close(fd), 0);
     assert_int_equal(unlink(file), 0);
