@@ -15,6 +15,8 @@
 #include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
+#include <limits.h>
+#include <malloc.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -600,10 +602,21 @@ static int help(void)
     return 0;
 }
 
+/* Worlds come and go in one process, and their memory is touched anew by the next: the kernel would clear every page again. */
+static void keep_memory(void)
+{
+#ifdef __GLIBC__
+    (void)mallopt(M_MMAP_THRESHOLD, 32 * 1024 * 1024);
+    (void)mallopt(M_TRIM_THRESHOLD, INT_MAX);
+    (void)mallopt(M_TOP_PAD, 1024 * 1024);
+#endif
+}
+
 int main(int argc, char **argv)
 {
     const char *names[COMMANDS];
 
+    keep_memory();
     json_object_seed(1); /* or the order of keys would depend on the process */
     opterr = 0;
     program = argv[0];

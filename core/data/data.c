@@ -225,6 +225,7 @@ struct dfs_data *dfs_data_new(const struct dfs_data_config *config, const struct
     dfs_list_init(&data->sent_free);
     for (unsigned i = 0; i < DATA_PEER_KINDS; i++)
         dfs_list_init(&data->peers[i]);
+    dfs_map_init(&data->peers_out, offsetof(struct data_peer, to), sizeof(struct data_peer_key), 0);
     dfs_list_init(&data->dead);
     dfs_list_init(&data->writes);
     dfs_list_init(&data->reads);
@@ -291,6 +292,7 @@ void dfs_data_free(struct dfs_data *data)
         dfs_free(dfs_container_of(link, struct data_sent, at_peer));
     dfs_stock_close(&data->writes_stock);
     dfs_stock_close(&data->reads_stock);
+    dfs_map_close(&data->peers_out);
     data_io_close(data);
     data_store_close(data);
     data_keys_close(data);

@@ -133,6 +133,13 @@ struct data_io {
 
 enum data_peer_kind { DATA_PEER_IN, DATA_PEER_OUT, DATA_PEER_CONTROL, DATA_PEER_KINDS };
 
+/* Whom an outgoing connection was made to. */
+struct data_peer_key {
+    struct dfs_id node;
+    struct dfs_addr addr;
+};
+_Static_assert(sizeof(struct data_peer_key) == sizeof(struct dfs_id) + sizeof(struct dfs_addr), "a key: no padding");
+
 struct data_peer {
     struct dfs_link link;
     struct dfs_list at; /* data->peers[kind], or data->dead */
@@ -145,11 +152,10 @@ struct data_peer {
     uint32_t hello_request;
     char *token; /* of a waiting HELLO */
     uint32_t token_count;
-    struct dfs_id node;     /* OUT */
-    struct dfs_addr addr;   /* OUT */
-    uint64_t frames;        /* received */
-    struct dfs_list sent;   /* struct data_sent: bulk frames that the transport holds, oldest first */
-    struct dfs_list writes; /* struct data_write that it sends us */
+    struct data_peer_key to; /* OUT */
+    uint64_t frames;         /* received */
+    struct dfs_list sent;    /* struct data_sent: bulk frames that the transport holds, oldest first */
+    struct dfs_list writes;  /* struct data_write that it sends us */
     uint32_t writes_count;
     struct dfs_list reads; /* struct data_read that it asked for */
     uint32_t reads_count;
@@ -484,6 +490,7 @@ struct dfs_data {
 
     struct dfs_list peers[DATA_PEER_KINDS];
     uint32_t peers_count[DATA_PEER_KINDS];
+    struct dfs_map peers_out; /* the outgoing ones, by whom they go to */
     struct dfs_list dead;
     bool ending; /* dfs_data_free: the world is not to be touched any more */
 

@@ -76,32 +76,24 @@ static void close_idle_out(struct dfs_data *data)
     }
 }
 
-static bool addr_equal(const struct dfs_addr *a, const struct dfs_addr *b)
-{
-    return a->port == b->port && memcmp(a->ip, b->ip, sizeof a->ip) == 0;
-}
-
 struct data_peer *data_peer_out(struct dfs_data *data, const struct dfs_id *node, const struct dfs_addr *addr,
                                 bool *ret_pooled)
 {
     const struct dfs_m_hello hello = {.version = DFS_PROTOCOL_VERSION, .token = dfs_text_of("")};
-    struct data_peer *peer;
+    const struct data_peer_key to = {.node = *node, .addr = *addr};
+    struct data_peer *peer = dfs_map_find(&data->peers_out, &to);
 
-    dfs_list_each(at, &data->peers[DATA_PEER_OUT])
-    {
-        peer = dfs_container_of(at, struct data_peer, at);
-        if (dfs_id_equal(&peer->node, node) && addr_equal(&peer->addr, addr)) {
-            *ret_pooled = peer->was_open;
-            return peer;
-        }
+    if (peer != NULL) {
+        *ret_pooled = peer->was_open;
+        return peer;
     }
     if (data->peers_count[DATA_PEER_OUT] >= DATA_PEERS_OUT_MAX)
         close_idle_out(data);
     if (data->peers_count[DATA_PEER_OUT] >= DATA_PEERS_OUT_MAX)
         return NULL;
     peer = peer_new(data, DATA_PEER_OUT);
-    peer->node = *node;
-    peer->addr = *addr;
+    peer->to = to;
+    dfs_map_insert(&data->peers_out, peer);
     dfs_link_connect(&peer->link, &data->env, &data->pool, &data->link_waits, addr, DFS_ROLE_DATA, node, peer);
     peer->hello_request = dfs_link_request(&peer->link);
     dfs_link_send(&peer->link, peer->hello_request, DFS_MSG_HELLO, &hello);
@@ -243,6 +235,8 @@ static void peer_bury(struct data_peer *peer)
     dfs_list_remove(&peer->at);
     dfs_list_push(&data->dead, &peer->at);
     data->peers_count[peer->kind]--;
+    if (peer->kind == DATA_PEER_OUT)
+        (void)dfs_map_remove(&data->peers_out, &peer->to);
     data_patience_stop(data, &peer->timer);
 }
 
