@@ -126,6 +126,7 @@ struct client_get_block {
     uint32_t plans;
     enum dfs_status worst; /* why servers were left, since the last plan: what is said in the end */
     bool hopeful;          /* one of them may come back */
+    bool lost;             /* the plan's word: nobody can come back with a copy */
     char worst_words[CLIENT_WORDS_BYTES];
     struct client_bad {
         struct dfs_id node;

@@ -262,9 +262,10 @@ static void plan_again(struct client_get_block *block, const char *why)
     char words[CLIENT_WORDS_BYTES];
 
     if (block->granted.grant.replicas_count == 0) {
-        block->hopeful = true; /* servers that are away may come back with their copies */
+        block->hopeful = !block->lost; /* servers that are away may come back with their copies */
         block->worst = DFS_DATA_LOST;
-        dfs_client_say(block->worst_words, "no server with a copy of it is up");
+        dfs_client_say(block->worst_words, block->lost ? "no copy of it is left, and no server is away"
+                                                       : "no server with a copy of it is up");
     }
     dfs_client_say(words, "block %u: %.250s", (unsigned)block->index, block->worst_words);
     if (!block->hopeful && block->plans > 0) {
@@ -538,6 +539,7 @@ static void plan_answered(struct client_ask *ask, const struct dfs_incoming *in)
         return;
     }
     dfs_client_grant_copy(&m->plan[0].grant, &block->granted);
+    block->lost = m->plan[0].lost != 0;
     block->replicas_tried = 0;
     block->hopeful = false;
     enter(block, CLIENT_GET_BLOCK_READING, "get_plan");
@@ -674,6 +676,7 @@ void dfs_client_get_block_start(struct client_get *get, const struct dfs_w_plan_
         block->read_to = block->length;
     block->next = block->read_from;
     dfs_client_grant_copy(&planned->grant, &block->granted);
+    block->lost = planned->lost != 0;
     dfs_list_init(&block->held);
     dfs_client_timer_init(&block->timer, on_timer);
     dfs_client_ask_init(&block->plan, &get->base, plan_send, plan_answered);

@@ -57,6 +57,7 @@ struct client_page *dfs_client_page_of_plan(uint32_t first, const struct dfs_w_p
     for (uint32_t i = 0; i < count; i++) {
         page->plan[i].length_bytes = plan[i].length_bytes;
         page->plan[i].crc32c = plan[i].crc32c;
+        page->plan[i].lost = plan[i].lost;
         copy_grant(&plan[i].grant, &page->plan[i].grant, &at);
     }
     return page;

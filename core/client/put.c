@@ -29,7 +29,7 @@ static const struct dfs_path paths[] = {
     {CLIENT_PUT_COMMITTING, "status", TO(COMMITTING)},
     /* How it ended: what metadata and data servers answer, and what the client itself finds. */
     {CLIENT_PUT_OPENING,
-     "NOT_ENOUGH_NODES DENIED TOO_LARGE BAD_REQUEST PRECONDITION_FAILED EXISTS "
+     "NOT_ENOUGH_NODES NO_SPACE DENIED TOO_LARGE BAD_REQUEST PRECONDITION_FAILED EXISTS "
      "TOKEN_MISSING TOKEN_INVALID TOKEN_EXPIRED TOKEN_NOT_YOURS TOKEN_WRONG_ISSUER UNREACHABLE "
      "TIMEOUT UNAVAILABLE ABORTED",
      TO(FAILED)},
@@ -211,7 +211,7 @@ static void place_answered(struct client_ask *ask, const struct dfs_incoming *in
     struct client_status answer;
     char words[CLIENT_WORDS_BYTES];
 
-    if (dfs_client_is_status(in, &answer) && answer.status == DFS_NOT_ENOUGH_NODES &&
+    if (dfs_client_is_status(in, &answer) && dfs_client_put_lacks_nodes(answer.status) &&
         ask->tries < CLIENT_BLOCK_TRIES_MAX) {
         const uint32_t tries = ask->tries + 1;
 

@@ -587,7 +587,7 @@ static void place_answered(struct client_ask *ask, const struct dfs_incoming *in
     struct client_put *put = block->put;
     struct client_status answer;
 
-    if (dfs_client_is_status(in, &answer) && answer.status == DFS_NOT_ENOUGH_NODES) {
+    if (dfs_client_is_status(in, &answer) && dfs_client_put_lacks_nodes(answer.status)) {
         too_few_nodes(block, &answer);
         return;
     }

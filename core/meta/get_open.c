@@ -23,6 +23,7 @@ static bool block_plan(struct dfs_meta *meta, struct meta_peer *peer, uint32_t r
     ret_plan->crc32c = block->crc32c;
     /* No replica at all is an answer too: who needs this block learns that it is lost, other ranges of the
      * file can still be read. */
+    ret_plan->lost = count == 0 && meta_nodes_are_all_here(meta);
     (void)meta_grant_make(meta, &ret_plan->grant, &id, block->length_bytes, DFS_GRANT_READ, peer->link.peer.fingerprint,
                           nodes, count);
     return true;

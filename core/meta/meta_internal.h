@@ -363,6 +363,8 @@ bool meta_nodes_is_warm(const struct dfs_meta *meta);
 /* Warm-up is over and no member is still JOINING: a block without copies has lost them (DATA_LOST), it is
  * not only untold yet (UNAVAILABLE). */
 bool meta_nodes_have_told(const struct dfs_meta *meta);
+/* Beside that no data server that was ever known is away: nobody can come back with a copy. */
+bool meta_nodes_are_all_here(const struct dfs_meta *meta);
 
 /* Placement: up to `count` nodes for a new block of at most length_bytes, the primary first, none of the
  * excluded; returns how many were found. Only nodes that may take writes (ACTIVE, lease good, room over

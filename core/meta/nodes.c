@@ -818,6 +818,13 @@ bool meta_nodes_have_told(const struct dfs_meta *meta)
     return meta->nodes->warm && meta->nodes->states[DFS_NODE_JOINING] == 0;
 }
 
+bool meta_nodes_are_all_here(const struct dfs_meta *meta)
+{
+    const uint32_t *states = meta->nodes->states;
+
+    return meta_nodes_have_told(meta) && states[DFS_NODE_EVICTED] == 0 && states[DFS_NODE_MAINTENANCE] == 0;
+}
+
 void meta_nodes_explain(const struct dfs_meta *meta, meta_block_no number, struct dfs_w_explain_block *ret_explain)
 {
     const struct meta_nodes *nodes = meta->nodes;

@@ -75,8 +75,10 @@ enum dfs_status meta_upload_place(struct dfs_meta *meta, struct meta_upload *upl
 
     if (count < needed && excluded_count > 0)
         count = meta_nodes_place(meta, &id, length, upload->copies_wanted, NULL, 0, nodes);
-    if (count < needed)
-        return meta_nodes_have_told(meta) ? DFS_NOT_ENOUGH_NODES : DFS_UNAVAILABLE;
+    if (count < needed && !meta_nodes_have_told(meta))
+        return DFS_UNAVAILABLE;
+    if (count < needed) /* who may take writes and was not chosen has no room */
+        return meta_nodes_placeable(meta) < needed ? DFS_NOT_ENOUGH_NODES : DFS_NO_SPACE;
     meta_upload_grow(&meta->uploads, upload, index);
     upload->placed[index] = (struct meta_placed_block){.generation = generation, .copies_count = (uint16_t)count};
     copies = meta_upload_copies(upload, index);

@@ -32,7 +32,7 @@ struct meta_upload *meta_upload_of(struct dfs_meta *meta, struct meta_peer *peer
 uint32_t meta_upload_length(const struct meta_upload *upload, uint32_t index);
 
 /* Places a block that is not placed. The excluded nodes are taken only when there are too few others.
- * NOT_ENOUGH_NODES; UNAVAILABLE while nodes are still expected to join. */
+ * NOT_ENOUGH_NODES; NO_SPACE: enough nodes, too few with room; UNAVAILABLE while nodes are still expected to join. */
 enum dfs_status meta_upload_place(struct dfs_meta *meta, struct meta_upload *upload, uint32_t index,
                                   uint32_t generation, const uint16_t *excluded,
                                   uint32_t excluded_count) DFS_MUST_CHECK;

@@ -123,8 +123,10 @@ const char *dfs_node_state_name(enum dfs_node_state state);
     PART(S, block, block) NUM(S, reason, uint8_t, 1, DFS_REMOVE_ORPHAN, DFS_REMOVE_LAST)
 #define DFS_FIELDS_REMOVED(S, NUM, ID, ADDR, FIXED, KEY, TEXT, SECRET, PART, LIST) \
     PART(S, block, block) DFS_STATUS_FIELD(NUM, S, status)
+/* lost: the grant names no server, and none that is away can have a copy: asking again is no use */
 #define DFS_FIELDS_PLAN_BLOCK(S, NUM, ID, ADDR, FIXED, KEY, TEXT, SECRET, PART, LIST) \
-    NUM(S, length_bytes, uint32_t, 4, 1, DFS_BLOCK_BYTES_MAX) DFS_U32(NUM, S, crc32c) PART(S, grant, grant)
+    NUM(S, length_bytes, uint32_t, 4, 1, DFS_BLOCK_BYTES_MAX) DFS_U32(NUM, S, crc32c) DFS_BOOL(NUM, S, lost) \
+    PART(S, grant, grant)
 #define DFS_FIELDS_COPY_STATE(S, NUM, ID, ADDR, FIXED, KEY, TEXT, SECRET, PART, LIST) \
     ID(S, node) NUM(S, state, uint8_t, 1, 0, DFS_NODE_STATE_COUNT - 1)
 #define DFS_FIELDS_STAT_BLOCK(S, NUM, ID, ADDR, FIXED, KEY, TEXT, SECRET, PART, LIST) \

@@ -375,6 +375,7 @@ static void on_get_open(struct client_rig *r, dfs_conn conn, const struct fake_m
 
         block->length_bytes = file->placed[index].length;
         block->crc32c = file->placed[index].crc;
+        block->lost = file->lost;
         grant(r, index, DFS_GRANT_READ, &block->grant, page.replicas[plan.plan_count]);
     }
     fake_receive(&r->f, conn, m->request, DFS_MSG_GET_PLAN, &plan, NULL, 0);

@@ -79,6 +79,7 @@ struct rig_file {
     uint32_t digest;
     uint64_t version; /* 0: not committed */
     bool aborted;
+    bool lost; /* blocks without servers are lost for good */
     struct rig_placed placed[RIG_BLOCKS_MAX];
     struct dfs_w_receipt receipts[RIG_BLOCKS_MAX * DFS_REPLICAS_MAX];
     uint32_t receipts_count;

@@ -331,6 +331,20 @@ static void a_block_without_servers_is_waited_for_and_then_lost(void **state)
     assert_status(r, 2, DFS_DATA_LOST);
 }
 
+/* Where metadata knows that nobody is away there is nothing to wait for: a fresh look, and that is it. */
+static void a_block_that_nobody_can_bring_back_is_lost_at_once(void **state)
+{
+    struct client_rig *r = *state;
+
+    client_rig_have(r, 100000);
+    r->file.placed[0].nodes_count = 0;
+    r->file.lost = true;
+    client_rig_get(r, 1, "a/one");
+    client_rig_pass(r, 1 * DFS_SECONDS);
+    assert_status(r, 1, DFS_DATA_LOST);
+    assert_int_equal(r->asked[DFS_MSG_GET_OPEN], 2);
+}
+
 /* While the first version is read, another one takes its place; the first is not kept. */
 static bool replace_once(struct client_rig *r, dfs_conn conn, struct rig_node *node, const struct fake_message *m)
 {
@@ -807,6 +821,7 @@ int main(void)
         STORY(without_a_good_copy_the_data_is_lost_after_a_fresh_look),
         STORY(a_fresh_plan_finds_what_was_moved),
         STORY(a_block_without_servers_is_waited_for_and_then_lost),
+        STORY(a_block_that_nobody_can_bring_back_is_lost_at_once),
         STORY(a_file_that_is_replaced_while_it_is_read_is_read_anew),
         STORY(a_silent_server_gets_a_rival),
         STORY(two_silent_servers_cost_timeouts_and_are_reported),
