@@ -2,11 +2,11 @@
 
 #include "core/base/assert.h"
 #include "core/base/mem.h"
+#include "sim/audit.h"
 #include "sim/copies.h"
 #include "sim/coverage.h"
 #include "sim/expect.h"
 #include "sim/listen.h"
-#include "sim/loss.h"
 #include "sim/nemesis.h"
 #include "sim/workload.h"
 
@@ -16,12 +16,6 @@
 
 /* How often the run looks whether everything is at rest. */
 #define SETTLE_SLICE_NS (100 * DFS_MILLISECONDS)
-
-/* Reads of the audit that run at a time. */
-#define AUDIT_READS_MAX 32
-
-/* Nothing goes wrong during the audit: a file that is not read by then never will be. Longer than a client tries. */
-#define AUDIT_LIMIT_NS (300 * DFS_SECONDS)
 
 /* Verdicts ---------------------------------------------------------------------------------------------------------------- */
 
@@ -343,75 +337,8 @@ static bool settle(struct sim_run *run)
     }
     sim_run_verdict(run, SIM_STUCK, "%.0f s after the end not everything is at rest: %s",
                     (double)run->scenario->settle_ns / 1e9, why);
+    sim_audit_stuck(run);
     return true;
-}
-
-/* Who can read now: clients that nothing touches, while nothing touches metadata. */
-static uint32_t audit_clients(const struct sim_run *run, uint32_t clients[SIM_CLIENTS_MAX])
-{
-    const uint32_t first = 2 + run->cluster->options.data;
-    uint32_t count = 0;
-
-    if (sim_nemesis_touches(run->nemesis, 1, 0))
-        return 0;
-    for (uint32_t i = 0; i < run->cluster->options.clients; i++) {
-        if (!sim_nemesis_touches(run->nemesis, first + i, 0))
-            clients[count++] = i;
-    }
-    return count;
-}
-
-static void audit_judge(struct sim_run *run, const struct sim_operation *get)
-{
-    const struct sim_host *host = run->cluster->clients[get->client].host;
-
-    if (get->answered_at == DFS_NEVER) {
-        sim_run_violation(run, "acked_data", host,
-                          "%s was not read back within %.0f s after everything had come to rest", get->path->name,
-                          (double)AUDIT_LIMIT_NS / 1e9);
-        return;
-    }
-    run->audited++;
-    const enum sim_loss loss = sim_loss_of_path(run, get->path->name, get->asked_at, 0);
-
-    /* Where nothing is left to try, the answer says so; what is only out of reach may be waited for. Loss that is none was judged with the answer. */
-    if (get->status == DFS_OK || get->status == DFS_NOT_FOUND || get->status == DFS_DATA_LOST)
-        return;
-    if (loss == SIM_LOSS_NONE)
-        sim_run_violation(run, "acked_data", host, "%s cannot be read back after everything has come to rest: %s",
-                          get->path->name, dfs_status_name(get->status));
-    else if (loss == SIM_LOSS_GONE)
-        sim_run_violation(run, "acked_data", host, "%s has no good copy of a block left, but reading it says %s",
-                          get->path->name, dfs_status_name(get->status));
-}
-
-/* Every file that must be there is read once more. */
-static void audit(struct sim_run *run)
-{
-    const struct sim_ledger *ledger = &run->ledger;
-    const size_t paths = ledger->paths_count;
-    struct sim_operation **gets = dfs_alloc_zero_array(paths + 1, sizeof(struct sim_operation *));
-    const dfs_time_ns limit = sim_run_time(run) + AUDIT_LIMIT_NS;
-    uint32_t clients[SIM_CLIENTS_MAX];
-    const uint32_t clients_count = audit_clients(run, clients);
-    size_t next = 0;
-
-    while (clients_count > 0) {
-        while (next < paths && sim_workload_running(run->workload) < AUDIT_READS_MAX) {
-            if (sim_path_must_exist(ledger->paths[next]))
-                gets[next] = sim_workload_get(run->workload, clients[next % clients_count], ledger->paths[next]->name);
-            next++;
-        }
-        if ((next == paths && sim_workload_running(run->workload) == 0) || sim_run_time(run) >= limit)
-            break;
-        if (!run_until(run, sim_run_time(run) + SETTLE_SLICE_NS))
-            break;
-    }
-    for (size_t i = 0; i < paths; i++) {
-        if (gets[i] != NULL)
-            audit_judge(run, gets[i]);
-    }
-    dfs_free(gets);
 }
 
 static bool start(struct sim_run *run)
@@ -451,7 +378,7 @@ void sim_run_end(struct sim_run *run)
 {
     sim_tell_end(run, run->settled);
     if (run->settled && !run->options.no_audit)
-        audit(run);
+        sim_audit(run);
     sim_expects_decide(run->expects);
     sim_nemesis_vacuity(run->nemesis);
     sim_workload_vacuity(run->workload);

@@ -39,8 +39,17 @@ struct client {
     char password[32];
 };
 
+/* One that is no operation. */
+struct question {
+    uint64_t command; /* 0: none is open */
+    uint32_t client;
+    void (*answered)(void *arg, const struct dfs_client_result *result);
+    void *arg;
+};
+
 struct sim_workload {
     struct sim_run *run;
+    struct question question;
     struct task *tasks;
     size_t tasks_count;
     struct client *clients;
@@ -305,6 +314,14 @@ static void on_token(struct sim_run *run, void *state, const struct sim_seen *se
     client->token[m->token.count] = '\0';
 }
 
+static void question_end(struct sim_workload *workload, const struct dfs_client_result *result)
+{
+    const struct question question = workload->question;
+
+    workload->question.command = 0;
+    question.answered(question.arg, result);
+}
+
 static void on_answer(void *arg, uint32_t index, uint64_t command, const struct dfs_client_result *result)
 {
     struct sim_workload *workload = arg;
@@ -319,6 +336,8 @@ static void on_answer(void *arg, uint32_t index, uint64_t command, const struct 
         if (result->status != DFS_OK)
             login_at(&workload->clients[index], LOGIN_RETRY_NS);
     }
+    if (command == workload->question.command)
+        question_end(workload, result);
     if (operation == NULL)
         return;
     workload->by_command[command - 1] = NULL;
@@ -675,6 +694,8 @@ static void on_host(struct sim_run *run, void *state, struct sim_host *host, enu
         return;
     client->spoiled = NULL;
     client->login_command = 0;
+    if (workload->question.command != 0 && workload->question.client == index)
+        question_end(workload, NULL);
     for (size_t i = 0; i < workload->by_command_room; i++) {
         struct sim_operation *operation = workload->by_command[i];
 
@@ -777,6 +798,22 @@ struct sim_operation *sim_workload_get(struct sim_workload *workload, uint32_t c
     const struct wish wish = {.kind = SIM_OP_GET, .path = path, .step = UINT32_MAX, .audit = true};
 
     return ask(workload, client, &wish, SIM_TOKEN_GOOD);
+}
+
+bool sim_workload_question(struct sim_workload *workload, uint32_t client, uint32_t code, const void *argument,
+                           size_t argument_bytes, void (*answered)(void *arg, const struct dfs_client_result *result),
+                           void *arg)
+{
+    if (workload->question.command != 0 || !sim_host_is_up(workload->run->cluster->clients[client].host))
+        return false;
+    workload->question = (struct question){.client = client, .answered = answered, .arg = arg};
+    workload->question.command = sim_client_command(workload->run->cluster, client, code, argument, argument_bytes);
+    return workload->question.command != 0;
+}
+
+void sim_workload_question_drop(struct sim_workload *workload)
+{
+    workload->question.command = 0;
 }
 
 size_t sim_workload_running(const struct sim_workload *workload)

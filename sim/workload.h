@@ -23,6 +23,17 @@ void sim_workload_stop(struct sim_workload *workload);
 /* Asks now, outside of the scenario's steps (an expectation, the audit). NULL when the client is down. */
 struct sim_operation *sim_workload_get(struct sim_workload *workload, uint32_t client, const char *path);
 
+/*
+ * Asks something that is no operation of the ledger (FSCK, EXPLAIN), one question at a time: `answered` gets the client's answer, or NULL when the client went
+ * down. The argument's texts live until then. false when the client is down or a question is open.
+ */
+bool sim_workload_question(struct sim_workload *workload, uint32_t client, uint32_t code, const void *argument,
+                           size_t argument_bytes, void (*answered)(void *arg, const struct dfs_client_result *result),
+                           void *arg);
+
+/* The open question is nobody's any more. */
+void sim_workload_question_drop(struct sim_workload *workload);
+
 /* Operations that have no answer yet. */
 size_t sim_workload_running(const struct sim_workload *workload);
 
