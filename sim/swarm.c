@@ -20,7 +20,11 @@ enum draw {
     DRAW_FAULT_TIME,
     DRAW_FAULT_HOST,
     DRAW_FAULT_OTHER,
-    DRAW_META
+    DRAW_META,
+    DRAW_MIX,
+    DRAW_LASTING,
+    DRAW_BEYOND,
+    DRAW_LIMITS
 };
 
 /* A setting keeps its default in two of three seeds: a configuration with everything odd hides what one oddity does. */
@@ -29,7 +33,16 @@ enum draw {
 /* Faults beside the main one. */
 #define FAULTS_MAX 6
 
-#define WINDOWS_MAX (FAULTS_MAX + 2)
+/* Faults that stay when everything else is healed. */
+#define LASTING_MAX 2
+
+#define WINDOWS_MAX (FAULTS_MAX + LASTING_MAX + 2)
+
+/* Of a hundred seeds, how many lose more than the copies allow. */
+#define BEYOND_PERCENT 10
+
+/* Of a hundred seeds, how many have faults that stay. */
+#define LASTING_PERCENT 40
 
 struct window {
     uint32_t host;
@@ -46,7 +59,9 @@ struct swarm {
     uint32_t replication;
     struct window windows[WINDOWS_MAX];
     uint32_t windows_count;
-    uint32_t gone; /* servers that never come back */
+    uint32_t gone;  /* servers that never come back */
+    bool beyond;    /* more are lost than the copies allow */
+    uint32_t kinds; /* bits of enum extra: this seed's mix */
 };
 
 static uint64_t draw(const struct swarm *swarm, enum draw what, uint64_t number)
@@ -87,6 +102,28 @@ static void knobs(struct swarm *swarm, struct dfs_settings *settings)
     }
 }
 
+/* Where the knob would be too rough: what the seeds wait for, and what the plan of the faults relies on. */
+static void limits(const struct swarm *swarm, struct dfs_settings *settings)
+{
+    const struct dfs_settings before = *settings;
+    struct dfs_settings_conflict conflict;
+
+    /* The plan counts on a repair that is done within seconds. */
+    settings->repair_bandwidth_bytes_per_s =
+        chance(swarm, DRAW_LIMITS, 0, 15) ? 1000000 * between(swarm, DRAW_LIMITS, 1, 20, 100) : 0;
+    if (chance(swarm, DRAW_LIMITS, 2, 50))
+        settings->upload_lease_ns = S(1) * between(swarm, DRAW_LIMITS, 3, 4, 15);
+    if (chance(swarm, DRAW_LIMITS, 4, 50) || swarm->beyond) {
+        settings->request_timeout_ns = S(1) * between(swarm, DRAW_LIMITS, 5, 5, 8);
+        settings->hop_timeout_ns = MS(100) * between(swarm, DRAW_LIMITS, 8, 5, 40);
+        settings->connect_timeout_ns = MS(100) * between(swarm, DRAW_LIMITS, 9, 5, 30);
+    }
+    if (chance(swarm, DRAW_LIMITS, 6, 15))
+        settings->conns_max = between(swarm, DRAW_LIMITS, 7, 24, 64);
+    if (dfs_settings_check(settings, 0, &conflict) != DFS_OK)
+        *settings = before;
+}
+
 static void cluster(struct swarm *swarm)
 {
     struct sim_cluster_words *words = &swarm->scenario->cluster;
@@ -103,7 +140,7 @@ static void cluster(struct swarm *swarm)
     settings->heartbeat_interval_ns = MS(100) * between(swarm, DRAW_CLUSTER, 0, 3, 10);
     settings->repair_grace_ns = MS(500) * between(swarm, DRAW_CLUSTER, 1, 0, 5);
     settings->maintenance_ns = S(1) * between(swarm, DRAW_CLUSTER, 2, 0, 10);
-    settings->repair_bandwidth_bytes_per_s = 0;
+    limits(swarm, settings);
     words->replication = between(swarm, DRAW_CLUSTER, 3, 2, 3);
     words->replication_seen = true;
     settings->replication = words->replication;
@@ -131,13 +168,16 @@ static void network(struct swarm *swarm)
     net->reorder_ppb = chance(swarm, DRAW_NETWORK, 6, 50) ? between(swarm, DRAW_NETWORK, 7, 0, 50000000) : 0;
     net->cut_ppb = chance(swarm, DRAW_NETWORK, 8, 40) ? between(swarm, DRAW_NETWORK, 9, 0, 300000000) : 0;
     net->bandwidth_bytes_per_s = 1000000 * between(swarm, DRAW_NETWORK, 10, 10, 125);
+    net->dribble_ppb = chance(swarm, DRAW_NETWORK, 11, 15) ? between(swarm, DRAW_NETWORK, 12, 0, 20000000) : 0;
     net->latency_seen = net->loss_seen = net->duplicate_seen = net->reorder_seen = net->cut_seen = net->bandwidth_seen =
-        true;
+        net->dribble_seen = true;
 
     struct sim_disk_words *disk = &swarm->scenario->disk;
 
     disk->latency = (struct dfs_spread){.low = MS(0) + 20000, .high = 1000 * between(swarm, DRAW_DISK, 0, 50, 2000)};
     disk->throughput_bytes_per_s = 1000000 * between(swarm, DRAW_DISK, 1, 50, 500);
+    disk->sync_latency_seen = chance(swarm, DRAW_DISK, 2, 30);
+    disk->sync_latency = (struct dfs_spread){.low = 20000, .high = MS(1) * between(swarm, DRAW_DISK, 3, 1, 30)};
 }
 
 static void workload(struct swarm *swarm)
@@ -240,23 +280,71 @@ enum extra {
     EXTRA_CLOCK,
     EXTRA_FORGE,
     EXTRA_REPLAY,
+    EXTRA_CLIENT_CRASH,
+    EXTRA_CLIENT_PAUSE,
+    EXTRA_AUTH_CRASH,
+    EXTRA_ROTATE_KEYS,
+    EXTRA_META_DISK_SLOW,
+    EXTRA_BIT_ROT, /* from here on: a disk that lies, an identity used twice */
+    EXTRA_DISK_STALE,
+    EXTRA_DISK_MISDIRECT,
+    EXTRA_DISK_VANISH,
+    EXTRA_IMPERSONATE,
     EXTRA_COUNT
 };
+
+/* In the mix of so many of a hundred seeds. Disks that lie are rare: what stands on them proves nothing, so that the other checkers see less. */
+#define MIX_PERCENT 60
+#define MIX_LIES_PERCENT 4
+
+static void mix(struct swarm *swarm)
+{
+    for (uint32_t i = 0; i < EXTRA_COUNT; i++) {
+        if (chance(swarm, DRAW_MIX, i, i < EXTRA_BIT_ROT ? MIX_PERCENT : MIX_LIES_PERCENT))
+            swarm->kinds |= UINT32_C(1) << i;
+    }
+}
+
+/* Does it leave the data servers alone? */
+static bool is_elsewhere(enum extra extra)
+{
+    return extra == EXTRA_CLIENT_CRASH || extra == EXTRA_CLIENT_PAUSE || extra == EXTRA_AUTH_CRASH ||
+           extra == EXTRA_ROTATE_KEYS || extra == EXTRA_META_DISK_SLOW;
+}
 
 static void extra_fill(struct swarm *swarm, uint64_t number, enum extra extra, uint32_t host, int64_t at_ns,
                        int64_t for_ns)
 {
     static const enum sim_fault_kind kinds[EXTRA_COUNT] = {
-        [EXTRA_PAUSE] = SIM_FAULT_PAUSE,           [EXTRA_SLOW] = SIM_FAULT_SLOW,
-        [EXTRA_PARTITION] = SIM_FAULT_PARTITION,   [EXTRA_ONE_WAY] = SIM_FAULT_PARTITION,
-        [EXTRA_DROP_HEARTBEAT] = SIM_FAULT_DROP,   [EXTRA_DROP_WRITE] = SIM_FAULT_DROP,
-        [EXTRA_DUPLICATE] = SIM_FAULT_DUPLICATE,   [EXTRA_DELAY] = SIM_FAULT_DELAY,
-        [EXTRA_RESET] = SIM_FAULT_RESET,           [EXTRA_LINK] = SIM_FAULT_LINK,
-        [EXTRA_DISK_SLOW] = SIM_FAULT_DISK_SLOW,   [EXTRA_DISK_FULL] = SIM_FAULT_DISK_FULL,
-        [EXTRA_DISK_ERROR] = SIM_FAULT_DISK_ERROR, [EXTRA_SYNC_ERROR] = SIM_FAULT_SYNC_ERROR,
-        [EXTRA_CRASH] = SIM_FAULT_CRASH,           [EXTRA_LEAVE] = SIM_FAULT_LEAVE,
-        [EXTRA_CLOCK] = SIM_FAULT_CLOCK,           [EXTRA_FORGE] = SIM_FAULT_FORGE,
+        [EXTRA_PAUSE] = SIM_FAULT_PAUSE,
+        [EXTRA_SLOW] = SIM_FAULT_SLOW,
+        [EXTRA_PARTITION] = SIM_FAULT_PARTITION,
+        [EXTRA_ONE_WAY] = SIM_FAULT_PARTITION,
+        [EXTRA_DROP_HEARTBEAT] = SIM_FAULT_DROP,
+        [EXTRA_DROP_WRITE] = SIM_FAULT_DROP,
+        [EXTRA_DUPLICATE] = SIM_FAULT_DUPLICATE,
+        [EXTRA_DELAY] = SIM_FAULT_DELAY,
+        [EXTRA_RESET] = SIM_FAULT_RESET,
+        [EXTRA_LINK] = SIM_FAULT_LINK,
+        [EXTRA_DISK_SLOW] = SIM_FAULT_DISK_SLOW,
+        [EXTRA_DISK_FULL] = SIM_FAULT_DISK_FULL,
+        [EXTRA_DISK_ERROR] = SIM_FAULT_DISK_ERROR,
+        [EXTRA_SYNC_ERROR] = SIM_FAULT_SYNC_ERROR,
+        [EXTRA_CRASH] = SIM_FAULT_CRASH,
+        [EXTRA_LEAVE] = SIM_FAULT_LEAVE,
+        [EXTRA_CLOCK] = SIM_FAULT_CLOCK,
+        [EXTRA_FORGE] = SIM_FAULT_FORGE,
         [EXTRA_REPLAY] = SIM_FAULT_REPLAY,
+        [EXTRA_CLIENT_CRASH] = SIM_FAULT_CRASH,
+        [EXTRA_CLIENT_PAUSE] = SIM_FAULT_PAUSE,
+        [EXTRA_AUTH_CRASH] = SIM_FAULT_CRASH,
+        [EXTRA_ROTATE_KEYS] = SIM_FAULT_ROTATE_KEYS,
+        [EXTRA_META_DISK_SLOW] = SIM_FAULT_DISK_SLOW,
+        [EXTRA_BIT_ROT] = SIM_FAULT_BIT_ROT,
+        [EXTRA_DISK_STALE] = SIM_FAULT_DISK_STALE,
+        [EXTRA_DISK_MISDIRECT] = SIM_FAULT_DISK_MISDIRECT,
+        [EXTRA_DISK_VANISH] = SIM_FAULT_DISK_VANISH,
+        [EXTRA_IMPERSONATE] = SIM_FAULT_IMPERSONATE,
     };
     struct sim_fault *fault = fault_on(swarm, kinds[extra], at_ns, for_ns);
 
@@ -341,9 +429,59 @@ static void extra_fill(struct swarm *swarm, uint64_t number, enum extra extra, u
         fault->count = between(swarm, DRAW_FAULT_OTHER, number, 1, 20);
         fault->for_ns = 0;
         break;
+    case EXTRA_CLIENT_CRASH:
+        fault->unsynced = SIM_UNSYNCED_SEEDED;
+        sim_host_refs_add(&fault->hosts, SIM_HOST_CLIENT,
+                          (uint16_t)(host % (uint32_t)swarm->scenario->cluster.clients));
+        break;
+    case EXTRA_CLIENT_PAUSE:
+        sim_host_refs_add(&fault->hosts, SIM_HOST_CLIENT,
+                          (uint16_t)(host % (uint32_t)swarm->scenario->cluster.clients));
+        break;
+    case EXTRA_AUTH_CRASH:
+        fault->unsynced = SIM_UNSYNCED_SEEDED;
+        sim_host_refs_add(&fault->hosts, SIM_HOST_AUTH, 0);
+        break;
+    case EXTRA_ROTATE_KEYS:
+        fault->for_ns = 0;
+        break;
+    case EXTRA_META_DISK_SLOW:
+        sim_host_refs_add(&fault->hosts, SIM_HOST_META, 0);
+        fault->factor = between(swarm, DRAW_FAULT_OTHER, number, 2, 20);
+        break;
+    case EXTRA_BIT_ROT:
+        sim_host_refs_add(&fault->hosts, SIM_HOST_DATA, host);
+        fault->blocks = between(swarm, DRAW_FAULT_OTHER, number, 1, 4);
+        fault->for_ns = 0;
+        break;
+    case EXTRA_DISK_STALE:
+    case EXTRA_DISK_MISDIRECT:
+        sim_host_refs_add(&fault->hosts, SIM_HOST_DATA, host);
+        fault->ppb = 10000000 * between(swarm, DRAW_FAULT_OTHER, number, 1, 20);
+        break;
+    case EXTRA_DISK_VANISH:
+        sim_host_refs_add(&fault->hosts, SIM_HOST_DATA, host);
+        break;
+    case EXTRA_IMPERSONATE:
+        sim_host_refs_add(&fault->hosts, SIM_HOST_DATA, host);
+        fault->for_ns = 0;
+        break;
     case EXTRA_COUNT:
         break;
     }
+}
+
+/* One of the seed's mix; COUNT: it has none. */
+static enum extra pick_kind(const struct swarm *swarm, uint64_t number)
+{
+    const uint32_t count = (uint32_t)__builtin_popcount(swarm->kinds);
+    uint32_t at = count == 0 ? 0 : (uint32_t)between(swarm, DRAW_FAULT_KIND, number, 0, count - 1);
+
+    for (uint32_t i = 0; i < EXTRA_COUNT; i++) {
+        if ((swarm->kinds >> i & 1u) != 0 && at-- == 0)
+            return (enum extra)i;
+    }
+    return EXTRA_COUNT;
 }
 
 static void extras(struct swarm *swarm)
@@ -351,15 +489,65 @@ static void extras(struct swarm *swarm)
     const int64_t count = between(swarm, DRAW_FAULT_KIND, 1000, 0, FAULTS_MAX);
 
     for (uint64_t i = 0; i < (uint64_t)count; i++) {
-        const enum extra extra = (enum extra)between(swarm, DRAW_FAULT_KIND, i, 0, EXTRA_COUNT - 1);
+        const enum extra extra = pick_kind(swarm, i);
         const uint32_t host = (uint32_t)between(swarm, DRAW_FAULT_HOST, i, 0, swarm->data - 1);
         const int64_t at_ns = MS(10) * between(swarm, DRAW_FAULT_TIME, i, 100, 1500);
         const int64_t for_ns = MS(10) * between(swarm, DRAW_FAULT_TIME, i + 64, 30, 500);
+        /* Rot stays until somebody reads it, a second process to the end. */
+        const bool stays = extra == EXTRA_BIT_ROT || extra == EXTRA_IMPERSONATE;
+        const int64_t to_ns = stays ? INT64_MAX : at_ns + for_ns + swarm->recovery_ns;
 
-        if (!survivable(swarm, host, at_ns, at_ns + for_ns + swarm->recovery_ns))
-            continue;
-        occupy(swarm, host, at_ns, at_ns + for_ns + swarm->recovery_ns);
+        if (extra == EXTRA_COUNT)
+            return;
+        if (!is_elsewhere(extra)) {
+            if (!survivable(swarm, host, at_ns, to_ns))
+                continue;
+            occupy(swarm, host, at_ns, to_ns);
+        }
         extra_fill(swarm, i, extra, host, at_ns, for_ns);
+    }
+}
+
+/* Chaos ends, and these do not: what is left must come to rest without them. Silent servers are evicted, gray ones stay members. */
+static void lasting(struct swarm *swarm)
+{
+    static const enum extra silent[] = {EXTRA_PAUSE, EXTRA_PARTITION, EXTRA_ONE_WAY, EXTRA_DROP_HEARTBEAT};
+    static const enum extra gray[] = {EXTRA_SLOW, EXTRA_DISK_SLOW, EXTRA_LINK, EXTRA_CLOCK};
+
+    if (!chance(swarm, DRAW_LASTING, 0, LASTING_PERCENT))
+        return;
+    for (uint64_t i = 0; i < LASTING_MAX; i++) {
+        const bool is_silent = chance(swarm, DRAW_LASTING, 10 * i + 1, 50);
+        const enum extra extra = is_silent ? silent[between(swarm, DRAW_LASTING, 10 * i + 2, 0, 3)]
+                                           : gray[between(swarm, DRAW_LASTING, 10 * i + 2, 0, 3)];
+        const uint32_t host = (uint32_t)between(swarm, DRAW_LASTING, 10 * i + 3, 0, swarm->data - 1);
+        const int64_t at_ns = MS(10) * between(swarm, DRAW_LASTING, 10 * i + 4, 1000, 1900);
+        const int64_t to_ns = is_silent ? at_ns + swarm->recovery_ns + S(4) : INT64_MAX;
+
+        /* A core with all copies is left. */
+        if (swarm->data - swarm->gone <= swarm->replication || !survivable(swarm, host, at_ns, to_ns))
+            continue;
+        occupy(swarm, host, at_ns, to_ns);
+        swarm->gone += is_silent;
+        extra_fill(swarm, 200 + i, extra, host, at_ns, 0);
+    }
+}
+
+/* As many servers as there are copies, or one more, die within an interval and for good. What only they had is lost, and nothing else may be. */
+static void beyond(struct swarm *swarm)
+{
+    const uint32_t most = swarm->data - 1;
+    const uint32_t more = swarm->replication + (uint32_t)between(swarm, DRAW_BEYOND, 1, 0, 1);
+    const uint32_t count = more < most ? more : most;
+    const uint32_t first = (uint32_t)between(swarm, DRAW_BEYOND, 2, 0, swarm->data - 1);
+    const int64_t at_ns = MS(100) * between(swarm, DRAW_BEYOND, 3, 30, 120);
+
+    for (uint32_t i = 0; i < count; i++) {
+        const int64_t later_ns = MS(1) * between(swarm, DRAW_BEYOND, 10 + i, 0, swarm->interval_ns / MS(1));
+        struct sim_fault *fault = fault_on(swarm, SIM_FAULT_CRASH, at_ns + later_ns, 0);
+
+        fault->unsynced = SIM_UNSYNCED_SEEDED;
+        sim_host_refs_add(&fault->hosts, SIM_HOST_DATA, (uint16_t)((first + i) % swarm->data));
     }
 }
 
@@ -389,6 +577,8 @@ void sim_swarm_draw(uint64_t seed, struct sim_scenario *scenario)
 {
     struct swarm swarm = {.scenario = scenario, .key = sim_mix(seed, UINT64_C(0x7377617266))};
 
+    swarm.beyond = chance(&swarm, DRAW_BEYOND, 0, BEYOND_PERCENT);
+
     sim_scenario_init(scenario);
     (void)snprintf(scenario->name, sizeof scenario->name, "swarm-%llu", (unsigned long long)seed);
     (void)snprintf(scenario->description, sizeof scenario->description, "What seed %llu of the swarm drew.",
@@ -397,7 +587,13 @@ void sim_swarm_draw(uint64_t seed, struct sim_scenario *scenario)
     cluster(&swarm);
     network(&swarm);
     workload(&swarm);
+    if (swarm.beyond) {
+        beyond(&swarm);
+        return;
+    }
+    mix(&swarm);
     main_crash(&swarm);
+    lasting(&swarm);
     extras(&swarm);
     meta_faults(&swarm);
 }

@@ -237,10 +237,6 @@ static void named(const struct dfs_client_result *result, uint64_t *ret_version,
     }
 }
 
-/*
- * Loss that no system could have avoided is not ours to call a broken promise: a name, when metadata's own disk was destroyed; bytes, when no good copy of some block is
- * where this client can get it, or was until so lately that it may not have noticed. At the end, when all is at rest, there is nothing left to notice.
- */
 /* Has a fault taken what some data server had stored? */
 static bool is_destroyed(const struct sim_run *run)
 {
@@ -250,6 +246,10 @@ static bool is_destroyed(const struct sim_run *run)
     return false;
 }
 
+/*
+ * Loss that no system could have avoided is not ours to call a broken promise: a name, when metadata's own disk was destroyed; bytes, when no good copy of some block is
+ * where this client can get it, or was until so lately that it may not have noticed. At the end, when all is at rest, there is nothing left to notice.
+ */
 static bool is_excused(const struct sim_workload *workload, const struct sim_operation *operation)
 {
     struct sim_run *run = workload->run;

@@ -421,7 +421,7 @@ static enum client_start start_block(struct client_command *command)
 {
     struct client_get *get = get_of(command);
 
-    if (get->phase != CLIENT_GET_READING || get->next_offset >= get->end)
+    if (get->phase != CLIENT_GET_READING || get->next_offset >= get->end || get->waiting > 0)
         return CLIENT_NOTHING_TO_START;
     const struct dfs_w_plan_block *planned = dfs_client_page_find(&get->pages, get->next, NULL);
 

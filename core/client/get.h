@@ -74,6 +74,7 @@ struct client_get {
     struct dfs_list running; /* in the order of their beginning, which is ascending */
     uint32_t next;           /* to start */
     uint64_t next_offset;    /* where it begins in the file */
+    uint32_t waiting;        /* blocks that wait for a plan */
     struct client_local_owner pushes;
     struct client_local_owner finish;
     enum dfs_status failure; /* CLOSING: what to answer */
@@ -135,6 +136,7 @@ struct client_get_block {
     uint32_t bad_count;
     uint64_t serial; /* of the token */
     size_t reserved;
+    bool waits; /* for a plan: it has neither place nor memory */
 };
 
 /* get.c. After a failure the command lives on until the sink is closed, but its blocks are gone: the caller returns at once. */

@@ -176,6 +176,36 @@ static void drop_held(struct client_get_block *block)
     }
 }
 
+static void slot_free(struct client_get_block *block)
+{
+    struct dfs_client *client = client_of(block);
+
+    dfs_client_unreserve(client, block->reserved);
+    client->blocks_running--;
+}
+
+/* While it waits for a plan, maybe for a server to come back, others have its place and memory; its own GET begins nothing new. */
+static void slot_give(struct client_get_block *block)
+{
+    slot_free(block);
+    block->waits = true;
+    block->get->waiting++;
+}
+
+/* false: its memory is in use. The place is taken even if all are: those who waited are few. */
+static bool slot_take(struct client_get_block *block)
+{
+    struct dfs_client *client = client_of(block);
+
+    if (!dfs_client_reserve(client, block->reserved))
+        return false;
+    client->blocks_running++;
+    block->waits = false;
+    block->get->waiting--;
+    dfs_client_command_ready(&block->get->base);
+    return true;
+}
+
 static void block_free(struct client_get_block *block)
 {
     struct dfs_client *client = client_of(block);
@@ -185,8 +215,10 @@ static void block_free(struct client_get_block *block)
     dfs_client_ask_stop(&block->plan);
     dfs_client_timer_stop(client, &block->timer);
     dfs_list_remove(&block->link);
-    dfs_client_unreserve(client, block->reserved);
-    client->blocks_running--;
+    if (block->waits)
+        block->get->waiting--;
+    else
+        slot_free(block);
     dfs_stock_give(&client->get_blocks, block);
 }
 
@@ -275,6 +307,7 @@ static void plan_again(struct client_get_block *block, const char *why)
     dfs_client_command_trouble(&get->base, block->worst, words);
     dfs_client_timer_stop(client_of(block), &block->timer);
     enter(block, CLIENT_GET_BLOCK_PLANNING, why);
+    slot_give(block);
     if (block->plans++ == 0)
         dfs_client_ask_start(&block->plan);
     else
@@ -536,6 +569,10 @@ static void plan_answered(struct client_ask *ask, const struct dfs_incoming *in)
         m->plan[0].length_bytes != block->length || m->plan[0].crc32c != block->crc_wanted) {
         dfs_client_get_fail(get, DFS_BAD_REQUEST,
                             "metadata answered GET_OPEN with a plan that makes no sense; do the versions match?");
+        return;
+    }
+    if (!slot_take(block)) {
+        dfs_client_ask_later(&block->plan, dfs_client_back_off(client_of(block), block->plans));
         return;
     }
     dfs_client_grant_copy(&m->plan[0].grant, &block->granted);

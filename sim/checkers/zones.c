@@ -26,7 +26,12 @@ struct order {
     uint64_t zone;
 };
 
+/* Grants that may be sent again: they are judged when they are new. */
+#define GRANTS_MAX 256
+
 struct state {
+    struct dfs_block_id grants[GRANTS_MAX];
+    size_t grants_next;
     struct order orders[ORDERS_MAX];
     size_t orders_next;
     dfs_time_ns *suspected_at;
@@ -77,8 +82,22 @@ static bool is_judged(const struct sim_run *run)
     return run->zero != DFS_NEVER && run->cluster->options.zones > 1 && run->cluster->options.zones <= ZONES_MAX;
 }
 
-static void check_grant(struct sim_run *run, const struct state *state, const struct dfs_w_grant *grant)
+/* Not sent before, and nobody left out who went meanwhile. A later generation avoids who failed. */
+static bool is_new(const struct sim_run *run, const struct state *state, const struct dfs_block_id *block,
+                   uint32_t copies)
 {
+    if (block->generation != 1 || copies < (uint32_t)run->cluster->options.settings.replication)
+        return false;
+    for (size_t i = 0; i < GRANTS_MAX; i++) {
+        if (memcmp(&state->grants[i], block, sizeof *block) == 0)
+            return false;
+    }
+    return true;
+}
+
+static void check_grant(struct sim_run *run, struct state *state, const struct dfs_w_grant *grant)
+{
+    const struct dfs_block_id block = {grant->block.file, grant->block.index, grant->block.generation};
     uint64_t used = 0;
     uint64_t there = 0;
 
@@ -89,7 +108,11 @@ static void check_grant(struct sim_run *run, const struct state *state, const st
     }
     const uint32_t has = (uint32_t)__builtin_popcountll(used);
 
-    if (has >= grant->replicas_count || has >= run->cluster->options.zones)
+    const bool judged = has < grant->replicas_count && has < run->cluster->options.zones &&
+                        is_new(run, state, &block, grant->replicas_count);
+
+    state->grants[state->grants_next++ % GRANTS_MAX] = block;
+    if (!judged)
         return;
     for (uint32_t i = 0; i < run->cluster->options.data; i++)
         there |= is_certain(run, state, i) ? zone_bit(run, i) : 0;
@@ -104,10 +127,8 @@ static void on_plan(struct sim_run *run, void *arg, const struct sim_seen *seen,
     const struct dfs_m_put_plan *plan = seen->body;
 
     (void)when;
-    for (uint32_t i = 0; plan != NULL && is_judged(run) && i < plan->grants_count; i++) {
-        if (plan->grants[i].block.generation == 1) /* a later one avoids who failed */
-            check_grant(run, arg, &plan->grants[i]);
-    }
+    for (uint32_t i = 0; plan != NULL && is_judged(run) && i < plan->grants_count; i++)
+        check_grant(run, arg, &plan->grants[i]);
 }
 
 static void on_placed(struct sim_run *run, void *arg, const struct sim_seen *seen, unsigned when)
@@ -115,10 +136,8 @@ static void on_placed(struct sim_run *run, void *arg, const struct sim_seen *see
     const struct dfs_m_put_placed *placed = seen->body;
 
     (void)when;
-    for (uint32_t i = 0; placed != NULL && is_judged(run) && i < placed->grants_count; i++) {
-        if (placed->grants[i].block.generation == 1)
-            check_grant(run, arg, &placed->grants[i]);
-    }
+    for (uint32_t i = 0; placed != NULL && is_judged(run) && i < placed->grants_count; i++)
+        check_grant(run, arg, &placed->grants[i]);
 }
 
 static uint64_t ordered(const struct state *state, const struct dfs_block_id *block)
@@ -135,6 +154,7 @@ static void on_copy(struct sim_run *run, void *arg, const struct sim_seen *seen,
     const struct dfs_m_copy *copy = seen->body;
     struct state *state = arg;
     uint64_t used = 0;
+    uint64_t maybe = 0;
     uint64_t there = 0;
 
     (void)when;
@@ -146,16 +166,19 @@ static void on_copy(struct sim_run *run, void *arg, const struct sim_seen *seen,
     const struct sim_block *block = sim_copies_block(run->copies, &block_id);
     const uint32_t target = sim_checker_data_index(run, &copy->order.target);
 
+    /* Beside a copy on a server without doubt. Where one may be that metadata still counts on, a copy is not wanted either. */
     for (uint32_t i = 0; block != NULL && i < block->holders_count; i++) {
-        if (block->holders[i] != target && sim_copies_active_since(run, block->holders[i]) != DFS_NEVER &&
-            sim_copies_has(run, block->holders[i], block))
+        if (block->holders[i] == target)
+            continue;
+        maybe |= zone_bit(run, block->holders[i]);
+        if (is_certain(run, state, block->holders[i]) && sim_copies_has(run, block->holders[i], block))
             used |= zone_bit(run, block->holders[i]);
     }
     if (target == UINT32_MAX)
         return;
     const bool beside = (used & zone_bit(run, target)) != 0;
 
-    used |= beside ? ordered(state, &block_id) : 0;
+    used |= maybe | (beside ? ordered(state, &block_id) : 0);
     state->orders[state->orders_next++ % ORDERS_MAX] = (struct order){block_id, zone_bit(run, target)};
     for (uint32_t i = 0; beside && i < run->cluster->options.data; i++)
         there |= is_certain(run, state, i) ? zone_bit(run, i) : 0;
