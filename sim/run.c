@@ -5,6 +5,7 @@
 #include "sim/audit.h"
 #include "sim/copies.h"
 #include "sim/coverage.h"
+#include "sim/digest.h"
 #include "sim/expect.h"
 #include "sim/listen.h"
 #include "sim/nemesis.h"
@@ -233,6 +234,7 @@ static struct sim_world *make_world(const struct sim_scenario *scenario, const s
     world.link = sim_network_options(&scenario->network, &world.link);
     world.events_max = options->events_max > 0 ? options->events_max : SIM_EVENTS_MAX;
     world.stays = options->coverage;
+    world.digest = sim_token_digest;
     return sim_world_new(options->seed, &world);
 }
 
