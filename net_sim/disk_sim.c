@@ -312,7 +312,9 @@ static dfs_time_ns done_at(struct sim_disk *disk, const struct sim_disk_pending 
     const struct sim_disk_options *options = &disk->options;
     const bool is_sync = pending->verb == DFS_DISK_SYNC || pending->verb == DFS_DISK_SYNC_DIR;
     const bool moves = pending->verb == DFS_DISK_READ || pending->verb == DFS_DISK_WRITE;
-    struct sim_range latency = is_sync && options->sync_latency.max != 0 ? options->sync_latency : options->latency;
+    const bool as_sync = is_sync && options->sync_latency.max != 0;
+    struct sim_range latency = as_sync ? options->sync_latency : options->latency;
+    const uint32_t values_count = as_sync ? options->sync_latencies_count : options->latencies_count;
     dfs_time_ns at;
 
     if (disk->busy_until < world->now)
@@ -320,8 +322,13 @@ static dfs_time_ns done_at(struct sim_disk *disk, const struct sim_disk_pending 
     if (moves && options->bytes_per_second != 0)
         disk->busy_until +=
             (dfs_duration_ns)((sim_u128)pending->length * DFS_SECONDS * disk->slow_factor / options->bytes_per_second);
-    if (latency.max > latency.min)
-        latency.min = sim_in_range(sim_draw(world, disk->key, SIM_DRAW_DISK_LATENCY, pending->number), latency);
+    if (latency.max > latency.min) {
+        const uint64_t drawn = sim_draw(world, disk->key, SIM_DRAW_DISK_LATENCY, pending->number);
+        const int64_t *values = as_sync ? options->sync_latencies : options->latencies;
+
+        latency.min =
+            values_count > 0 ? (dfs_duration_ns)values[sim_below(drawn, values_count)] : sim_in_range(drawn, latency);
+    }
     at = disk->busy_until + latency.min * disk->slow_factor + delay;
     if (pending->name == NULL)
         return at;

@@ -26,9 +26,13 @@ struct sim_world;
 struct sim_disk;
 
 struct sim_disk_options {
-    struct sim_range latency;      /* of every operation, on top of its turn in the queue */
+    struct sim_range latency; /* of every operation, on top of its turn in the queue */
+    const int64_t *latencies; /* with a count: one of these, within the range; the caller's, they outlive the world */
+    uint32_t latencies_count;
     struct sim_range sync_latency; /* of SYNC and SYNC_DIR instead; {0,0}: as latency */
-    uint64_t bytes_per_second;     /* the queue: one transfer after another; 0: without limit */
+    const int64_t *sync_latencies;
+    uint32_t sync_latencies_count;
+    uint64_t bytes_per_second; /* the queue: one transfer after another; 0: without limit */
     uint64_t capacity_bytes;
 };
 

@@ -111,7 +111,11 @@ dfs_duration_ns sim_link_latency(struct sim_link *link, uint64_t key, uint64_t s
 
     if (latency.min >= latency.max)
         return latency.min;
-    return sim_in_range(sim_draw(link->from->world, key, stream, number), latency);
+    const uint64_t drawn = sim_draw(link->from->world, key, stream, number);
+
+    if (link->options->latencies_count > 0)
+        return (dfs_duration_ns)link->options->latencies[sim_below(drawn, link->options->latencies_count)];
+    return sim_in_range(drawn, latency);
 }
 
 /* Datagrams -------------------------------------------------------------------------------------------------------- */

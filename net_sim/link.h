@@ -18,7 +18,9 @@ struct sim_world;
 struct sim_host;
 
 struct sim_link_options {
-    struct sim_range latency;       /* one way, drawn for every datagram and segment */
+    struct sim_range latency; /* one way, drawn for every datagram and segment */
+    const int64_t *latencies; /* with a count: one of these, within the range; the caller's, they outlive the world */
+    uint32_t latencies_count;
     uint32_t loss_ppb;              /* a datagram is gone; a packet of a stream is sent again, some round trips later */
     uint32_t duplicate_ppb;         /* datagrams: a second copy with a latency of its own */
     uint32_t reorder_ppb;           /* datagrams: held back by up to reorder_max_ns more */

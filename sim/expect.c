@@ -33,7 +33,11 @@ struct state {
     bool ok;
     bool broken;
     dfs_time_ns at;
-    uint64_t count; /* EVENT */
+    uint64_t count;        /* EVENT */
+    uint64_t counted_from; /* EVENT of messages and disk operations: the world's count at `from`, and at `to` */
+    uint64_t counted_to;
+    bool is_counting;
+    bool is_counted;
     char message[MESSAGE_BYTES];
     struct sim_copies_count copies; /* REPLICATED: at the last look */
     struct reading *readings;       /* READABLE */
@@ -115,6 +119,50 @@ void sim_expects_event(struct sim_expects *expects, enum sim_event event, struct
             break;
         }
     }
+}
+
+/* Too many to be told one by one: the world counts them, and its count is looked at when the window begins and ends. */
+static bool is_counted_by_world(const struct sim_expect *expect)
+{
+    return expect->kind == SIM_EXPECT_EVENT &&
+           (expect->event == SIM_EVENT_MESSAGE || expect->event == SIM_EVENT_DISK_OPERATION);
+}
+
+static uint64_t counted(const struct state *state)
+{
+    const struct sim_counts *counts = sim_world_counts(state->expects->run->world);
+
+    return state->expect->event == SIM_EVENT_MESSAGE ? counts->frames + counts->datagrams : counts->disk_operations;
+}
+
+static void count_begin(void *arg, struct sim_world *world)
+{
+    struct state *state = arg;
+
+    (void)world;
+    state->counted_from = counted(state);
+    state->is_counting = true;
+}
+
+static void count_end(void *arg, struct sim_world *world)
+{
+    struct state *state = arg;
+
+    (void)world;
+    state->counted_to = counted(state);
+    state->is_counted = true;
+}
+
+static void count_window(struct state *state)
+{
+    struct sim_run *run = state->expects->run;
+
+    if (state->expect->from_ns == 0)
+        count_begin(state, run->world);
+    else
+        sim_world_call(run->world, sim_run_world_time(run, (dfs_time_ns)state->expect->from_ns), count_begin, state);
+    if (state->expect->to_seen)
+        sim_world_call(run->world, sim_run_world_time(run, (dfs_time_ns)state->expect->to_ns), count_end, state);
 }
 
 /* Copies ------------------------------------------------------------------------------------------------------------------- */
@@ -312,12 +360,19 @@ static void name_wanted(const struct state *state, const char *what, char *text,
 static void decide_replicated(struct state *state)
 {
     const struct sim_copies_count *count = &state->copies;
+    const struct sim_run *run = state->expects->run;
     const dfs_time_ns by = (dfs_time_ns)state->expect->by_ns;
     char block[DFS_FILE_NAME_BYTES_MAX];
 
-    state->ok = state->ok && is_after_faults(state->expects->run, state->at) && state->at <= by;
+    state->ok = state->ok && is_after_faults(run, state->at) && state->at <= by;
     if (state->ok)
         return;
+    if (run->fault_last != DFS_NEVER && run->fault_last >= by) {
+        (void)snprintf(state->message, sizeof state->message,
+                       "the last fault was undone (or began for good) at %.3f s, which is not before %.3f s",
+                       (double)run->fault_last / 1e9, (double)by / 1e9);
+        return;
+    }
     if (count->under == 0) {
         (void)snprintf(state->message, sizeof state->message,
                        "no moment after the last fault and before the time was seen");
@@ -366,14 +421,11 @@ static void decide_count(struct state *state, uint64_t count, const char *what)
 
 static uint64_t events_of(const struct state *state)
 {
-    const struct sim_counts *counts = sim_world_counts(state->expects->run->world);
-
-    /* Too many to be told one by one; the world counts them. */
-    if (state->expect->event == SIM_EVENT_MESSAGE)
-        return counts->frames + counts->datagrams;
-    if (state->expect->event == SIM_EVENT_DISK_OPERATION)
-        return counts->disk_operations;
-    return state->count;
+    if (!is_counted_by_world(state->expect))
+        return state->count;
+    if (!state->is_counting)
+        return 0;
+    return (state->is_counted ? state->counted_to : counted(state)) - state->counted_from;
 }
 
 static void decide(struct state *state)
@@ -440,7 +492,7 @@ static bool waits(const struct state *state, dfs_time_ns now)
         return !state->begun ? now <= (dfs_time_ns)expect->at_ns
                              : state->readings_done < state->readings_count && state->clients_count > 0;
     case SIM_EXPECT_EVENT:
-        return expect->to_seen && now <= (dfs_time_ns)expect->to_ns && state->count < (uint64_t)expect->at_least;
+        return expect->to_seen && now <= (dfs_time_ns)expect->to_ns && events_of(state) < (uint64_t)expect->at_least;
     case SIM_EXPECT_NEVER_EVICTED:
     case SIM_EXPECT_OPERATION:
     case SIM_EXPECT_REPAIRS:
@@ -511,6 +563,8 @@ void sim_expects_begin(struct sim_expects *expects)
 
         if (state->expect->kind == SIM_EXPECT_REPLICATED)
             look_begin(state);
+        else if (is_counted_by_world(state->expect))
+            count_window(state);
         else if (state->expect->kind == SIM_EXPECT_READABLE)
             sim_world_call(run->world, sim_run_world_time(run, (dfs_time_ns)state->expect->at_ns), read_begin, state);
     }

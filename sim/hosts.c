@@ -23,6 +23,17 @@ uint32_t sim_host_set_count(const struct sim_host_set *set)
     return count;
 }
 
+/* How zones are called, here and by the cluster. */
+#define ZONE_PREFIX "zone-"
+
+/* Digits only, few enough for an index. */
+static bool is_number(const char *text)
+{
+    const size_t count = strlen(text);
+
+    return count >= 1 && count <= 4 && strspn(text, "0123456789") == count;
+}
+
 bool sim_host_ref_parse(const char *text, struct sim_host_ref *ret_ref)
 {
     for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
@@ -31,8 +42,14 @@ bool sim_host_ref_parse(const char *text, struct sim_host_ref *ret_ref)
             return true;
         }
     }
-    if ((text[0] != 'd' && text[0] != 'c') || text[1] < '1' || text[1] > '9' ||
-        strspn(text + 1, "0123456789") != strlen(text + 1) || strlen(text) > 5)
+    if (strncmp(text, ZONE_PREFIX, sizeof ZONE_PREFIX - 1) == 0) {
+        text += sizeof ZONE_PREFIX - 1;
+        if (!is_number(text) || (text[0] == '0' && text[1] != '\0'))
+            return false;
+        *ret_ref = (struct sim_host_ref){.kind = SIM_HOST_ZONE, .index = (uint16_t)strtoul(text, NULL, 10)};
+        return true;
+    }
+    if ((text[0] != 'd' && text[0] != 'c') || text[1] == '0' || !is_number(text + 1))
         return false;
     *ret_ref = (struct sim_host_ref){.kind = text[0] == 'd' ? SIM_HOST_DATA : SIM_HOST_CLIENT,
                                      .index = (uint16_t)(strtoul(text + 1, NULL, 10) - 1)};
@@ -47,7 +64,16 @@ void sim_host_ref_print(struct sim_host_ref ref, char *text)
             return;
         }
     }
+    if (ref.kind == SIM_HOST_ZONE) {
+        (void)snprintf(text, SIM_HOST_NAME_BYTES, ZONE_PREFIX "%u", ref.index);
+        return;
+    }
     (void)snprintf(text, SIM_HOST_NAME_BYTES, "%c%u", ref.kind == SIM_HOST_DATA ? 'd' : 'c', ref.index + 1u);
+}
+
+static uint32_t zones_of(struct sim_host_counts counts)
+{
+    return counts.zones > 0 ? counts.zones : 1;
 }
 
 bool sim_host_ref_is_there(struct sim_host_ref ref, struct sim_host_counts counts)
@@ -56,6 +82,8 @@ bool sim_host_ref_is_there(struct sim_host_ref ref, struct sim_host_counts count
         return ref.index < counts.data;
     if (ref.kind == SIM_HOST_CLIENT)
         return ref.index < counts.clients;
+    if (ref.kind == SIM_HOST_ZONE)
+        return ref.index < zones_of(counts);
     return true;
 }
 
@@ -91,6 +119,10 @@ void sim_host_refs_expand(const struct sim_host_refs *refs, struct sim_host_coun
             break;
         case SIM_HOST_ALL:
             add_range(set, 0, sim_hosts_count(counts));
+            break;
+        case SIM_HOST_ZONE:
+            for (uint32_t d = ref.index; d < counts.data; d += zones_of(counts))
+                sim_host_set_add(set, 2 + d);
             break;
         case SIM_HOST_REST:
             break;

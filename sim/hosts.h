@@ -1,5 +1,5 @@
 /*
- * hosts.h - who a scenario speaks of: "auth", "meta", "d1", "c2", the sets "data", "clients", "all" and "rest", and lists of these.
+ * hosts.h - who a scenario speaks of: "auth", "meta", "d1", "c2", the sets "data", "clients", "all", "zone-0" and "rest", and lists of these.
  *
  * A reference is kept as it was written and turned into hosts when it is used: how many servers a cluster has may stand later in the file. Plain data.
  */
@@ -21,12 +21,13 @@ enum sim_host_kind {
     SIM_HOST_ALL_DATA,
     SIM_HOST_ALL_CLIENTS,
     SIM_HOST_ALL,
-    SIM_HOST_REST /* in a partition: everybody that its other groups do not name */
+    SIM_HOST_ZONE, /* index: the data servers of this zone */
+    SIM_HOST_REST  /* in a partition: everybody that its other groups do not name */
 };
 
 struct sim_host_ref {
     uint8_t kind;   /* enum sim_host_kind */
-    uint16_t index; /* 0 is d1, c1 */
+    uint16_t index; /* 0 is d1, c1, zone-0 */
 };
 
 struct sim_host_refs {
@@ -38,6 +39,7 @@ struct sim_host_refs {
 struct sim_host_counts {
     uint32_t data;
     uint32_t clients;
+    uint32_t zones; /* data server i (from 0) is in zone i mod zones; 0 counts as 1 */
 };
 
 /* A set of hosts by that order; SIM_HOSTS_MAX bits. */
@@ -71,7 +73,7 @@ static inline uint32_t sim_hosts_count(struct sim_host_counts counts)
     return 2 + counts.data + counts.clients;
 }
 
-/* "d3" -> DATA 2; false when it is no host and no set. */
+/* "d3" -> DATA 2, "zone-1" -> ZONE 1; false when it is no host and no set. */
 bool sim_host_ref_parse(const char *text, struct sim_host_ref *ret_ref);
 
 /* The other way, into at least SIM_HOST_NAME_BYTES. */

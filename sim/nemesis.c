@@ -179,7 +179,7 @@ void sim_nemesis_message(struct sim_nemesis *nemesis, uint32_t number, struct si
         struct sim_wound *wound = &nemesis->wounds[i];
         const struct sim_trigger *on = &wound->fault->on;
 
-        if (wound->fault->triggered && on->event == SIM_EVENT_MESSAGE && on->message == number &&
+        if (wound->fault->triggered && on->event == SIM_EVENT_MESSAGE && (on->message == 0 || on->message == number) &&
             is_about(nemesis, &on->from, from) && is_about(nemesis, &on->to, to))
             triggered(wound);
     }
@@ -202,12 +202,27 @@ static void on_disk(struct sim_run *run, void *state, const struct sim_disk_even
     }
 }
 
+/* A machine that was down when it was made slow, or its clock wrong, is so now. */
+static void on_started(struct sim_nemesis *nemesis, uint32_t number, struct sim_host *host)
+{
+    dfs_list_each(at, &nemesis->blows)
+    {
+        struct sim_blow *blow = dfs_container_of(at, struct sim_blow, link);
+
+        if (!blow->undone && blow->wound->effect == 0 && sim_host_set_has(&blow->touched, number) &&
+            (blow->fault->kind == SIM_FAULT_SLOW || blow->fault->kind == SIM_FAULT_CLOCK))
+            sim_blow_effect(blow, host);
+    }
+}
+
 /* A host that was asked to leave has stopped, and its time away is over already. */
 static void on_host(struct sim_run *run, void *state, struct sim_host *host, enum sim_host_change change)
 {
     struct sim_nemesis *nemesis = *(struct sim_nemesis **)state;
     const uint32_t number = sim_run_host_number(run, host);
 
+    if (number != UINT32_MAX && change == SIM_HOST_STARTED)
+        on_started(nemesis, number, host);
     if (number == UINT32_MAX || (change != SIM_HOST_STOPPED && change != SIM_HOST_CRASHED))
         return;
     sim_host_set_remove(&nemesis->leavers, number);

@@ -3,6 +3,7 @@
 
 #include "core/base/assert.h"
 #include "core/base/mem.h"
+#include "net_sim/clock_sim.h"
 #include "net_sim/partition.h"
 
 #include <stdio.h>
@@ -42,6 +43,42 @@ static bool lives_on(const struct sim_hold *held, struct sim_host *host)
     return sim_host_is_up(host) && sim_host_lives(host) == held->life;
 }
 
+/* Faults of this kind that still have hold of the host when one of them lets go. */
+#define EACH_IN_FORCE(blow, number, other) \
+    dfs_list_each(at_##other, \
+                  &(blow)->wound->nemesis->blows) for (const struct sim_blow *other = \
+                                                           dfs_container_of(at_##other, const struct sim_blow, link); \
+                                                       other != NULL; \
+                                                       other = NULL) if (!other->undone && \
+                                                                         other->fault->kind == (blow)->fault->kind && \
+                                                                         holds(other, number))
+
+static bool holds(const struct sim_blow *blow, uint32_t number)
+{
+    for (size_t i = 0; i < blow->holds_count; i++) {
+        if (blow->holds[i].host == number)
+            return true;
+    }
+    return false;
+}
+
+/* The factor of the newest that is in force; 1 when there is none. */
+static uint32_t factor_in_force(const struct sim_blow *blow, uint32_t number)
+{
+    uint32_t factor = 1;
+
+    EACH_IN_FORCE(blow, number, other)
+    factor = (uint32_t)other->fault->factor;
+    return factor;
+}
+
+static bool any_in_force(const struct sim_blow *blow, uint32_t number)
+{
+    EACH_IN_FORCE(blow, number, other)
+    return true;
+    return false;
+}
+
 /* Processes ------------------------------------------------------------------------------------------------------------------ */
 
 static void crash(struct sim_blow *blow)
@@ -70,16 +107,17 @@ static void crash(struct sim_blow *blow)
     }
 }
 
-static void restart_host(struct sim_host *host)
+/* Unless it was up since, and went down for another reason: that one is not ours to end. */
+static void restart_host(const struct sim_hold *held, struct sim_host *host)
 {
-    if (!sim_host_is_up(host) && sim_host_lives(host) > 0)
+    if (!sim_host_is_up(host) && sim_host_lives(host) == held->life)
         sim_host_restart(host);
 }
 
 static void crash_end(struct sim_blow *blow)
 {
     for (size_t i = 0; i < blow->holds_count; i++)
-        restart_host(sim_run_host(run_of(blow), blow->holds[i].host));
+        restart_host(&blow->holds[i], sim_run_host(run_of(blow), blow->holds[i].host));
 }
 
 /* A host that is up again is no longer touched by the crash without end that took it down. */
@@ -140,14 +178,15 @@ static void slow(struct sim_blow *blow)
         hold(blow, number);
         sim_blow_touch(blow, number);
         sim_host_slow(host, (uint32_t)blow->fault->factor);
-        sim_blow_effect(blow, host);
+        if (sim_host_is_up(host)) /* otherwise when it is (on_host) */
+            sim_blow_effect(blow, host);
     }
 }
 
 static void slow_end(struct sim_blow *blow)
 {
     for (size_t i = 0; i < blow->holds_count; i++)
-        sim_host_slow(sim_run_host(run_of(blow), blow->holds[i].host), 1);
+        sim_host_slow(sim_run_host(run_of(blow), blow->holds[i].host), factor_in_force(blow, blow->holds[i].host));
 }
 
 /* A clean stop: the machine is asked, and stopped when it says it is done (sim_cluster's answer). */
@@ -195,7 +234,7 @@ static void leave_end(struct sim_blow *blow)
         /* It has not found the time to say goodbye: whoever runs it loses patience, as init systems do. */
         if (lives_on(&blow->holds[i], host))
             sim_host_crash(host, SIM_UNSYNCED_KEEP, SIM_STREAMS_RESET);
-        restart_host(host);
+        restart_host(&blow->holds[i], host);
     }
 }
 
@@ -277,24 +316,44 @@ static void partition(struct sim_blow *blow)
     dfs_free(groups);
 }
 
+/* All that is in force for the link, one over the other in the order in which they began. */
+static void link_follow(struct sim_blow *blow, struct sim_host *from, uint32_t from_number, struct sim_host *to,
+                        uint32_t to_number)
+{
+    struct sim_link_options options = *sim_world_link_get(run_of(blow)->world);
+    bool own = false;
+
+    dfs_list_each(at, &blow->wound->nemesis->blows)
+    {
+        const struct sim_blow *other = dfs_container_of(at, const struct sim_blow, link);
+
+        if (other->undone || other->fault->kind != SIM_FAULT_LINK || !sim_host_set_has(&other->from, from_number) ||
+            !sim_host_set_has(&other->to, to_number))
+            continue;
+        options = sim_network_options(&other->fault->network, &options);
+        own = true;
+    }
+    sim_link_set(from, to, own ? &options : NULL);
+}
+
 static void link_apply(struct sim_blow *blow, bool begins)
 {
+    const bool drawn = blow->wound->fault->kind == SIM_FAULT_RANDOM;
+
+    sim_host_refs_expand(&blow->fault->from, counts_of(blow), &blow->from);
+    sim_host_refs_expand(&blow->fault->to, counts_of(blow), &blow->to);
     EACH_HOST(blow, &blow->fault->from, from_number, from)
     {
         EACH_HOST(blow, &blow->fault->to, to_number, to)
         {
             if (from == to)
                 continue;
-            if (!begins) {
-                sim_link_set(from, to, NULL);
+            link_follow(blow, from, from_number, to, to_number);
+            if (!begins)
                 continue;
-            }
-            const struct sim_link_options options = sim_network_options(&blow->fault->network, sim_link_get(from, to));
-
-            sim_link_set(from, to, &options);
             if (from_number != 1) /* metadata is everybody's: a bad link to it is the other's trouble */
                 sim_blow_touch(blow, from_number);
-            if (to_number != 1)
+            if (to_number != 1 && !drawn) /* what is drawn is drawn for one host */
                 sim_blow_touch(blow, to_number);
             sim_blow_effect(blow, from);
         }
@@ -313,23 +372,76 @@ static void reset(struct sim_blow *blow)
     }
 }
 
+/* Streams that are open then, for as long as the fault lasts: not beyond the end of the scenario. */
+static void stall(struct sim_blow *blow)
+{
+    const struct sim_run *run = run_of(blow);
+    const dfs_duration_ns left = (dfs_duration_ns)run->scenario->duration_ns - sim_run_time(run);
+    const dfs_duration_ns wanted = (dfs_duration_ns)blow->fault->for_ns;
+
+    EACH_HOST(blow, &blow->fault->from, from_number, from)
+    {
+        EACH_HOST(blow, &blow->fault->to, to_number, to)
+        {
+            if (from == to || sim_streams_stall(from, to, wanted < left ? wanted : left) == 0)
+                continue;
+            if (from_number != 1)
+                sim_blow_touch(blow, from_number);
+            if (to_number != 1 && blow->wound->fault->kind != SIM_FAULT_RANDOM)
+                sim_blow_touch(blow, to_number);
+            sim_blow_effect(blow, from);
+        }
+    }
+}
+
+static void half_open(struct sim_blow *blow)
+{
+    EACH_HOST(blow, &blow->fault->from, from_number, from)
+    {
+        EACH_HOST(blow, &blow->fault->to, to_number, to)
+        {
+            if (from != to && sim_streams_mute(from, to) > 0)
+                sim_blow_effect(blow, from);
+        }
+    }
+}
+
 /* Clocks ----------------------------------------------------------------------------------------------------------------------- */
+
+/* The sum of all that is in force. */
+static void clock_follow(const struct sim_blow *blow, uint32_t number)
+{
+    int64_t offset_ns = 0;
+    int64_t drift_ppm = 0;
+
+    EACH_IN_FORCE(blow, number, other)
+    {
+        offset_ns += other->fault->offset_ns;
+        drift_ppm += other->fault->drift_ppm;
+    }
+    drift_ppm = drift_ppm > SIM_DRIFT_PPM_MAX ? SIM_DRIFT_PPM_MAX : drift_ppm;
+    drift_ppm = drift_ppm < -SIM_DRIFT_PPM_MAX ? -SIM_DRIFT_PPM_MAX : drift_ppm;
+    sim_host_clock(sim_run_host(run_of(blow), number), offset_ns, drift_ppm);
+}
 
 static void clocks(struct sim_blow *blow)
 {
-    EACH_HOST(blow, &blow->fault->hosts, number, host)
+    const struct sim_fault *fault = blow->fault;
+
+    EACH_HOST(blow, &fault->hosts, number, host)
     {
         hold(blow, number);
         sim_blow_touch(blow, number);
-        sim_host_clock(host, blow->fault->offset_ns, blow->fault->drift_ppm);
-        sim_blow_effect(blow, host);
+        clock_follow(blow, number);
+        if (sim_host_is_up(host) && (fault->offset_ns != 0 || fault->drift_ppm != 0))
+            sim_blow_effect(blow, host);
     }
 }
 
 static void clocks_end(struct sim_blow *blow)
 {
     for (size_t i = 0; i < blow->holds_count; i++)
-        sim_host_clock(sim_run_host(run_of(blow), blow->holds[i].host), 0, 0);
+        clock_follow(blow, blow->holds[i].host);
 }
 
 /* Disks ------------------------------------------------------------------------------------------------------------------------ */
@@ -364,6 +476,8 @@ static void bit_rot(struct sim_blow *blow)
 static void disk_rules(struct sim_blow *blow, struct sim_disk *disk, struct sim_hold *held)
 {
     const struct sim_fault *fault = blow->fault;
+    if (fault->ppb_seen && fault->ppb == 0)
+        return; /* a probability of 0: none of them */
     struct sim_disk_rule rule = {.ppb = (uint32_t)fault->ppb, .count = (uint64_t)fault->count, .status = DFS_IO};
 
     switch ((int)fault->kind) {
@@ -388,6 +502,11 @@ static void disk_rules(struct sim_blow *blow, struct sim_disk *disk, struct sim_
     held->rules[held->rules_count++] = sim_disk_rule_add(disk, &rule);
 }
 
+static bool is_rule(enum sim_fault_kind kind)
+{
+    return kind != SIM_FAULT_DISK_FULL && kind != SIM_FAULT_DISK_SLOW && kind != SIM_FAULT_DISK_VANISH;
+}
+
 static void disk_fault(struct sim_blow *blow)
 {
     const struct sim_fault *fault = blow->fault;
@@ -409,7 +528,7 @@ static void disk_fault(struct sim_blow *blow)
             sim_disk_vanish(disk, true);
         else
             disk_rules(blow, disk, held);
-        if (held->rules_count == 0) /* rules took effect when they hit */
+        if (!is_rule(fault->kind)) /* rules take effect when they hit */
             sim_blow_effect(blow, host);
     }
 }
@@ -423,10 +542,10 @@ static void disk_end(struct sim_blow *blow)
         struct sim_disk *disk = sim_host_disk(sim_run_host(run_of(blow), held->host));
 
         if (fault->kind == SIM_FAULT_DISK_FULL)
-            sim_disk_full(disk, false);
+            sim_disk_full(disk, any_in_force(blow, held->host));
         else if (fault->kind == SIM_FAULT_DISK_SLOW)
-            sim_disk_slow(disk, 1);
-        else if (fault->kind == SIM_FAULT_DISK_VANISH)
+            sim_disk_slow(disk, factor_in_force(blow, held->host));
+        else if (fault->kind == SIM_FAULT_DISK_VANISH && !any_in_force(blow, held->host))
             sim_disk_vanish(disk, false);
         for (uint32_t r = 0; r < held->rules_count; r++)
             blow->wound->effect += sim_disk_rule_remove(disk, held->rules[r]);
@@ -511,6 +630,12 @@ void sim_blow_begin(struct sim_blow *blow)
     case SIM_FAULT_RESET:
         reset(blow);
         return;
+    case SIM_FAULT_STALL:
+        stall(blow);
+        return;
+    case SIM_FAULT_HALF_OPEN:
+        half_open(blow);
+        return;
     case SIM_FAULT_CLOCK:
         clocks(blow);
         return;
@@ -587,6 +712,8 @@ void sim_blow_end(struct sim_blow *blow)
         return;
     case SIM_FAULT_RESTART:
     case SIM_FAULT_RESET:
+    case SIM_FAULT_STALL: /* holds for its time */
+    case SIM_FAULT_HALF_OPEN:
     case SIM_FAULT_BIT_ROT:
     case SIM_FAULT_IMPERSONATE:
     case SIM_FAULT_FORGE:

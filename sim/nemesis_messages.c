@@ -43,7 +43,7 @@ static bool hits(struct sim_blow *blow)
     blow->seen++;
     if (fault->nth > 0)
         return blow->seen == (uint64_t)fault->nth;
-    if (fault->ppb > 0)
+    if (fault->ppb > 0 || fault->ppb_seen)
         return sim_nemesis_draw(blow->wound->nemesis, "filter", blow->wound->index, blow->at + blow->seen,
                                 SIM_PPB_ONE) < (uint64_t)fault->ppb;
     return true;

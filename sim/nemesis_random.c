@@ -143,6 +143,8 @@ static void fill(const struct moment *moment, struct sim_fault *fault)
         fill_message(moment, fault);
         return;
     case SIM_FAULT_RESET:
+    case SIM_FAULT_STALL:
+    case SIM_FAULT_HALF_OPEN:
         fault->from = fault->hosts;
         sim_host_refs_add(&fault->to, SIM_HOST_ALL, 0);
         return;
@@ -171,8 +173,8 @@ static void fill(const struct moment *moment, struct sim_fault *fault)
 
 static bool is_momentary(enum sim_fault_kind kind)
 {
-    return kind == SIM_FAULT_RESET || kind == SIM_FAULT_BIT_ROT || kind == SIM_FAULT_FORGE ||
-           kind == SIM_FAULT_REPLAY || kind == SIM_FAULT_ROTATE_KEYS;
+    return kind == SIM_FAULT_RESET || kind == SIM_FAULT_HALF_OPEN || kind == SIM_FAULT_BIT_ROT ||
+           kind == SIM_FAULT_FORGE || kind == SIM_FAULT_REPLAY || kind == SIM_FAULT_ROTATE_KEYS;
 }
 
 static enum sim_fault_kind draw_kind(const struct moment *moment)

@@ -551,7 +551,7 @@ static bool drop(struct real *real, const struct sim_fault *fault)
                 at += snprintf(line + at, sizeof line - (size_t)at, ",\"count\":%" PRId64, fault->count);
             if (fault->nth > 0)
                 at += snprintf(line + at, sizeof line - (size_t)at, ",\"nth\":%" PRId64, fault->nth);
-            if (fault->ppb > 0)
+            if (fault->ppb > 0 || fault->ppb_seen)
                 at += snprintf(line + at, sizeof line - (size_t)at, ",\"probability\":%.9f", (double)fault->ppb / 1e9);
             (void)snprintf(line + at, sizeof line - (size_t)at, "}}\n");
             done |= fault_say(real, &real->daemons[a], line);

@@ -249,11 +249,17 @@ static struct sim_cluster_options cluster_options(const struct sim_scenario *sce
         .disk = sim_disk_options_default(),
     };
 
-    options.disk.latency =
-        (struct sim_range){(dfs_duration_ns)scenario->disk.latency.low, (dfs_duration_ns)scenario->disk.latency.high};
-    if (scenario->disk.sync_latency_seen)
-        options.disk.sync_latency = (struct sim_range){(dfs_duration_ns)scenario->disk.sync_latency.low,
-                                                       (dfs_duration_ns)scenario->disk.sync_latency.high};
+    const struct dfs_spread *latency = &scenario->disk.latency;
+    const struct dfs_spread *sync = &scenario->disk.sync_latency;
+
+    options.disk.latency = (struct sim_range){(dfs_duration_ns)latency->low, (dfs_duration_ns)latency->high};
+    options.disk.latencies = latency->values;
+    options.disk.latencies_count = latency->count;
+    if (scenario->disk.sync_latency_seen) {
+        options.disk.sync_latency = (struct sim_range){(dfs_duration_ns)sync->low, (dfs_duration_ns)sync->high};
+        options.disk.sync_latencies = sync->values;
+        options.disk.sync_latencies_count = sync->count;
+    }
     options.disk.bytes_per_second = (uint64_t)scenario->disk.throughput_bytes_per_s;
     return options;
 }

@@ -23,65 +23,11 @@
 
 /* ---- Network and disk -------------------------------------------------------------------------------------------------- */
 
-#define AT(member) offsetof(struct sim_network, member)
-#define SEEN(member) DFS_KEY_SEEN_AT(struct sim_network, member)
-#define LATENCY_MAX_NS (3600 * (int64_t)DFS_SECONDS)
+#define LATENCY_MAX_NS SIM_NETWORK_LATENCY_MAX_NS
 
-static const struct dfs_conf_key network_rows[] = {
-    {.name = "latency",
-     .type = DFS_KEY_DURATION,
-     .flags = DFS_KEY_SPREAD,
-     .offset = AT(latency),
-     .seen = SEEN(latency_seen),
-     .max = LATENCY_MAX_NS,
-     .help = "One way; drawn for every message. 0.2ms to 2ms when absent."},
-    {.name = "loss",
-     .type = DFS_KEY_SHARE,
-     .offset = AT(loss_ppb),
-     .seen = SEEN(loss_seen),
-     .help = "A datagram is lost; a packet of a stream is sent again."},
-    {.name = "duplicate",
-     .type = DFS_KEY_SHARE,
-     .offset = AT(duplicate_ppb),
-     .seen = SEEN(duplicate_seen),
-     .help = "A datagram comes twice."},
-    {.name = "reorder",
-     .type = DFS_KEY_SHARE,
-     .offset = AT(reorder_ppb),
-     .seen = SEEN(reorder_seen),
-     .help = "A datagram is held back."},
-    {.name = "reorder_by",
-     .type = DFS_KEY_DURATION,
-     .offset = AT(reorder_by_ns),
-     .seen = SEEN(reorder_by_seen),
-     .max = LATENCY_MAX_NS,
-     .help = "Held back by up to this; ten times the largest latency when absent."},
-    {.name = "bandwidth",
-     .type = DFS_KEY_RATE,
-     .offset = AT(bandwidth_bytes_per_s),
-     .seen = SEEN(bandwidth_seen),
-     .min = 1,
-     .help = "Of each link; without limit when absent."},
-    {.name = "queue",
-     .type = DFS_KEY_DURATION,
-     .offset = AT(queue_ns),
-     .seen = SEEN(queue_seen),
-     .min = 1,
-     .max = LATENCY_MAX_NS,
-     .help = "A datagram that would wait longer for its turn is dropped; 100ms when absent."},
-    {.name = "cut",
-     .type = DFS_KEY_SHARE,
-     .offset = AT(cut_ppb),
-     .seen = SEEN(cut_seen),
-     .help = "A segment of a stream is received in pieces."},
-    {.name = "dribble",
-     .type = DFS_KEY_SHARE,
-     .offset = AT(dribble_ppb),
-     .seen = SEEN(dribble_seen),
-     .help = "A segment of a stream is received byte by byte."},
-};
+static const struct dfs_conf_key network_rows[] = {SIM_NETWORK_ROWS(struct sim_network, )};
 
-const struct dfs_keytable sim_network_table = {
+static const struct dfs_keytable sim_network_table = {
     .name = "network", SIM_ROWS(network_rows), .help = "What messages meet on their way."};
 
 static struct sim_range range_of(const struct dfs_spread *spread)
@@ -93,8 +39,11 @@ struct sim_link_options sim_network_options(const struct sim_network *network, c
 {
     struct sim_link_options options = *base;
 
-    if (network->latency_seen)
+    if (network->latency_seen) {
         options.latency = range_of(&network->latency);
+        options.latencies = network->latency.values;
+        options.latencies_count = network->latency.count;
+    }
     if (network->loss_seen)
         options.loss_ppb = (uint32_t)network->loss_ppb;
     if (network->duplicate_seen)
@@ -114,8 +63,6 @@ struct sim_link_options sim_network_options(const struct sim_network *network, c
     return options;
 }
 
-#undef AT
-#undef SEEN
 #define AT(member) offsetof(struct sim_disk_words, member)
 
 static const struct dfs_conf_key disk_rows[] = {
@@ -336,6 +283,9 @@ static enum dfs_status check_pending(struct dfs_key_reader *reader, const struct
     if (sim_host_ref_is_there(pending->ref, counts))
         return DFS_OK;
     sim_host_ref_print(pending->ref, name);
+    if (pending->ref.kind == SIM_HOST_ZONE)
+        return dfs_key_refuse(reader, pending->node, "there is no %s: the cluster has \"zone-0\" to \"zone-%u\"", name,
+                              counts.zones - 1);
     return dfs_key_refuse(reader, pending->node, "there is no host %s: the cluster has %u data servers and %u clients",
                           name, counts.data, counts.clients);
 }
@@ -359,6 +309,23 @@ static enum dfs_status check_ids(struct dfs_key_reader *reader, const struct dfs
     return DFS_OK;
 }
 
+/* Nobody else is there to steal from. */
+static enum dfs_status check_tokens(struct dfs_key_reader *reader, const struct dfs_json_node *object,
+                                    const struct sim_scenario *scenario)
+{
+    const struct dfs_json_node *list = dfs_json_get(reader->doc, object, "workload");
+    const struct dfs_json_node *node = list != NULL ? dfs_json_first(reader->doc, list) : NULL;
+
+    for (size_t i = 0; i < scenario->works_count && node != NULL && scenario->cluster.clients < 2;
+         i++, node = dfs_json_next(reader->doc, node)) {
+        if (scenario->works[i].token == SIM_TOKEN_STOLEN)
+            return dfs_key_refuse(
+                reader, dfs_json_get(reader->doc, node, "token"),
+                "\"stolen\" cannot be injected: it is another client's token, and the cluster has one client");
+    }
+    return DFS_OK;
+}
+
 static enum dfs_status check(struct dfs_key_reader *reader, const struct dfs_json_node *object, void *base)
 {
     struct sim_scenario *scenario = base;
@@ -368,22 +335,15 @@ static enum dfs_status check(struct dfs_key_reader *reader, const struct dfs_jso
         scenario->cluster.settings.scrypt_n = SCRYPT_N_IN_SCENARIOS;
     enum dfs_status status = check_ids(reader, object, scenario);
 
+    if (status == DFS_OK)
+        status = check_tokens(reader, object, scenario);
     for (size_t i = 0; i < reading->pending_count && status == DFS_OK; i++)
         status = check_pending(reader, scenario, &reading->pending[i]);
     return status;
 }
 
-static const struct dfs_keytable scenario_table = {
+const struct dfs_keytable sim_scenario_table = {
     .name = "scenario", SIM_ROWS(rows), .help = "A scenario of dfs-sim.", .check = check};
-
-json_t *sim_scenario_schema(void)
-{
-    static const struct dfs_keytable *const tables[] = {&scenario_table};
-    json_t *schema = dfs_keytable_schema(tables, 1, 0, true, true);
-
-    (void)json_object_set_new(schema, "title", json_string("A scenario of dfs-sim"));
-    return schema;
-}
 
 /* ---- Life ---------------------------------------------------------------------------------------------------------------------- */
 
@@ -429,7 +389,7 @@ struct sim_expect *sim_scenario_expect(struct sim_scenario *scenario)
 void sim_scenario_init(struct sim_scenario *scenario)
 {
     memset(scenario, 0, sizeof *scenario);
-    dfs_keytable_defaults(&scenario_table, scenario);
+    dfs_keytable_defaults(&sim_scenario_table, scenario);
     scenario->version = SIM_SCENARIO_VERSION;
     scenario->cluster.settings.scrypt_n = SCRYPT_N_IN_SCENARIOS;
     scenario->network.latency = (struct dfs_spread){.low = LATENCY_LOW_NS, .high = LATENCY_HIGH_NS};
@@ -464,7 +424,7 @@ enum dfs_status sim_scenario_read(struct sim_scenario *scenario, const char *fil
         return status;
     struct dfs_key_reader reader = {
         .doc = doc, .is_relaxed = true, .draw = draw, .draw_context = &reading, .error = ret_error};
-    const struct dfs_key_part part = {&scenario_table, scenario};
+    const struct dfs_key_part part = {&sim_scenario_table, scenario};
 
     status = dfs_keytable_read(&reader, dfs_json_root(doc), &part, 1);
     if (!scenario->network.latency_seen) {

@@ -81,7 +81,7 @@ struct sim_work {
     int64_t at_ns;
     enum sim_operation_kind kind;
     struct sim_host_ref client;
-    char path[DFS_PATH_BYTES_MAX + 1]; /* of a login: unused; of a list: the prefix */
+    char path[DFS_PATH_BYTES_MAX + 1]; /* of a login: the user, "" the client's own; of a list: the prefix */
     char to_path[DFS_PATH_BYTES_MAX + 1];
     int token;     /* enum sim_token */
     int64_t first; /* range, ends included */
@@ -119,6 +119,8 @@ struct sim_work {
     X(DUPLICATE, "duplicate", true) \
     X(DELAY, "delay", true) \
     X(RESET, "reset", true) \
+    X(STALL, "stall", true) \
+    X(HALF_OPEN, "half_open", true) \
     X(CLOCK, "clock", true) \
     X(BIT_ROT, "bit_rot", true) \
     X(DISK_FULL, "disk_full", true) \
@@ -191,7 +193,7 @@ struct sim_fault {
     int64_t for_ns;             /* 0: permanent, or over at once */
     struct sim_host_refs hosts; /* of most kinds */
     struct sim_host_refs
-        from; /* LINK, DROP, DUPLICATE, DELAY, RESET; REPLAY and FORGE: of the messages; count 0: any */
+        from; /* LINK, DROP, DUPLICATE, DELAY, RESET, STALL, HALF_OPEN; REPLAY and FORGE: of the messages; count 0: any */
     struct sim_host_refs to;
     struct sim_host_refs groups[SIM_GROUPS_MAX]; /* PARTITION */
     uint32_t groups_count;
@@ -200,7 +202,7 @@ struct sim_fault {
     int streams;       /* CRASH: 0 as the number of hosts says, 1 silent, 2 reset */
     uint32_t message;  /* DROP, DUPLICATE, DELAY, FORGE, REPLAY; 0: any (DROP, DUPLICATE, DELAY) */
     int64_t count;     /* 0: no end */
-    int64_t ppb;       /* probability; 0: every one */
+    int64_t ppb;       /* probability; 0: every one, unless ppb_seen */
     int64_t nth;       /* 0: not given; only that one */
     int64_t by_ns;     /* DELAY */
     int64_t factor;    /* SLOW, DISK_SLOW */
@@ -212,7 +214,7 @@ struct sim_fault {
     struct sim_random_faults random;
     bool kinds_seen[SIM_FAULT_COUNT]; /* by the reader: exactly one */
     bool at_seen, on_seen, after_seen, every_seen, for_seen, from_seen, to_seen, one_way_seen, unsynced_seen,
-        streams_seen;
+        streams_seen, ppb_seen, offset_seen, drift_seen;
 };
 
 /* Expectations ------------------------------------------------------------------------------------------------------- */
@@ -316,7 +318,8 @@ json_t *sim_scenario_schema(void);
 
 static inline struct sim_host_counts sim_scenario_hosts(const struct sim_scenario *scenario)
 {
-    return (struct sim_host_counts){(uint32_t)scenario->cluster.data, (uint32_t)scenario->cluster.clients};
+    return (struct sim_host_counts){(uint32_t)scenario->cluster.data, (uint32_t)scenario->cluster.clients,
+                                    (uint32_t)scenario->cluster.zones};
 }
 
 /* What the words mean to the world. `base` is what is in force where a key was not given. */

@@ -109,7 +109,7 @@ static const struct dfs_keytable bounds_table = {.name = "bounds", SIM_ROWS(boun
     { \
         .name = text, .type = type_word, .group = 1, .seen = SEEN(kinds_seen[SIM_EXPECT_##NAME]), __VA_ARGS__ \
     }
-#define OF_HOSTS .offset = AT(hosts), .read = sim_hosts_read, .schema = SIM_HOSTS_SCHEMA
+#define OF_HOSTS .flags = DFS_KEY_FIXED, .offset = AT(hosts), .read = sim_hosts_read, .schema = SIM_HOSTS_SCHEMA
 #define WHAT .offset = 0, .read = what_read, .schema = "{\"type\":\"string\",\"minLength\":1}"
 
 static const struct dfs_conf_key rows[] = {
@@ -125,7 +125,7 @@ static const struct dfs_conf_key rows[] = {
     KIND(OPERATION, "operation", DFS_KEY_CUSTOM, .offset = 0, .read = operation_read, .schema = "{\"type\":\"string\"}",
          .help = "The step of this id ends with the status `is`."),
     KIND(REPAIRS, "repairs", DFS_KEY_OBJECT, .offset = 0, .table = &bounds_table, .help = "Copies that repair makes."),
-    KIND(EVENT, "event", DFS_KEY_CUSTOM, .offset = 0, .read = event_read, .schema = "{\"type\":\"string\"}",
+    KIND(EVENT, "event", DFS_KEY_CUSTOM, .offset = 0, .read = event_read, .schema = SIM_EVENT_SCHEMA,
          .help = "How often an event happens."),
     {.name = "from", .type = DFS_KEY_DURATION, .offset = AT(from_ns), .seen = SEEN(from_seen)},
     {.name = "to", .type = DFS_KEY_DURATION, .offset = AT(to_ns), .seen = SEEN(to_seen)},
@@ -136,7 +136,8 @@ static const struct dfs_conf_key rows[] = {
      .offset = 0,
      .read = is_read,
      .seen = SEEN(is_seen),
-     .schema = "{\"anyOf\":[{\"type\":\"string\"},{\"type\":\"array\",\"items\":{\"type\":\"string\"}}]}"},
+     .schema =
+         "{\"anyOf\":[" SIM_STATUS_SCHEMA ",{\"type\":\"array\",\"minItems\":1,\"items\":" SIM_STATUS_SCHEMA "}]}"},
     {.name = "at_least", .type = DFS_KEY_COUNT, .offset = AT(at_least), .seen = SEEN(at_least_seen)},
     {.name = "at_most", .type = DFS_KEY_COUNT, .offset = AT(at_most), .seen = SEEN(at_most_seen)},
 };

@@ -7,7 +7,7 @@
 
 #define AT(member) offsetof(struct sim_fault, member)
 #define SEEN(member) DFS_KEY_SEEN_AT(struct sim_fault, member)
-#define HOSTS_ROW(key, member, ...) SIM_HOSTS_ROW(key, struct sim_fault, member, __VA_ARGS__)
+#define HOSTS_ROW(key, member, flags, ...) SIM_HOSTS_ROW(key, struct sim_fault, member, flags, __VA_ARGS__)
 #define REST_OK .size = 1 /* see sim_hosts_read */
 
 /* How much slower than healthy: a disk that retries, a machine that swaps. */
@@ -88,17 +88,17 @@ static const struct dfs_conf_key trigger_rows[] = {
      .flags = DFS_KEY_REQUIRED,
      .offset = 0,
      .read = event_read,
-     .schema = "{\"type\":\"string\"}",
+     .schema = SIM_EVENT_SCHEMA,
      .help = "What is waited for."},
-    HOSTS_ROW("host", on.host, .help = "About whom; anybody when absent."),
-    HOSTS_ROW("from", on.from, .help = "Of a message: who sends it."),
-    HOSTS_ROW("to", on.to, .help = "Of a message: to whom."),
+    HOSTS_ROW("host", on.host, 0, .help = "About whom; anybody when absent."),
+    HOSTS_ROW("from", on.from, 0, .help = "Of a message: who sends it."),
+    HOSTS_ROW("to", on.to, 0, .help = "Of a message: to whom."),
     {.name = "message",
      .type = DFS_KEY_CUSTOM,
      .offset = AT(on.message),
      .read = sim_message_read,
      .schema = SIM_MESSAGE_SCHEMA,
-     .help = "Of a message: its name."},
+     .help = "Of a message: its name; any when absent."},
     {.name = "operation",
      .type = DFS_KEY_CHOICE,
      .offset = AT(on.operation),
@@ -124,8 +124,9 @@ static enum dfs_status trigger_check(struct dfs_key_reader *reader, const struct
         if (node != NULL)
             return dfs_json_refuse_key(reader->doc, node, reader->error, "belongs to the event \"message\"");
     }
-    if (is_message && fault->on.message == 0)
-        return dfs_key_refuse(reader, object, "the key \"message\" is missing; it is a message such as \"HEARTBEAT\"");
+    if (is_message && dfs_json_get(reader->doc, object, "host") != NULL)
+        return dfs_json_refuse_key(reader->doc, dfs_json_get(reader->doc, object, "host"), reader->error,
+                                   "does not go with the event \"message\", which has \"from\" and \"to\"");
     if (!is_disk && dfs_json_get(reader->doc, object, "operation") != NULL)
         return dfs_json_refuse_key(reader->doc, dfs_json_get(reader->doc, object, "operation"), reader->error,
                                    "belongs to the event \"disk_operation\"");
@@ -147,7 +148,7 @@ static const struct dfs_keytable trigger_table = {
     }
 #define PROBABILITY_ROW \
     { \
-        .name = "probability", .type = DFS_KEY_SHARE, .offset = AT(ppb), .min = 1, \
+        .name = "probability", .type = DFS_KEY_SHARE, .offset = AT(ppb), .seen = SEEN(ppb_seen), \
         .help = "Of each; all of them when absent." \
     }
 #define FACTOR_ROW \
@@ -155,7 +156,7 @@ static const struct dfs_keytable trigger_table = {
         .name = "factor", .type = DFS_KEY_COUNT, .offset = AT(factor), .min = 1, .max = FACTOR_MAX, \
         .help = "How many times slower." \
     }
-#define HOST_ROW HOSTS_ROW("host", hosts, .flags = DFS_KEY_REQUIRED)
+#define HOST_ROW HOSTS_ROW("host", hosts, DFS_KEY_REQUIRED, .help = "Who.")
 
 static const struct dfs_conf_key slow_rows[] = {HOST_ROW, FACTOR_ROW};
 static const struct dfs_keytable slow_table = {.name = "slow", SIM_ROWS(slow_rows)};
@@ -165,12 +166,14 @@ static const struct dfs_conf_key clock_rows[] = {
     {.name = "offset",
      .type = DFS_KEY_DURATION,
      .offset = AT(offset_ns),
+     .seen = SEEN(offset_seen),
      .min = -OFFSET_MAX_NS,
      .max = OFFSET_MAX_NS,
      .help = "Of wall time."},
     {.name = "drift_ppm",
      .type = DFS_KEY_COUNT,
      .offset = AT(drift_ppm),
+     .seen = SEEN(drift_seen),
      .min = -500000,
      .max = 500000,
      .help = "Of both clocks."},
@@ -183,18 +186,26 @@ static const struct dfs_conf_key rot_rows[] = {
 };
 static const struct dfs_keytable rot_table = {.name = "bit_rot", SIM_ROWS(rot_rows)};
 
-static const struct dfs_conf_key disk_rows[] = {
+static const struct dfs_conf_key full_rows[] = {HOST_ROW};
+static const struct dfs_keytable full_table = {.name = "disk_state", SIM_ROWS(full_rows)};
+
+static const struct dfs_conf_key disk_slow_rows[] = {HOST_ROW, FACTOR_ROW};
+static const struct dfs_keytable disk_slow_table = {.name = "disk_slow", SIM_ROWS(disk_slow_rows)};
+
+static const struct dfs_conf_key reads_rows[] = {HOST_ROW, COUNT_ROW, PROBABILITY_ROW};
+static const struct dfs_keytable reads_table = {.name = "disk_operations", SIM_ROWS(reads_rows)};
+
+static const struct dfs_conf_key disk_error_rows[] = {
     HOST_ROW,
     COUNT_ROW,
     PROBABILITY_ROW,
-    FACTOR_ROW,
     {.name = "operation",
      .type = DFS_KEY_CHOICE,
      .offset = AT(operation),
      .words = VERB_WORDS,
-     .help = "Which operations."},
+     .help = "Which operations; any when absent."},
 };
-static const struct dfs_keytable disk_table = {.name = "disk_fault", SIM_ROWS(disk_rows)};
+static const struct dfs_keytable disk_error_table = {.name = "disk_error", SIM_ROWS(disk_error_rows)};
 
 #define MESSAGE_ROW \
     { \
@@ -202,31 +213,52 @@ static const struct dfs_keytable disk_table = {.name = "disk_fault", SIM_ROWS(di
         .schema = SIM_MESSAGE_SCHEMA, .help = "Which message; any when absent." \
     }
 
-static const struct dfs_conf_key message_rows[] = {
-    HOSTS_ROW("from", from, .help = "Who sends; anybody when absent."),
-    HOSTS_ROW("to", to, .help = "To whom; anybody when absent."),
-    MESSAGE_ROW,
-    COUNT_ROW,
-    PROBABILITY_ROW,
-    {.name = "nth",
-     .type = DFS_KEY_COUNT,
-     .offset = AT(nth),
-     .min = 1,
-     .help = "Only that one, counted from the fault's start."},
-    {.name = "by", .type = DFS_KEY_DURATION, .offset = AT(by_ns), .min = 1, .help = "Of a delay: how long."},
-};
+#define MESSAGE_ROWS \
+    HOSTS_ROW("from", from, 0, .help = "Who sends; anybody when absent."), \
+        HOSTS_ROW("to", to, 0, .help = "To whom; anybody when absent."), MESSAGE_ROW, COUNT_ROW, PROBABILITY_ROW, \
+    { \
+        .name = "nth", .type = DFS_KEY_COUNT, .offset = AT(nth), .min = 1, \
+        .help = "Only that one, counted from the fault's start." \
+    }
+
+static const struct dfs_conf_key message_rows[] = {MESSAGE_ROWS};
 static const struct dfs_keytable message_table = {.name = "message_fault", SIM_ROWS(message_rows)};
+
+static const struct dfs_conf_key delay_rows[] = {
+    MESSAGE_ROWS,
+    {.name = "by",
+     .type = DFS_KEY_DURATION,
+     .offset = AT(by_ns),
+     .min = 1,
+     .max = SIM_NETWORK_LATENCY_MAX_NS,
+     .help = "How much later; 500ms when absent."},
+};
+static const struct dfs_keytable delay_table = {.name = "delay", SIM_ROWS(delay_rows)};
+
+/* Of streams between hosts: those of the first to those of the second. */
+static const struct dfs_conf_key ends_rows[] = {
+    HOSTS_ROW("from", from, DFS_KEY_REQUIRED, .help = "Whose streams."),
+    HOSTS_ROW("to", to, DFS_KEY_REQUIRED, .help = "With whom."),
+};
+static const struct dfs_keytable ends_table = {.name = "ends", SIM_ROWS(ends_rows)};
+
+static const struct dfs_conf_key link_rows[] = {
+    HOSTS_ROW("from", from, DFS_KEY_REQUIRED, .help = "Whose links."),
+    HOSTS_ROW("to", to, DFS_KEY_REQUIRED, .help = "To whom; the way back is another link."),
+    SIM_NETWORK_ROWS(struct sim_fault, network.),
+};
+static const struct dfs_keytable link_table = {.name = "link", SIM_ROWS(link_rows)};
 
 static const struct dfs_conf_key forge_rows[] = {
     MESSAGE_ROW,
-    HOSTS_ROW("as", hosts, .help = "Who seems to send it."),
+    HOSTS_ROW("as", hosts, 0, .help = "Who seems to send it."),
     COUNT_ROW,
 };
 static const struct dfs_keytable forge_table = {.name = "forge", SIM_ROWS(forge_rows)};
 
 static const struct dfs_conf_key replay_rows[] = {
     MESSAGE_ROW,
-    HOSTS_ROW("of", hosts, .help = "Whose messages come again."),
+    HOSTS_ROW("of", hosts, 0, .help = "Whose messages come again."),
     COUNT_ROW,
 };
 static const struct dfs_keytable replay_table = {.name = "replay", SIM_ROWS(replay_rows)};
@@ -263,7 +295,7 @@ static const struct dfs_conf_key random_rows[] = {
      .flags = DFS_KEY_REQUIRED,
      .offset = AT(random.kinds),
      .read = kinds_read,
-     .schema = "{\"type\":\"array\",\"minItems\":1,\"items\":{\"type\":\"string\"}}",
+     .schema = "{\"type\":\"array\",\"minItems\":1,\"items\":" SIM_KIND_SCHEMA "}",
      .help = "Kinds of fault to draw from."},
     {.name = "rate",
      .type = DFS_KEY_DECIMAL,
@@ -281,7 +313,7 @@ static const struct dfs_conf_key random_rows[] = {
      .help = "Faults in all."},
     {.name = "from", .type = DFS_KEY_DURATION, .offset = AT(random.from_ns), .seen = SEEN(random.from_seen)},
     {.name = "to", .type = DFS_KEY_DURATION, .offset = AT(random.to_ns), .seen = SEEN(random.to_seen)},
-    HOSTS_ROW("hosts", random.hosts, .help = "Whom they hit; data servers when absent."),
+    HOSTS_ROW("hosts", random.hosts, 0, .help = "Whom they hit; data servers when absent."),
 };
 static const struct dfs_keytable random_table = {.name = "random", SIM_ROWS(random_rows)};
 
@@ -294,7 +326,9 @@ static enum dfs_status host_or_object_read(struct dfs_key_reader *reader, const 
     struct sim_fault *fault = field;
     const struct dfs_key_part part = {row->table, fault};
 
-    if (json_is_object(node->value))
+    /* {"one_of": ...} and {"between": ...} are hosts that are drawn. */
+    if (json_is_object(node->value) && dfs_json_get(reader->doc, node, "one_of") == NULL &&
+        dfs_json_get(reader->doc, node, "between") == NULL)
         return dfs_keytable_read(reader, node, &part, 1);
     return sim_hosts_read(reader, row, node, &fault->hosts);
 }
@@ -302,7 +336,8 @@ static enum dfs_status host_or_object_read(struct dfs_key_reader *reader, const 
 static enum dfs_status partition_read(struct dfs_key_reader *reader, const struct dfs_conf_key *row,
                                       const struct dfs_json_node *node, void *field)
 {
-    const struct dfs_conf_key group = {.name = "group", .type = DFS_KEY_CUSTOM, .read = sim_hosts_read, REST_OK};
+    const struct dfs_conf_key group = {
+        .name = "group", .type = DFS_KEY_CUSTOM, .flags = DFS_KEY_FIXED, .read = sim_hosts_read, REST_OK};
     struct sim_fault *fault = field;
 
     (void)row;
@@ -322,31 +357,12 @@ static enum dfs_status partition_read(struct dfs_key_reader *reader, const struc
     return DFS_OK;
 }
 
-static enum dfs_status link_read(struct dfs_key_reader *reader, const struct dfs_conf_key *row,
+/* [A, B], or {"from": A, "to": B}. */
+static enum dfs_status ends_read(struct dfs_key_reader *reader, const struct dfs_conf_key *row,
                                  const struct dfs_json_node *node, void *field)
 {
-    static const struct dfs_conf_key ends_rows[] = {
-        HOSTS_ROW("from", from, .flags = DFS_KEY_REQUIRED),
-        HOSTS_ROW("to", to, .flags = DFS_KEY_REQUIRED),
-    };
-    static const struct dfs_keytable ends_table = {.name = "link", SIM_ROWS(ends_rows)};
-    struct sim_fault *fault = field;
-    const struct dfs_key_part parts[] = {{&ends_table, fault}, {&sim_network_table, &fault->network}};
-
-    (void)row;
-    return dfs_keytable_read(reader, node, parts, 2);
-}
-
-/* [A, B], or {"from": A, "to": B}. */
-static enum dfs_status reset_read(struct dfs_key_reader *reader, const struct dfs_conf_key *row,
-                                  const struct dfs_json_node *node, void *field)
-{
-    static const struct dfs_conf_key ends_rows[] = {
-        HOSTS_ROW("from", from, .flags = DFS_KEY_REQUIRED),
-        HOSTS_ROW("to", to, .flags = DFS_KEY_REQUIRED),
-    };
-    static const struct dfs_keytable ends_table = {.name = "reset", SIM_ROWS(ends_rows)};
-    static const struct dfs_conf_key one = {.name = "hosts", .type = DFS_KEY_CUSTOM, .read = sim_hosts_read};
+    static const struct dfs_conf_key one = {
+        .name = "hosts", .type = DFS_KEY_CUSTOM, .flags = DFS_KEY_FIXED, .read = sim_hosts_read};
     struct sim_fault *fault = field;
     const struct dfs_key_part part = {&ends_table, fault};
 
@@ -386,10 +402,14 @@ static enum dfs_status rotate_read(struct dfs_key_reader *reader, const struct d
         .name = text, .type = type_word, .group = 1, .seen = SEEN(kinds_seen[SIM_FAULT_##NAME]), __VA_ARGS__ \
     }
 #define BY_HAND(reader_function, schema_text) .offset = 0, .read = reader_function, .schema = schema_text
-#define OF_HOSTS .offset = AT(hosts), .read = sim_hosts_read, .schema = SIM_HOSTS_SCHEMA
-#define HOST_OR_DISK \
-    .offset = 0, .read = host_or_object_read, .table = &disk_table, \
-    .schema = "{\"anyOf\":[" SIM_HOST_SCHEMA ",{\"type\":\"array\"},{\"type\":\"object\",\"required\":[\"host\"]}]}"
+#define OF_HOSTS .flags = DFS_KEY_FIXED, .offset = AT(hosts), .read = sim_hosts_read, .schema = SIM_HOSTS_SCHEMA
+#define HOST_OR(of_table, name) \
+    .flags = DFS_KEY_FIXED, .offset = 0, .read = host_or_object_read, .table = &(of_table), \
+    .schema = "{\"anyOf\":[" SIM_HOSTS_SCHEMA "," SIM_REF_SCHEMA(name) "]}"
+#define ENDS \
+    .flags = DFS_KEY_FIXED, .offset = 0, .read = ends_read, .table = &ends_table, \
+    .schema = "{\"anyOf\":[{\"type\":\"array\",\"minItems\":2,\"maxItems\":2,\"items\":" SIM_HOSTS_SCHEMA \
+              "}," SIM_REF_SCHEMA("ends") "]}"
 
 static const struct dfs_conf_key rows[] = {
     KIND(CRASH, "crash", DFS_KEY_CUSTOM, OF_HOSTS,
@@ -400,31 +420,40 @@ static const struct dfs_conf_key rows[] = {
          .help = "Every step of the host takes longer."),
     KIND(LEAVE, "leave", DFS_KEY_CUSTOM, OF_HOSTS, .help = "A clean stop."),
     KIND(PARTITION, "partition", DFS_KEY_CUSTOM,
-         BY_HAND(partition_read, "{\"type\":\"array\",\"minItems\":2,\"maxItems\":8}"),
+         BY_HAND(partition_read, "{\"type\":\"array\",\"minItems\":2,\"maxItems\":8,\"items\":" SIM_HOSTS_SCHEMA "}"),
          .help = "Groups that do not hear each other."),
-    KIND(LINK, "link", DFS_KEY_CUSTOM, BY_HAND(link_read, "{\"type\":\"object\",\"required\":[\"from\",\"to\"]}"),
+    KIND(LINK, "link", DFS_KEY_OBJECT, .offset = 0, .table = &link_table,
          .help = "Other properties for the links from some hosts to others; any key of `network`."),
     KIND(DROP, "drop", DFS_KEY_OBJECT, .offset = 0, .table = &message_table,
          .help = "Messages are lost; a stream is cut in front of one."),
     KIND(DUPLICATE, "duplicate", DFS_KEY_OBJECT, .offset = 0, .table = &message_table, .help = "Datagrams come twice."),
-    KIND(DELAY, "delay", DFS_KEY_OBJECT, .offset = 0, .table = &message_table, .help = "Messages come later."),
+    KIND(DELAY, "delay", DFS_KEY_OBJECT, .offset = 0, .table = &delay_table, .help = "Messages come later."),
     KIND(CORRUPT, "corrupt", DFS_KEY_OBJECT, .offset = 0, .table = &message_table,
          .help = "A client's memory goes bad: one bit of a BLOCK_DATA is another than its checksum was made of."),
-    KIND(RESET, "reset", DFS_KEY_CUSTOM,
-         BY_HAND(reset_read, "{\"anyOf\":[{\"type\":\"array\",\"minItems\":2,\"maxItems\":2},{\"type\":\"object\"}]}"),
-         .help = "Streams between two hosts end at once."),
+    KIND(RESET, "reset", DFS_KEY_CUSTOM, ENDS, .help = "Streams between two hosts end at once."),
+    KIND(
+        STALL, "stall", DFS_KEY_CUSTOM, ENDS,
+        .help =
+            "On the streams there are now, nothing from the first arrives at the second until `for` is over; nothing is lost."),
+    KIND(
+        HALF_OPEN, "half_open", DFS_KEY_CUSTOM, ENDS,
+        .help =
+            "On the streams there are now, nothing from the first ever arrives at the second again, and nobody is told."),
     KIND(CLOCK, "clock", DFS_KEY_OBJECT, .offset = 0, .table = &clock_table,
          .help = "A clock that is off, or runs at another speed."),
     KIND(BIT_ROT, "bit_rot", DFS_KEY_OBJECT, .offset = 0, .table = &rot_table, .help = "Stored blocks go bad."),
-    KIND(DISK_FULL, "disk_full", DFS_KEY_CUSTOM, HOST_OR_DISK, .help = "No room is left."),
-    KIND(DISK_ERROR, "disk_error", DFS_KEY_OBJECT, .offset = 0, .table = &disk_table,
+    KIND(DISK_FULL, "disk_full", DFS_KEY_CUSTOM, HOST_OR(full_table, "disk_state"), .help = "No room is left."),
+    KIND(DISK_ERROR, "disk_error", DFS_KEY_OBJECT, .offset = 0, .table = &disk_error_table,
          .help = "Operations fail with IO."),
-    KIND(DISK_SLOW, "disk_slow", DFS_KEY_CUSTOM, HOST_OR_DISK, .help = "Every operation takes longer."),
-    KIND(DISK_VANISH, "disk_vanish", DFS_KEY_CUSTOM, HOST_OR_DISK,
+    KIND(DISK_SLOW, "disk_slow", DFS_KEY_CUSTOM, HOST_OR(disk_slow_table, "disk_slow"),
+         .help = "Every operation takes longer."),
+    KIND(DISK_VANISH, "disk_vanish", DFS_KEY_CUSTOM, HOST_OR(full_table, "disk_state"),
          .help = "An empty directory; open files fail, creating fails."),
-    KIND(DISK_STALE, "disk_stale", DFS_KEY_CUSTOM, HOST_OR_DISK, .help = "Reads see what was there before."),
-    KIND(DISK_MISDIRECT, "disk_misdirect", DFS_KEY_CUSTOM, HOST_OR_DISK, .help = "Reads see another place."),
-    KIND(SYNC_ERROR, "sync_error", DFS_KEY_CUSTOM, HOST_OR_DISK,
+    KIND(DISK_STALE, "disk_stale", DFS_KEY_CUSTOM, HOST_OR(reads_table, "disk_operations"),
+         .help = "Reads see what was there before."),
+    KIND(DISK_MISDIRECT, "disk_misdirect", DFS_KEY_CUSTOM, HOST_OR(reads_table, "disk_operations"),
+         .help = "Reads see another place."),
+    KIND(SYNC_ERROR, "sync_error", DFS_KEY_CUSTOM, HOST_OR(reads_table, "disk_operations"),
          .help = "Syncs fail, and drop what they should have kept."),
     KIND(IMPERSONATE, "impersonate", DFS_KEY_CUSTOM, OF_HOSTS,
          .help = "A second host with this one's identity, on a copy of its synced disk."),
@@ -499,33 +528,6 @@ static enum dfs_status belongs(struct dfs_key_reader *reader, const struct dfs_j
                                where);
 }
 
-/* Words that this kind has no use for would be silence. */
-static enum dfs_status check_disk_words(struct dfs_key_reader *reader, const struct dfs_json_node *object,
-                                        const struct sim_fault *fault)
-{
-    static const struct {
-        const char *word;
-        uint32_t kinds;
-        const char *where;
-    } words[] = {
-        {"factor", 1u << SIM_FAULT_DISK_SLOW | 1u << SIM_FAULT_SLOW, "\"slow\" and \"disk_slow\""},
-        {"operation", 1u << SIM_FAULT_DISK_ERROR, "\"disk_error\""},
-        {"by", 1u << SIM_FAULT_DELAY, "\"delay\""},
-        {"probability",
-         1u << SIM_FAULT_DISK_ERROR | 1u << SIM_FAULT_SYNC_ERROR | 1u << SIM_FAULT_DISK_STALE |
-             1u << SIM_FAULT_DISK_MISDIRECT | 1u << SIM_FAULT_DROP | 1u << SIM_FAULT_DUPLICATE | 1u << SIM_FAULT_DELAY |
-             1u << SIM_FAULT_CORRUPT,
-         "faults of messages and of disk operations"},
-    };
-    const struct dfs_json_node *value = dfs_json_get(reader->doc, object, sim_fault_name(fault->kind));
-
-    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
-        if ((words[i].kinds >> fault->kind & 1u) == 0 && dfs_json_get(reader->doc, value, words[i].word) != NULL)
-            return belongs(reader, value, words[i].word, words[i].where);
-    }
-    return DFS_OK;
-}
-
 static enum dfs_status check_random(struct dfs_key_reader *reader, const struct dfs_json_node *object,
                                     struct sim_fault *fault)
 {
@@ -549,9 +551,9 @@ static enum dfs_status check_random(struct dfs_key_reader *reader, const struct 
 /* Faults that are over as soon as they have happened. */
 static bool is_momentary(enum sim_fault_kind kind)
 {
-    return kind == SIM_FAULT_RESTART || kind == SIM_FAULT_RESET || kind == SIM_FAULT_BIT_ROT ||
-           kind == SIM_FAULT_FORGE || kind == SIM_FAULT_REPLAY || kind == SIM_FAULT_ROTATE_KEYS ||
-           kind == SIM_FAULT_IMPERSONATE || kind == SIM_FAULT_RANDOM;
+    return kind == SIM_FAULT_RESTART || kind == SIM_FAULT_RESET || kind == SIM_FAULT_HALF_OPEN ||
+           kind == SIM_FAULT_BIT_ROT || kind == SIM_FAULT_FORGE || kind == SIM_FAULT_REPLAY ||
+           kind == SIM_FAULT_ROTATE_KEYS || kind == SIM_FAULT_IMPERSONATE || kind == SIM_FAULT_RANDOM;
 }
 
 static enum dfs_status check_times(struct dfs_key_reader *reader, const struct dfs_json_node *object,
@@ -574,19 +576,91 @@ static enum dfs_status check_times(struct dfs_key_reader *reader, const struct d
     return DFS_OK;
 }
 
+/* What cannot be done to these hosts; NULL: can be done to each of them, or to some of a set. */
+static const char *impossible(enum sim_fault_kind kind, struct sim_host_ref ref)
+{
+    const bool is_client = ref.kind == SIM_HOST_CLIENT || ref.kind == SIM_HOST_ALL_CLIENTS;
+    const bool is_data = ref.kind == SIM_HOST_DATA || ref.kind == SIM_HOST_ALL_DATA || ref.kind == SIM_HOST_ZONE;
+
+    switch ((int)kind) {
+    case SIM_FAULT_IMPERSONATE:
+        return is_data ? NULL : "only data servers join with an identity";
+    case SIM_FAULT_BIT_ROT:
+    case SIM_FAULT_DISK_FULL:
+    case SIM_FAULT_DISK_ERROR:
+    case SIM_FAULT_DISK_SLOW:
+    case SIM_FAULT_DISK_VANISH:
+    case SIM_FAULT_DISK_STALE:
+    case SIM_FAULT_DISK_MISDIRECT:
+    case SIM_FAULT_SYNC_ERROR:
+        return is_client ? "clients have no disk in this world" : NULL;
+    default:
+        return NULL;
+    }
+}
+
+static enum dfs_status check_hosts(struct dfs_key_reader *reader, const struct dfs_json_node *value,
+                                   const struct sim_fault *fault)
+{
+    char name[SIM_HOST_NAME_BYTES];
+
+    for (uint32_t i = 0; i < fault->hosts.count; i++) {
+        const char *why = impossible(fault->kind, fault->hosts.refs[i]);
+
+        sim_host_ref_print(fault->hosts.refs[i], name);
+        if (why != NULL)
+            return dfs_key_refuse(reader, value, "\"%s\" of %s cannot be injected: %s", sim_fault_name(fault->kind),
+                                  name, why);
+    }
+    return DFS_OK;
+}
+
+/* Who sends the datagrams that `forge` and `replay` are about. */
+static enum dfs_status check_senders(struct dfs_key_reader *reader, const struct dfs_json_node *value,
+                                     struct sim_fault *fault)
+{
+    const bool of_data = fault->message == DFS_MSG_HEARTBEAT;
+    char name[SIM_HOST_NAME_BYTES];
+
+    if (fault->hosts.count == 0)
+        sim_host_refs_add(&fault->hosts, of_data ? SIM_HOST_ALL_DATA : SIM_HOST_META, 0);
+    for (uint32_t i = 0; i < fault->hosts.count; i++) {
+        const struct sim_host_ref ref = fault->hosts.refs[i];
+        const bool fits =
+            ref.kind == SIM_HOST_ALL ||
+            (of_data ? ref.kind == SIM_HOST_DATA || ref.kind == SIM_HOST_ALL_DATA || ref.kind == SIM_HOST_ZONE
+                     : ref.kind == SIM_HOST_META);
+
+        sim_host_ref_print(ref, name);
+        if (!fits)
+            return dfs_key_refuse(reader, value, "\"%s\" of %s from %s cannot be injected: %s",
+                                  sim_fault_name(fault->kind), dfs_message_name(fault->message), name,
+                                  of_data ? "data servers send it" : "\"meta\" sends it");
+    }
+    return DFS_OK;
+}
+
 /* What a kind needs beyond its own table. */
 static enum dfs_status check_kind(struct dfs_key_reader *reader, const struct dfs_json_node *object,
                                   struct sim_fault *fault)
 {
     const enum sim_fault_kind kind = fault->kind;
+    const struct dfs_json_node *value = dfs_json_get(reader->doc, object, sim_fault_name(kind));
 
     if (fault->one_way_seen && kind != SIM_FAULT_PARTITION)
         return belongs(reader, object, "one_way", "a partition");
     if ((fault->unsynced_seen || fault->streams_seen) && kind != SIM_FAULT_CRASH)
         return belongs(reader, object, fault->unsynced_seen ? "unsynced" : "streams", "a crash");
-    if ((kind == SIM_FAULT_DROP || kind == SIM_FAULT_DUPLICATE || kind == SIM_FAULT_DELAY) &&
-        (fault->nth > 0) + (fault->ppb > 0) + (fault->count > 0) > 1 && fault->nth > 0)
-        return dfs_key_refuse(reader, object, "\"nth\" stands beside \"count\" or \"probability\"; it is one message");
+    if (fault->nth > 0 && (fault->ppb_seen || fault->count > 0))
+        return dfs_key_refuse(reader, value, "\"nth\" stands beside \"%s\"; it is one message",
+                              fault->ppb_seen ? "probability" : "count");
+    if (kind == SIM_FAULT_CLOCK && !fault->offset_seen && !fault->drift_seen)
+        return dfs_key_refuse(reader, value, "needs one of the keys \"offset\", \"drift_ppm\"");
+    if (kind == SIM_FAULT_LINK && json_object_size(value->value) <= 2)
+        return dfs_key_refuse(reader, value, "needs a key of \"network\" beside \"from\" and \"to\", such as \"loss\"");
+    if (kind == SIM_FAULT_STALL && !fault->for_seen)
+        return dfs_key_refuse(reader, object,
+                              "the key \"for\" is missing; streams that are silent for ever are \"half_open\"");
     if ((kind == SIM_FAULT_SLOW || kind == SIM_FAULT_DISK_SLOW) && fault->factor == 0)
         fault->factor = FACTOR_DEFAULT;
     if (kind == SIM_FAULT_DELAY && fault->by_ns == 0)
@@ -600,24 +674,21 @@ static enum dfs_status check_kind(struct dfs_key_reader *reader, const struct df
             fault->count = 1;
         if (fault->message != DFS_MSG_HEARTBEAT && fault->message != DFS_MSG_HEARTBEAT_ACK)
             return dfs_key_refuse(
-                reader, object,
+                reader, value,
                 "\"%s\" of %s cannot be injected: it travels in TLS; datagrams are HEARTBEAT and HEARTBEAT_ACK",
                 sim_fault_name(kind), dfs_message_name(fault->message));
-        if (fault->hosts.count == 0 && fault->message == DFS_MSG_HEARTBEAT)
-            sim_host_refs_add(&fault->hosts, SIM_HOST_ALL_DATA, 0);
-        else if (fault->hosts.count == 0)
-            sim_host_refs_add(&fault->hosts, SIM_HOST_META, 0);
+        return check_senders(reader, value, fault);
     }
     if (kind == SIM_FAULT_CORRUPT && fault->message == 0)
         fault->message = DFS_MSG_BLOCK_DATA;
     if (kind == SIM_FAULT_CORRUPT && fault->message != DFS_MSG_BLOCK_DATA)
-        return dfs_key_refuse(reader, object,
+        return dfs_key_refuse(reader, value,
                               "\"corrupt\" of %s cannot be injected: what is not block data travels as it was encoded",
                               dfs_message_name(fault->message));
     if (kind == SIM_FAULT_DUPLICATE && fault->message != 0 && fault->message != DFS_MSG_HEARTBEAT &&
         fault->message != DFS_MSG_HEARTBEAT_ACK)
         return dfs_key_refuse(
-            reader, object,
+            reader, value,
             "\"duplicate\" of %s cannot be injected: streams repeat nothing; datagrams are HEARTBEAT and "
             "HEARTBEAT_ACK",
             dfs_message_name(fault->message));
@@ -635,11 +706,12 @@ static enum dfs_status check(struct dfs_key_reader *reader, const struct dfs_jso
     }
     fault->line = object->line;
     fault->triggered = fault->on_seen;
-    status = check_disk_words(reader, object, fault);
-    if (status == DFS_OK && fault->kind == SIM_FAULT_RANDOM)
+    if (fault->kind == SIM_FAULT_RANDOM)
         status = check_random(reader, object, fault);
-    else if (status == DFS_OK)
+    else
         status = check_times(reader, object, fault);
+    if (status == DFS_OK)
+        status = check_hosts(reader, dfs_json_get(reader->doc, object, sim_fault_name(fault->kind)), fault);
     return status == DFS_OK ? check_kind(reader, object, fault) : status;
 }
 

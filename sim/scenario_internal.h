@@ -38,22 +38,56 @@ enum dfs_status sim_event_read(struct dfs_key_reader *reader, const struct dfs_j
                                enum sim_event *ret_event);
 
 /* What JSON Schema says of them. */
-#define SIM_HOST_SCHEMA "{\"type\":\"string\",\"pattern\":\"^(auth|meta|data|clients|all|rest|[dc][1-9][0-9]*)$\"}"
-#define SIM_HOSTS_SCHEMA \
-    "{\"anyOf\":[" SIM_HOST_SCHEMA ",{\"type\":\"array\",\"minItems\":1,\"items\":" SIM_HOST_SCHEMA "}]}"
-#define SIM_MESSAGE_SCHEMA "{\"type\":\"string\",\"pattern\":\"^[A-Z_]+$\"}"
+#define SIM_REF_SCHEMA(name) "{\"$ref\":\"#/$defs/" name "\"}" /* of sim_scenario_schema's own definitions */
+#define SIM_HOST_SCHEMA SIM_REF_SCHEMA("host")
+#define SIM_HOSTS_SCHEMA SIM_REF_SCHEMA("hosts")
+#define SIM_MESSAGE_SCHEMA SIM_REF_SCHEMA("message")
+#define SIM_EVENT_SCHEMA SIM_REF_SCHEMA("event")
+#define SIM_STATUS_SCHEMA SIM_REF_SCHEMA("status")
+#define SIM_KIND_SCHEMA SIM_REF_SCHEMA("fault_kind")
 
-/* A row for a host or a list of hosts. */
-#define SIM_HOSTS_ROW(key, type_name, member, ...) \
+/*
+ * Keys for hosts are FIXED for the table's reader: their own readers draw, since {"between": ["d1", "d4"]} makes sense for hosts only and every host of a
+ * "one_of" must be there, drawn or not.
+ */
+#define SIM_HOSTS_ROW(key, type_name, member, more_flags, ...) \
     { \
-        .name = (key), .type = DFS_KEY_CUSTOM, .offset = offsetof(type_name, member), .read = sim_hosts_read, \
-        .schema = SIM_HOSTS_SCHEMA, __VA_ARGS__ \
+        .name = (key), .type = DFS_KEY_CUSTOM, .flags = DFS_KEY_FIXED | (more_flags), \
+        .offset = offsetof(type_name, member), .read = sim_hosts_read, .schema = SIM_HOSTS_SCHEMA, __VA_ARGS__ \
     }
 
+extern const struct dfs_keytable sim_scenario_table;
 extern const struct dfs_keytable sim_work_table;
 extern const struct dfs_keytable sim_fault_table;
 extern const struct dfs_keytable sim_expect_table;
-extern const struct dfs_keytable sim_network_table;
+
+/* Rows of `network`, in a struct that has a struct sim_network at the prefix (for example "network."; nothing for itself). */
+#define SIM_NETWORK_LATENCY_MAX_NS (INT64_C(3600) * 1000000000)
+#define SIM_NETWORK_ROW(type_name, prefix, key, key_type, key_flags, field, field_seen, low, high, words) \
+    { \
+        .name = (key), .type = (key_type), .flags = (key_flags), .offset = offsetof(type_name, prefix field), \
+        .seen = DFS_KEY_SEEN_AT(type_name, prefix field_seen), .min = (low), .max = (high), .help = (words) \
+    }
+#define SIM_NETWORK_ROWS(T, P) \
+    SIM_NETWORK_ROW(T, P, "latency", DFS_KEY_DURATION, DFS_KEY_SPREAD, latency, latency_seen, 0, \
+                    SIM_NETWORK_LATENCY_MAX_NS, "One way; drawn for every message. 0.2ms to 2ms when absent."), \
+        SIM_NETWORK_ROW(T, P, "loss", DFS_KEY_SHARE, 0, loss_ppb, loss_seen, 0, 0, \
+                        "A datagram is lost; a packet of a stream is sent again."), \
+        SIM_NETWORK_ROW(T, P, "duplicate", DFS_KEY_SHARE, 0, duplicate_ppb, duplicate_seen, 0, 0, \
+                        "A datagram comes twice."), \
+        SIM_NETWORK_ROW(T, P, "reorder", DFS_KEY_SHARE, 0, reorder_ppb, reorder_seen, 0, 0, \
+                        "A datagram is held back."), \
+        SIM_NETWORK_ROW(T, P, "reorder_by", DFS_KEY_DURATION, 0, reorder_by_ns, reorder_by_seen, 0, \
+                        SIM_NETWORK_LATENCY_MAX_NS, \
+                        "Held back by up to this; ten times the largest latency when absent."), \
+        SIM_NETWORK_ROW(T, P, "bandwidth", DFS_KEY_RATE, 0, bandwidth_bytes_per_s, bandwidth_seen, 1, 0, \
+                        "Of each link; without limit when absent."), \
+        SIM_NETWORK_ROW(T, P, "queue", DFS_KEY_DURATION, 0, queue_ns, queue_seen, 1, SIM_NETWORK_LATENCY_MAX_NS, \
+                        "A datagram that would wait longer for its turn is dropped; 100ms when absent."), \
+        SIM_NETWORK_ROW(T, P, "cut", DFS_KEY_SHARE, 0, cut_ppb, cut_seen, 0, 0, \
+                        "A segment of a stream is received in pieces."), \
+        SIM_NETWORK_ROW(T, P, "dribble", DFS_KEY_SHARE, 0, dribble_ppb, dribble_seen, 0, 0, \
+                        "A segment of a stream is received byte by byte.")
 
 #define SIM_ROWS(array) .rows = (array), .count = sizeof(array) / sizeof((array)[0])
 

@@ -16,8 +16,14 @@ static enum dfs_status position_read(struct dfs_key_reader *reader, const struct
 {
     static const struct dfs_conf_key as_count = {.name = "position", .type = DFS_KEY_COUNT};
     static const struct dfs_conf_key as_size = {.name = "position", .type = DFS_KEY_SIZE};
+    const struct dfs_json_node *at = node;
 
-    return dfs_key_read(reader, json_is_string(node->value) ? &as_size : &as_count, node, ret_value);
+    /* What is drawn is of the kind of its first value. */
+    if (json_is_object(node->value) && dfs_json_first(reader->doc, node) != NULL &&
+        json_is_array(dfs_json_first(reader->doc, node)->value) &&
+        dfs_json_first(reader->doc, dfs_json_first(reader->doc, node)) != NULL)
+        at = dfs_json_first(reader->doc, dfs_json_first(reader->doc, node));
+    return dfs_key_read(reader, json_is_string(at->value) ? &as_size : &as_count, node, ret_value);
 }
 
 static enum dfs_status range_read(struct dfs_key_reader *reader, const struct dfs_conf_key *row,
@@ -46,6 +52,27 @@ static enum dfs_status bytes_read(struct dfs_key_reader *reader, const struct df
     return position_read(reader, node, field);
 }
 
+static enum dfs_status path_read(struct dfs_key_reader *reader, const struct dfs_conf_key *row,
+                                 const struct dfs_json_node *node, void *field)
+{
+    static const struct dfs_conf_key path = {
+        .name = "path", .type = DFS_KEY_TEXT, .offset = AT(path), .size = DFS_PATH_BYTES_MAX + 1};
+
+    (void)row;
+    return dfs_key_read(reader, &path, node, field);
+}
+
+/* true is the client's own user. */
+static enum dfs_status user_read(struct dfs_key_reader *reader, const struct dfs_conf_key *row,
+                                 const struct dfs_json_node *node, void *field)
+{
+    static const struct dfs_conf_key user = {
+        .name = "user", .type = DFS_KEY_TEXT, .offset = AT(path), .size = DFS_USER_BYTES_MAX + 1};
+
+    (void)row;
+    return json_is_true(node->value) ? DFS_OK : dfs_key_read(reader, &user, node, field);
+}
+
 static const struct dfs_conf_key weight_rows[] = {
 #define X(NAME, text) {.name = text, .type = DFS_KEY_COUNT, .offset = AT(weights[SIM_OP_##NAME]), .max = 1000000},
     SIM_OPERATION_MAP(X)
@@ -58,11 +85,13 @@ static const struct dfs_keytable weight_table = {
 static const struct dfs_conf_key rows[] = {
 #define X(NAME, text) \
     {.name = text, \
-     .type = DFS_KEY_TEXT, \
-     .offset = AT(path), \
-     .size = DFS_PATH_BYTES_MAX + 1, \
+     .type = DFS_KEY_CUSTOM, \
+     .flags = DFS_KEY_FIXED, \
+     .read = SIM_OP_##NAME == SIM_OP_LOGIN ? user_read : path_read, \
+     .schema = SIM_OP_##NAME == SIM_OP_LOGIN ? SIM_REF_SCHEMA("login") : SIM_REF_SCHEMA("path"), \
      .seen = SEEN(kinds_seen[SIM_OP_##NAME]), \
-     .help = "A step: the operation, with its path (of a list the prefix, of a login the user)."},
+     .help = "A step: the operation, with its path (of a list the prefix, of a login the user, or true for the " \
+             "client's own)."},
     SIM_OPERATION_MAP(X)
 #undef X
         {.name = "at",
@@ -72,6 +101,7 @@ static const struct dfs_conf_key rows[] = {
          .help = "When the step is asked."},
     {.name = "client",
      .type = DFS_KEY_CUSTOM,
+     .flags = DFS_KEY_FIXED,
      .offset = AT(client),
      .read = sim_host_read,
      .schema = SIM_HOST_SCHEMA,
@@ -108,14 +138,16 @@ static const struct dfs_conf_key rows[] = {
      .type = DFS_KEY_CUSTOM,
      .offset = 0,
      .read = range_read,
-     .schema = "{\"type\":\"array\",\"minItems\":2,\"maxItems\":2}",
+     .flags = DFS_KEY_FIXED,
+     .schema = "{\"type\":\"array\",\"minItems\":2,\"maxItems\":2,\"items\":" SIM_REF_SCHEMA("position") "}",
      .seen = SEEN(range_seen),
      .help = "Of a range_get: the first and the last byte."},
     {.name = "after_bytes",
      .type = DFS_KEY_CUSTOM,
+     .flags = DFS_KEY_FIXED,
      .offset = AT(after_bytes),
      .read = bytes_read,
-     .schema = "{\"anyOf\":[{\"type\":\"integer\",\"minimum\":0},{\"type\":\"string\"}]}",
+     .schema = SIM_REF_SCHEMA("position"),
      .seen = SEEN(after_bytes_seen),
      .help = "Of an abort_put: given up when so many bytes were taken from the file; half of them when absent."},
     {.name = "version",
@@ -149,7 +181,7 @@ static const struct dfs_conf_key rows[] = {
      .offset = AT(to_ns),
      .seen = SEEN(to_seen),
      .help = "A mix: when it ends; with the scenario when absent."},
-    SIM_HOSTS_ROW("clients", struct sim_work, clients, .seen = SEEN(clients_seen),
+    SIM_HOSTS_ROW("clients", struct sim_work, clients, 0, .seen = SEEN(clients_seen),
                   .help = "A mix: who asks; all when absent."),
     {.name = "rate",
      .type = DFS_KEY_DECIMAL,
@@ -226,6 +258,8 @@ static enum dfs_status check_step(struct dfs_key_reader *reader, const struct df
     if (work->client.kind != SIM_HOST_CLIENT)
         return dfs_key_refuse(reader, dfs_json_get(reader->doc, object, "client"),
                               "expected one client such as \"c1\"");
+    if (kind == SIM_OP_LOGIN && work->token != SIM_TOKEN_GOOD)
+        return misplaced(reader, object, "token", "does not go with \"login\": a login shows no token");
     if (kind == SIM_OP_MOVE && !work->to_path_seen)
         return dfs_key_refuse(reader, object, "the key \"to_path\" is missing; a move says where to");
     if (kind == SIM_OP_RANGE_GET && !work->range_seen)

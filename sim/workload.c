@@ -27,6 +27,9 @@ struct task {
     uint64_t weight_sum;
 };
 
+/* The password of every user (sim/cluster.c) is this and the name. */
+#define PASSWORD_OF "password-"
+
 struct client {
     struct sim_workload *workload;
     uint32_t index;
@@ -35,8 +38,8 @@ struct client {
     uint64_t login_command;              /* of a login that nobody asked for; 0: none */
     /* texts of commands that are under way to the machine */
     char bad[DFS_TOKEN_BYTES_MAX + 1];
-    char user[32];
-    char password[32];
+    char user[DFS_USER_BYTES_MAX + 1];
+    char password[DFS_USER_BYTES_MAX + sizeof PASSWORD_OF];
 };
 
 /* One that is no operation. */
@@ -271,6 +274,16 @@ static bool is_excused(const struct sim_workload *workload, const struct sim_ope
 /* How long a client waits before it tries again to log in after a restart. */
 #define LOGIN_RETRY_NS (1 * DFS_SECONDS)
 
+/* NULL or "": the client's own. */
+static void name_user(struct client *client, const char *user)
+{
+    if (user == NULL || user[0] == '\0')
+        (void)snprintf(client->user, sizeof client->user, "c%u", client->index + 1);
+    else
+        (void)snprintf(client->user, sizeof client->user, "%s", user);
+    (void)snprintf(client->password, sizeof client->password, PASSWORD_OF "%s", client->user);
+}
+
 static void login_now(void *arg, struct sim_world *world)
 {
     struct client *client = arg;
@@ -278,8 +291,7 @@ static void login_now(void *arg, struct sim_world *world)
     const struct dfs_client_login login = {.user = client->user, .password = client->password};
 
     (void)world;
-    (void)snprintf(client->user, sizeof client->user, "c%u", client->index + 1);
-    (void)snprintf(client->password, sizeof client->password, "password-c%u", client->index + 1);
+    name_user(client, NULL);
     client->login_command = sim_client_command(cluster, client->index, DFS_CLIENT_LOGIN, &login, sizeof login);
 }
 
@@ -371,6 +383,7 @@ struct wish {
     enum sim_operation_kind kind;
     const char *path;
     const char *to_path;
+    const char *user; /* of a login; NULL: the client's own */
     uint64_t size_bytes;
     uint64_t first;
     uint64_t last;
@@ -415,13 +428,13 @@ static uint64_t command_get(struct sim_workload *workload, const struct wish *wi
     return sim_client_command(workload->run->cluster, operation->client, DFS_CLIENT_GET, &get, sizeof get);
 }
 
-static uint64_t command_login(struct sim_workload *workload, const struct sim_operation *operation)
+static uint64_t command_login(struct sim_workload *workload, const struct wish *wish,
+                              const struct sim_operation *operation)
 {
     struct client *client = &workload->clients[operation->client];
     const struct dfs_client_login login = {.user = client->user, .password = client->password};
 
-    (void)snprintf(client->user, sizeof client->user, "c%u", operation->client + 1);
-    (void)snprintf(client->password, sizeof client->password, "password-c%u", operation->client + 1);
+    name_user(client, wish->user);
     return sim_client_command(workload->run->cluster, operation->client, DFS_CLIENT_LOGIN, &login, sizeof login);
 }
 
@@ -457,7 +470,7 @@ static uint64_t command_send(struct sim_workload *workload, const struct wish *w
     case SIM_OP_RESTORE:
         return sim_client_command(cluster, operation->client, DFS_CLIENT_RESTORE, &path, sizeof path);
     case SIM_OP_LOGIN:
-        return command_login(workload, operation);
+        return command_login(workload, wish, operation);
     case SIM_OP_COUNT:
         break;
     }
@@ -530,6 +543,7 @@ static void wish_of_step(const struct task *task, struct wish *ret_wish)
         .kind = work->kind,
         .path = work->kind == SIM_OP_LOGIN ? NULL : work->path,
         .to_path = work->kind == SIM_OP_MOVE ? work->to_path : NULL,
+        .user = work->kind == SIM_OP_LOGIN ? work->path : NULL,
         .size_bytes = size,
         .first = (uint64_t)work->first,
         .last = (uint64_t)work->last,

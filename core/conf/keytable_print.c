@@ -393,6 +393,9 @@ static json_t *plain_schema(struct schema *schema, const struct dfs_conf_key *ro
         return plain;
     }
     case DFS_KEY_CUSTOM:
+        /* Its own words may refer to the table that it reads objects by. */
+        if (row->table != NULL && json_object_get(schema->definitions, row->table->name) == NULL)
+            member_set(schema->definitions, row->table->name, table_schema(schema, &row->table, 1));
         plain = json_loads(row->schema != NULL ? row->schema : "{}", 0, NULL);
         DFS_ASSERT(plain != NULL);
         return plain;

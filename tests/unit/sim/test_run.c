@@ -263,6 +263,8 @@ static void each_kind_takes_hold_and_lets_go(void **state)
         "{\"at\":\"2s\",\"duplicate\":{\"message\":\"HEARTBEAT\",\"probability\":0.5},\"for\":\"3s\"}",
         "{\"at\":\"2s\",\"delay\":{\"from\":\"d1\",\"message\":\"HEARTBEAT\",\"by\":\"300ms\"},\"for\":\"2s\"}",
         "{\"at\":\"4500ms\",\"reset\":[\"d1\",\"meta\"]}",
+        "{\"at\":\"3s\",\"stall\":[\"meta\",\"d1\"],\"for\":\"1s\"}",
+        "{\"at\":\"3s\",\"half_open\":[\"d1\",\"meta\"]}",
         "{\"at\":\"2s\",\"clock\":{\"host\":\"d1\",\"offset\":\"-1h\",\"drift_ppm\":100},\"for\":\"2s\"}",
         "{\"at\":\"2s\",\"disk_full\":\"d1\",\"for\":\"1s\"}",
         "{\"at\":\"2s\",\"disk_slow\":{\"host\":\"d1\",\"factor\":5},\"for\":\"1s\"}",
@@ -293,6 +295,200 @@ static void random_faults_stay_within_the_budget(void **state)
         "\"faults\":[{\"random\":{\"kinds\":[\"crash\",\"pause\",\"partition\",\"link\",\"reset\",\"drop\",\"delay\",\"disk_slow\"],"
         "\"rate\":0.5,\"from\":\"2s\",\"to\":\"50s\"}}]}",
         SIM_PASS, NULL);
+}
+
+/* A probability of 0 is none of them, not all. */
+static void a_probability_of_zero_hits_nothing(void **state)
+{
+    (void)state;
+    ends_with(HEAD "\"workload\":[" PUT
+                   "],\"faults\":[{\"at\":\"0s\",\"drop\":{\"message\":\"HEARTBEAT\",\"probability\":0}}]}",
+              SIM_VACUOUS, "never took effect");
+    ends_with(HEAD "\"workload\":[" PUT
+                   "],\"faults\":[{\"at\":\"0s\",\"disk_error\":{\"host\":\"data\",\"probability\":0}}]}",
+              SIM_VACUOUS, "never took effect");
+}
+
+/* One that ends does not end the others of its kind. */
+static void overlapping_faults_end_one_by_one(void **state)
+{
+    struct story story;
+
+    (void)state;
+    play(
+        &story,
+        HEAD
+        "\"workload\":[" PUT "],\"faults\":[{\"at\":\"2s\",\"clock\":{\"host\":\"d1\",\"offset\":\"1h\"}},"
+        "{\"at\":\"3s\",\"clock\":{\"host\":\"d1\",\"offset\":\"10m\"},\"for\":\"1s\"},"
+        "{\"at\":\"2s\",\"link\":{\"from\":\"d1\",\"to\":\"meta\",\"loss\":0.01}},"
+        "{\"at\":\"3s\",\"link\":{\"from\":\"d1\",\"to\":\"data\",\"latency\":\"3ms\"}},"
+        "{\"at\":\"3s\",\"link\":{\"from\":\"d1\",\"to\":\"meta\",\"latency\":\"3ms\"},\"for\":\"1s\"},"
+        "{\"at\":\"2s\",\"crash\":\"d2\",\"for\":\"4s\"},{\"at\":\"4s\",\"restart\":\"d2\"},{\"at\":\"5s\",\"crash\":\"d2\"}]}",
+        1);
+    assert_int_equal(story.run->verdict, SIM_PASS);
+    struct sim_host *d1 = sim_world_host(story.run->world, "d1");
+    struct sim_host *meta = sim_world_host(story.run->world, "meta");
+
+    assert_int_equal((sim_host_wall(d1) - sim_host_wall(meta)) / DFS_SECONDS, 3600);
+    assert_int_equal(sim_link_get(d1, meta)->loss_ppb, 10000000);
+    assert_true(sim_link_get(d1, meta)->latency.max < 3 * DFS_MILLISECONDS);
+    assert_int_equal(sim_link_get(d1, sim_world_host(story.run->world, "d3"))->latency.max, 3 * DFS_MILLISECONDS);
+    assert_false(sim_host_is_up(sim_world_host(story.run->world, "d2"))); /* the second crash has no end */
+    assert_int_equal(lives_of(&story, "d2"), 2);
+    end(&story);
+}
+
+/* `offset` moves wall time only, `drift_ppm` both clocks. */
+static void clocks_are_wrong_as_they_are_told(void **state)
+{
+    static const char *const words[] = {"\"offset\":\"-2h\"", "\"drift_ppm\":-100000"};
+
+    (void)state;
+    for (int drifts = 0; drifts < 2; drifts++) {
+        struct story story;
+        char text[1024];
+
+        (void)snprintf(text, sizeof text,
+                       HEAD "\"workload\":[" PUT "],\"faults\":[{\"at\":\"4s\",\"clock\":{\"host\":\"d1\",%s}}]}",
+                       words[drifts]);
+        struct dfs_conf_error error = {.text = ""};
+        const struct sim_run_options options = {.seed = 1};
+
+        assert_int_equal(sim_scenario_read(&story.scenario, "story", text, strlen(text), 1, &error), DFS_OK);
+        story.run = sim_run_new(&story.scenario, &options);
+        assert_true(sim_run_begin(story.run));
+        const struct sim_host *d1 = sim_world_host(story.run->world, "d1");
+        const dfs_time_ns mono = sim_host_mono(d1);
+        const int64_t wall = (int64_t)sim_host_wall(d1);
+
+        (void)sim_world_run(story.run->world, sim_run_world_time(story.run, 8 * DFS_SECONDS));
+        const int64_t mono_passed = (int64_t)(sim_host_mono(d1) - mono);
+        const int64_t wall_passed = (int64_t)sim_host_wall(d1) - wall;
+        const int64_t s = (int64_t)DFS_SECONDS;
+
+        assert_int_equal(mono_passed, drifts ? 8 * s - 4 * s / 10 : 8 * s);
+        assert_int_equal(wall_passed, drifts ? 8 * s - 4 * s / 10 : 8 * s - 7200 * s);
+        end(&story);
+    }
+}
+
+/* `nth` and `count` count from the fault's start; a message trigger without a name is about any. */
+static void messages_are_counted_from_the_start_of_the_fault(void **state)
+{
+    (void)state;
+    ends_with(
+        HEAD
+        "\"workload\":[" PUT
+        ",{\"at\":\"3s\",\"client\":\"c1\",\"stat\":\"x\",\"id\":\"a\"},{\"at\":\"4s\",\"client\":\"c1\",\"stat\":\"x\",\"id\":\"b\"},"
+        "{\"at\":\"5s\",\"client\":\"c1\",\"stat\":\"x\",\"id\":\"c\"}],"
+        "\"faults\":[{\"at\":\"3500ms\",\"delay\":{\"from\":\"c1\",\"message\":\"STAT\",\"nth\":2,\"by\":\"3s\"}},"
+        "{\"on\":{\"event\":\"message\",\"from\":\"c1\",\"to\":\"meta\",\"nth\":5},\"pause\":\"d1\",\"for\":\"100ms\"}],"
+        "\"expect\":[{\"operation\":\"a\",\"is\":\"OK\"},{\"operation\":\"c\",\"is\":\"OK\"},"
+        "{\"event\":\"message\",\"from\":\"7s\",\"to\":\"8s\",\"at_least\":1},{\"event\":\"message\",\"from\":\"7s\",\"to\":\"7s\",\"at_most\":0},"
+        "{\"event\":\"disk_operation\",\"to\":\"0s\",\"at_most\":0}]}",
+        SIM_PASS, NULL);
+}
+
+/* A user who is not there does not get in. */
+static void users_log_in_by_name(void **state)
+{
+    ends_with(
+        HEAD "\"workload\":[" PUT
+             ",{\"at\":\"2s\",\"login\":true,\"id\":\"own\"},{\"at\":\"3s\",\"login\":\"c2\",\"id\":\"other\"},"
+             "{\"at\":\"4s\",\"login\":\"mallory\",\"id\":\"none\"}],\"expect\":[{\"operation\":\"own\",\"is\":\"OK\"},"
+             "{\"operation\":\"other\",\"is\":\"OK\"},{\"operation\":\"none\",\"is\":\"LOGIN_FAILED\"}]}",
+        SIM_PASS, NULL);
+    (void)state;
+}
+
+/* Streams that are silent for a time go on where they were; half open ones are given up by the machines' own deadlines. */
+static void streams_stall_and_stay_half_open(void **state)
+{
+    struct story story;
+
+    (void)state;
+    play(&story,
+         HEAD "\"workload\":[" PUT ",{\"at\":\"3s\",\"client\":\"c1\",\"stat\":\"x\",\"id\":\"slow\"}],"
+              "\"faults\":[{\"at\":\"2900ms\",\"stall\":[\"c1\",\"meta\"],\"for\":\"2s\"}],"
+              "\"expect\":[{\"operation\":\"slow\",\"is\":\"OK\"}]}",
+         1);
+    assert_int_equal(story.run->verdict, SIM_PASS);
+    const struct sim_operation *stat = story.run->ledger.operations[1];
+
+    assert_in_range(stat->answered_at - story.run->zero, 4900 * DFS_MILLISECONDS, 6 * DFS_SECONDS);
+    end(&story);
+    ends_with(HEAD "\"workload\":[" PUT ",{\"at\":\"3s\",\"client\":\"c1\",\"stat\":\"x\",\"id\":\"stat\"}],"
+                   "\"faults\":[{\"at\":\"2900ms\",\"half_open\":[\"meta\",\"c1\"]}],"
+                   "\"expect\":[{\"operation\":\"stat\",\"is\":[\"OK\",\"TIMEOUT\",\"UNREACHABLE\"]}]}",
+              SIM_PASS, NULL);
+}
+
+/* ---- Random faults ------------------------------------------------------------------------------------------------- */
+
+struct watch {
+    dfs_time_ns began[SIM_HOSTS_MAX];
+    uint32_t down;
+    uint32_t down_most;
+    uint64_t crashes;
+};
+
+static void watch_host(struct sim_run *run, void *state, struct sim_host *host, enum sim_host_change change)
+{
+    struct watch *watch = state;
+    const uint32_t number = sim_run_host_number(run, host);
+
+    if (run->zero == DFS_NEVER)
+        return;
+    if (change == SIM_HOST_CRASHED) {
+        assert_in_range(number, 2, 6); /* of the data servers */
+        watch->began[number] = sim_run_time(run);
+        watch->crashes++;
+        watch->down++;
+        watch->down_most = watch->down > watch->down_most ? watch->down : watch->down_most;
+    } else if (change == SIM_HOST_STARTED) {
+        const dfs_time_ns lasted = sim_run_time(run) - watch->began[number];
+
+        watch->down--;
+        assert_true(lasted <= 10 * DFS_SECONDS && (lasted >= DFS_SECONDS || run->over));
+    }
+}
+
+static const struct sim_hooks watch_hooks = {.host_changed = watch_host};
+
+static void attach_watch(struct sim_run *run, void *arg)
+{
+    sim_run_listen(run, "watch", &watch_hooks, arg);
+}
+
+/* Of the data servers, each 1 to 10 s, at most replication - 1 at a time, and all are up again. */
+static void random_crashes_are_as_agreed(void **state)
+{
+    static const char text[] =
+        "{\"dfs_scenario\":1,\"duration\":\"60s\",\"cluster\":{\"data\":5,\"clients\":2,\"replication\":3},"
+        "\"workload\":[{\"rate\":2,\"size\":\"20KB\"}],\"faults\":[{\"random\":{\"kinds\":[\"crash\"],\"rate\":1,\"from\":\"2s\",\"to\":\"55s\"}}]}";
+
+    (void)state;
+    for (uint64_t seed = 1; seed <= 5; seed++) {
+        struct watch *watch = dfs_alloc_zero(sizeof *watch);
+        const struct sim_run_options options = {.seed = seed, .attach = attach_watch, .attach_arg = watch};
+        struct story story;
+        struct dfs_conf_error error = {.text = ""};
+
+        assert_int_equal(sim_scenario_read(&story.scenario, "story", text, strlen(text), seed, &error), DFS_OK);
+        story.run = sim_run_new(&story.scenario, &options);
+        sim_run_go(story.run);
+        assert_int_equal(story.run->verdict, SIM_PASS);
+        assert_true(watch->crashes >= 5);
+        assert_int_equal(watch->down_most, 2);
+        assert_int_equal(watch->down, 0);
+        end(&story);
+        dfs_free(watch);
+    }
+    /* one copy leaves no room for any */
+    ends_with(
+        "{\"dfs_scenario\":1,\"duration\":\"20s\",\"cluster\":{\"data\":3,\"replication\":1},\"workload\":[{\"rate\":2}],"
+        "\"faults\":[{\"random\":{\"kinds\":[\"crash\"],\"count\":5}}]}",
+        SIM_VACUOUS, "fault 0");
 }
 
 /* `duration` ends what has an end; what has none goes on. */
@@ -382,6 +578,13 @@ int main(void)
         cmocka_unit_test(each_kind_takes_hold_and_lets_go),
         cmocka_unit_test(random_faults_stay_within_the_budget),
         cmocka_unit_test(permanent_faults_stay),
+        cmocka_unit_test(a_probability_of_zero_hits_nothing),
+        cmocka_unit_test(overlapping_faults_end_one_by_one),
+        cmocka_unit_test(clocks_are_wrong_as_they_are_told),
+        cmocka_unit_test(messages_are_counted_from_the_start_of_the_fault),
+        cmocka_unit_test(users_log_in_by_name),
+        cmocka_unit_test(streams_stall_and_stay_half_open),
+        cmocka_unit_test(random_crashes_are_as_agreed),
         cmocka_unit_test(an_identity_has_one_holder),
         cmocka_unit_test(clients_come_back),
         cmocka_unit_test(same_seed_same_run),

@@ -112,6 +112,8 @@ static const char every_fault[] =
     "{\"at\":\"1s\",\"duplicate\":{\"message\":\"HEARTBEAT\",\"probability\":0.5}},\n"
     "{\"at\":\"1s\",\"delay\":{\"from\":\"c1\",\"to\":\"data\",\"message\":\"BLOCK_WRITE\",\"nth\":2}},\n"
     "{\"at\":\"1s\",\"reset\":[\"c1\",\"d2\"]},\n"
+    "{\"at\":\"1s\",\"stall\":[\"c1\",\"data\"],\"for\":\"2s\"},\n"
+    "{\"at\":\"1s\",\"half_open\":{\"from\":\"d1\",\"to\":\"meta\"}},\n"
     "{\"at\":\"1s\",\"clock\":{\"host\":\"d1\",\"offset\":\"-30s\",\"drift_ppm\":-100}},\n"
     "{\"at\":\"1s\",\"bit_rot\":{\"host\":\"d1\",\"blocks\":2}},\n"
     "{\"at\":\"1s\",\"disk_full\":\"d1\"},\n"
@@ -234,6 +236,82 @@ static void draws(void **state)
     assert_int_equal(high, 9);
 }
 
+/* Wherever a number, duration, size, rate or host stands. */
+static void everything_is_drawn(void **state)
+{
+    static const char text[] =
+        "{\"dfs_scenario\":1,\"duration\":{\"one_of\":[\"20s\",\"30s\"]},\"cluster\":{\"capacity\":{\"between\":[\"1GB\",\"2GB\"]},"
+        "\"config\":{\"heartbeat_interval\":{\"between\":[\"500ms\",\"1s\"]},\"brake_share\":{\"between\":[0.1,0.9]}}},"
+        "\"network\":{\"loss\":{\"between\":[0,0.1]},\"bandwidth\":{\"between\":[\"1Mbps\",\"1Gbps\"]},"
+        "\"latency\":{\"one_of\":[\"1ms\",\"9ms\"]}},\"disk\":{\"throughput\":{\"one_of\":[\"1MB/s\",\"200MB/s\"]}},"
+        "\"workload\":[{\"at\":\"1s\",\"client\":{\"between\":[\"c1\",\"c2\"]},\"range_get\":\"x\","
+        "\"range\":[{\"between\":[1,9]},{\"one_of\":[\"1KB\",\"2KB\"]}]},"
+        "{\"at\":\"1s\",\"abort_put\":\"x\",\"after_bytes\":{\"between\":[\"1B\",\"9B\"]}},"
+        "{\"rate\":{\"between\":[0.5,2]},\"paths\":{\"one_of\":[3,4]},\"mix\":{\"put\":{\"between\":[1,5]}}}],"
+        "\"faults\":[{\"at\":\"1s\",\"crash\":[{\"between\":[\"d1\",\"d3\"]},\"d4\"],\"for\":{\"between\":[\"1s\",\"2s\"]}},"
+        "{\"at\":\"1s\",\"disk_full\":{\"one_of\":[\"d1\",[\"d2\",\"d3\"]]}},"
+        "{\"at\":\"1s\",\"slow\":{\"host\":{\"between\":[\"d2\",\"d4\"]},\"factor\":{\"between\":[2,9]}}}]}";
+    bool crashed[3] = {false};
+    bool full[3] = {false};
+
+    (void)state;
+    for (uint64_t seed = 1; seed <= 64; seed++) {
+        struct sim_scenario scenario;
+
+        read_good(text, seed, &scenario);
+        assert_in_range(scenario.works[0].client.index, 0, 1);
+        assert_in_range(scenario.works[0].first, 1, 9);
+        assert_true(scenario.works[0].last == 1000 || scenario.works[0].last == 2000);
+        assert_in_range(scenario.works[1].after_bytes, 1, 9);
+        assert_in_range(scenario.works[2].rate_millionths, 500000, 2000000);
+        assert_in_range(scenario.works[2].weights[SIM_OP_PUT], 1, 5);
+        assert_int_equal(scenario.faults[0].hosts.count, 2);
+        assert_in_range(scenario.faults[0].for_ns, 1000000000, 2000000000);
+        crashed[scenario.faults[0].hosts.refs[0].index] = true;
+        full[scenario.faults[1].hosts.count] = true;
+        assert_in_range(scenario.faults[2].hosts.refs[0].index, 1, 3);
+        assert_in_range(scenario.faults[2].factor, 2, 9);
+        assert_in_range(scenario.network.loss_ppb, 0, 100000000);
+        assert_int_equal(scenario.network.latency.count, 2); /* drawn for every message */
+        sim_scenario_close(&scenario);
+    }
+    assert_true(crashed[0] && crashed[1] && crashed[2]);
+    assert_true(full[1] && full[2]);
+}
+
+static void zones_are_sets(void **state)
+{
+    struct sim_scenario scenario;
+    struct sim_host_set set = {{0}};
+
+    (void)state;
+    read_good(
+        "{\"dfs_scenario\":1,\"cluster\":{\"data\":7,\"zones\":3},\"faults\":[{\"at\":\"1s\",\"crash\":\"zone-1\"}]}",
+        1, &scenario);
+    sim_host_refs_expand(&scenario.faults[0].hosts, sim_scenario_hosts(&scenario), &set);
+    assert_int_equal(sim_host_set_count(&set), 2); /* (i - 1) mod 3 is 1: d2 and d5 */
+    assert_true(sim_host_set_has(&set, 2 + 1) && sim_host_set_has(&set, 2 + 4));
+    sim_scenario_close(&scenario);
+    REFUSED("{\"dfs_scenario\":1,\"cluster\":{\"zones\":3},\"faults\":[{\"at\":\"1s\",\"crash\":\"zone-3\"}]}",
+            "there is no zone-3", "\"zone-0\" to \"zone-2\"");
+}
+
+/* A host that is not there is refused whether it is drawn or not. */
+static void hosts_that_are_not_drawn_count(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed <= 16; seed++) {
+        static const char text[] =
+            "{\"dfs_scenario\":1,\"faults\":[{\"at\":\"1s\",\"crash\":{\"one_of\":[\"d1\",\"d2\",\"d9\"]}}]}";
+        struct sim_scenario scenario;
+        struct dfs_conf_error error = {.text = ""};
+
+        assert_int_equal(read_text(text, seed, &scenario, &error), DFS_BAD_CONFIG);
+        assert_non_null(strstr(error.text, "faults[0].crash.one_of[2]"));
+        sim_scenario_close(&scenario);
+    }
+}
+
 /* ---- What is refused ----------------------------------------------------------------------------------------------- */
 
 static void wrong_words(void **state)
@@ -279,7 +357,7 @@ static void wrong_values(void **state)
     REFUSED("{\"dfs_scenario\":1,\"cluster\":{\"replication\":3,\"config\":{\"replication\":2}}}", "another number");
     REFUSED("{\"dfs_scenario\":1,\"faults\":[{\"at\":\"1s\",\"restart\":\"d1\",\"for\":\"1s\"}]}", "cannot be undone");
     REFUSED("{\"dfs_scenario\":1,\"faults\":[{\"random\":{\"kinds\":[\"crash\"]}}]}", "rate", "count");
-    REFUSED("{\"dfs_scenario\":1,\"faults\":[{\"at\":\"1s\",\"crash\":{\"between\":[\"d1\",\"d3\"]}}]}", "one_of");
+    REFUSED("{\"dfs_scenario\":1,\"faults\":[{\"at\":\"1s\",\"crash\":{\"between\":[\"d3\",\"d1\"]}}]}", "one_of");
 }
 
 /* A fault that cannot be injected is named, never silence. */
@@ -288,6 +366,15 @@ static void impossible_faults(void **state)
     (void)state;
     REFUSED("{\"dfs_scenario\":1,\"faults\":[{\"at\":\"1s\",\"forge\":{\"message\":\"PUT_COMMIT\",\"count\":1}}]}",
             "forge", "PUT_COMMIT", "cannot be injected");
+    REFUSED("{\"dfs_scenario\":1,\"faults\":[{\"at\":\"1s\",\"impersonate\":\"c1\"}]}", "impersonate", "of c1",
+            "cannot be injected");
+    REFUSED("{\"dfs_scenario\":1,\"faults\":[{\"at\":\"1s\",\"disk_full\":\"clients\"}]}", "disk_full", "of clients",
+            "cannot be injected");
+    REFUSED("{\"dfs_scenario\":1,\"faults\":[{\"at\":\"1s\",\"forge\":{\"message\":\"HEARTBEAT\",\"as\":\"meta\"}}]}",
+            "forge", "from meta", "cannot be injected");
+    REFUSED(
+        "{\"dfs_scenario\":1,\"cluster\":{\"clients\":1},\"workload\":[{\"at\":\"1s\",\"put\":\"x\",\"token\":\"stolen\"}]}",
+        "token", "stolen", "cannot be injected");
     REFUSED("{\"dfs_scenario\":1,\"faults\":[{\"at\":\"1s\",\"duplicate\":{\"message\":\"PUT_OPEN\"}}]}", "duplicate",
             "PUT_OPEN", "cannot be injected");
 }
@@ -311,10 +398,20 @@ static void schema(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(defaults),          cmocka_unit_test(workload),     cmocka_unit_test(faults),
-        cmocka_unit_test(triggers),          cmocka_unit_test(expectations), cmocka_unit_test(draws),
-        cmocka_unit_test(wrong_words),       cmocka_unit_test(wrong_hosts),  cmocka_unit_test(wrong_values),
-        cmocka_unit_test(impossible_faults), cmocka_unit_test(schema),
+        cmocka_unit_test(defaults),
+        cmocka_unit_test(workload),
+        cmocka_unit_test(faults),
+        cmocka_unit_test(triggers),
+        cmocka_unit_test(expectations),
+        cmocka_unit_test(draws),
+        cmocka_unit_test(everything_is_drawn),
+        cmocka_unit_test(zones_are_sets),
+        cmocka_unit_test(hosts_that_are_not_drawn_count),
+        cmocka_unit_test(wrong_words),
+        cmocka_unit_test(wrong_hosts),
+        cmocka_unit_test(wrong_values),
+        cmocka_unit_test(impossible_faults),
+        cmocka_unit_test(schema),
     };
 
     json_object_seed(1);
