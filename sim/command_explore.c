@@ -361,46 +361,104 @@ static int schedule_write(struct wanted *wanted, const struct sim_explore_result
     return 0;
 }
 
+/* What one round looks for. */
+static void round_arrange(struct wanted *wanted, const struct sim_scope_options *whole, bool faults)
+{
+    struct sim_scope_options *scope = &wanted->explore.scope;
+
+    *scope = *whole;
+    if (!faults)
+        scope->crashes = scope->losses = scope->timeouts = 0;
+    if (scope->crashes + scope->losses + scope->timeouts == 0)
+        scope->overtakes = wanted->overtakes;
+}
+
+static bool has_failed(const struct sim_explore_result *result)
+{
+    return result->verdict >= SIM_STUCK;
+}
+
+static int conclude(struct wanted *wanted, const struct sim_explore_result *result, enum sim_explore_bound bound,
+                    const char *name, json_t *object)
+{
+    (void)json_object_set_new(object, "verdict", json_string(sim_verdict_name(result->verdict)));
+    (void)json_object_set_new(object, "complete", json_boolean(bound == SIM_BOUND_NONE));
+    (void)json_object_set_new(object, "bound", json_string(sim_explore_bound_words(bound)));
+    if (has_failed(result)) {
+        const int code = schedule_write(wanted, result, name, object);
+
+        if (code != 0)
+            return code;
+    }
+    if (!wanted->json && bound == SIM_BOUND_NONE)
+        (void)printf("complete: %s\n", name);
+    else if (!wanted->json)
+        (void)printf("not complete: %s: %s\n", name, sim_explore_bound_words(bound));
+    return sim_verdict_exit_code(result->verdict);
+}
+
 /* Without faults first: what fails without any is told without any. */
 static int rounds(struct wanted *wanted, const char *name, json_t *object)
 {
-    struct sim_explore_options *explore = &wanted->explore;
-    const struct sim_scope_options whole = explore->scope;
+    const struct sim_scope_options whole = wanted->explore.scope;
     const bool faults = whole.crashes + whole.losses + whole.timeouts > 0;
+    enum sim_explore_bound bound = SIM_BOUND_NONE;
     static struct sim_explore_result result;
     json_t *list = json_array();
 
     (void)json_object_set_new(object, "rounds", list);
     for (unsigned round = faults ? 0 : 1; round < 2; round++) {
-        explore->scope = whole;
-        if (round == 0)
-            explore->scope.crashes = explore->scope.losses = explore->scope.timeouts = 0;
-        if (round == 0 || !faults)
-            explore->scope.overtakes = wanted->overtakes;
-        if (!sim_explore(explore, &result))
-            return wrong("no process or memory: %s", strerror(errno)) + 5;
+        round_arrange(wanted, &whole, round == 1);
+        if (!sim_explore(&wanted->explore, &result)) {
+            (void)fprintf(stderr, "dfs-sim: no process or memory: %s\n", strerror(errno));
+            return 7;
+        }
         if (!result.started)
             return wrong("%s", result.words);
-        (void)json_array_append_new(list, round_json(explore, &result));
+        (void)json_array_append_new(list, round_json(&wanted->explore, &result));
         if (!wanted->json)
-            print_round(explore, &result);
-        if (result.bound != SIM_BOUND_NONE || result.verdict != SIM_PASS)
+            print_round(&wanted->explore, &result);
+        bound = bound == SIM_BOUND_NONE || result.bound == SIM_BOUND_FAILURE ? result.bound : bound;
+        if (has_failed(&result))
             break;
     }
-    (void)json_object_set_new(object, "verdict", json_string(sim_verdict_name(result.verdict)));
-    (void)json_object_set_new(object, "complete", json_boolean(result.bound == SIM_BOUND_NONE));
-    (void)json_object_set_new(object, "bound", json_string(sim_explore_bound_words(result.bound)));
-    if (result.path_count > 0 || result.bound == SIM_BOUND_FAILURE) {
-        const int code = schedule_write(wanted, &result, name, object);
+    return conclude(wanted, &result, bound, name, object);
+}
 
-        if (code != 0)
-            return code;
+/* --hosts, of this cluster. 0, or an exit code. */
+static int hosts_expand(struct wanted *wanted, struct sim_host_counts counts)
+{
+    for (uint32_t i = 0; i < wanted->hosts.count; i++) {
+        const struct sim_host_ref ref = wanted->hosts.refs[i];
+        char name[SIM_HOST_NAME_BYTES];
+
+        sim_host_ref_print(ref, name);
+        if ((ref.kind == SIM_HOST_DATA && ref.index >= counts.data) ||
+            (ref.kind == SIM_HOST_CLIENT && ref.index >= counts.clients))
+            return wrong("--hosts: there is no %s: the cluster has %u data servers and %u clients", name, counts.data,
+                         counts.clients);
     }
-    if (!wanted->json && result.bound == SIM_BOUND_NONE)
-        (void)printf("complete: %s\n", name);
-    else if (!wanted->json)
-        (void)printf("not complete: %s: %s\n", name, sim_explore_bound_words(result.bound));
-    return sim_verdict_exit_code(result.verdict);
+    sim_host_refs_expand(&wanted->hosts, counts, &wanted->explore.scope.hosts);
+    return 0;
+}
+
+static int explore_scenario(struct wanted *wanted, const struct sim_scenario *scenario)
+{
+    int code = hosts_expand(wanted, sim_scenario_hosts(scenario));
+    json_t *object;
+
+    if (code != 0)
+        return code;
+    if (wanted->explore.scope.from > (uint64_t)scenario->duration_ns)
+        return wrong("--from: the scenario is over by then");
+    object = json_pack("{s:s, s:I}", "scenario", scenario->name, "seed", (json_int_t)wanted->explore.scope.seed);
+    code = rounds(wanted, scenario->name, object);
+    if (wanted->json && json_object_get(object, "verdict") != NULL) {
+        (void)json_dumpf(object, stdout, JSON_REAL_PRECISION(15));
+        (void)putchar('\n');
+    }
+    json_decref(object);
+    return code;
 }
 
 static int explore(struct wanted *wanted, const char *file)
@@ -415,23 +473,13 @@ static int explore(struct wanted *wanted, const char *file)
         (void)fprintf(stderr, "dfs-sim: %s\n", why.text);
         return 7;
     }
+    if (source.bytes == NULL)
+        return wrong("explore needs a scenario file: a swarm is no small scope");
     wanted->explore.source = &source;
-    if (sim_source_read(&source, wanted->explore.scope.seed, &scenario, &error) != DFS_OK) {
+    if (sim_source_read(&source, wanted->explore.scope.seed, &scenario, &error) == DFS_OK)
+        code = explore_scenario(wanted, &scenario);
+    else
         code = wrong("%s", error.text);
-    } else if (wanted->explore.scope.from > (uint64_t)scenario.duration_ns) {
-        code = wrong("--from: the scenario is over by then");
-    } else {
-        json_t *object =
-            json_pack("{s:s, s:I}", "scenario", scenario.name, "seed", (json_int_t)wanted->explore.scope.seed);
-
-        sim_host_refs_expand(&wanted->hosts, sim_scenario_hosts(&scenario), &wanted->explore.scope.hosts);
-        code = rounds(wanted, scenario.name, object);
-        if (wanted->json && json_object_get(object, "verdict") != NULL) {
-            (void)json_dumpf(object, stdout, JSON_REAL_PRECISION(15));
-            (void)putchar('\n');
-        }
-        json_decref(object);
-    }
     sim_scenario_close(&scenario);
     sim_source_close(&source);
     return code;
