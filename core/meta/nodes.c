@@ -567,12 +567,25 @@ void meta_node_link(struct dfs_meta *meta, struct meta_node *node, struct meta_p
     struct meta_peer *old = node->peer;
 
     node->peer = peer;
+    node->unlinked_at = 0;
+    node->unanswered = 0;
+    node->behind_since = 0;
     peer->node = node->index;
     node->member.linked = true;
     if (old != NULL && old != peer) {
         old->node = META_NODE_NONE; /* it speaks for nobody any more */
         meta_peer_close(meta, old, DFS_OK, "replaced");
     }
+}
+
+void meta_node_cut(struct dfs_meta *meta, struct meta_node *node)
+{
+    node->unanswered = 0;
+    node->behind_since = 0;
+    if (node->peer == NULL)
+        return;
+    meta->nodes->counters.controls_silent++;
+    meta_peer_close(meta, node->peer, DFS_TIMEOUT, "timeout");
 }
 
 void meta_nodes_peer_closed(struct dfs_meta *meta, struct meta_peer *peer)
@@ -583,6 +596,7 @@ void meta_nodes_peer_closed(struct dfs_meta *meta, struct meta_peer *peer)
     if (node == NULL || node->peer != peer)
         return;
     node->peer = NULL;
+    node->unlinked_at = dfs_time_max(meta->fair, 1);
     node->member.linked = false;
     if (!meta_is_serving(meta))
         return;
@@ -912,6 +926,8 @@ void meta_nodes_metrics(const struct dfs_meta *meta,
     emit(ctx, "dfs_meta_heartbeats_stale_total", "Heartbeats of ended incarnations, ignored.", c->heartbeats_stale);
     emit(ctx, "dfs_meta_heartbeats_forged_total", "Heartbeats with a wrong tag, ignored.", c->heartbeats_forged);
     emit(ctx, "dfs_meta_datagrams_bad_total", "Datagrams that are no heartbeat of a known node.", c->datagrams_bad);
+    emit(ctx, "dfs_meta_controls_silent_total", "Control connections closed since nothing came through any more.",
+         c->controls_silent);
     emit(ctx, "dfs_meta_digests_wrong_total", "Heartbeats whose digest differed: the node had to join again.",
          c->digests_wrong);
     emit(ctx, "dfs_meta_evictions_total", "Evictions.", c->evictions);

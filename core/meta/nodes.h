@@ -113,6 +113,12 @@ enum meta_walk {
     META_WALK_LOOK    /* its copies count otherwise than before: their blocks are looked at */
 };
 
+/* Batches of removals that may stay without an answer before the connection is taken for dead: one may be a slow disk. */
+#define META_UNANSWERED_MAX 2
+
+/* A member without a control connection is not acknowledged after so many intervals: it may not know, and finds out when its lease ends. */
+#define META_UNLINKED_INTERVALS 10
+
 struct meta_node {
     uint16_t index;
     struct dfs_id id;
@@ -144,6 +150,12 @@ struct meta_node {
     uint64_t blocks;
 
     struct meta_peer *peer; /* the control connection, or NULL */
+    /* Half of a connection may be dead and nobody is told: heartbeats go on beside it. Seen by what does not come (nodes.c). */
+    dfs_time_ns
+        behind_since; /* its heartbeats count changes that have not come, and none came since; 0: nothing is missing */
+    uint64_t behind_applied; /* `applied` then */
+    dfs_time_ns unlinked_at; /* when the control connection went; 0: it is there, or never was */
+    uint32_t unanswered;     /* batches of removals in succession */
     struct meta_inventory *inventory;
     struct dfs_heap_item timer;
     struct dfs_mac heartbeat_mac;
@@ -220,6 +232,7 @@ struct meta_nodes_counters {
     uint64_t heartbeats_forged;
     uint64_t datagrams_bad;
     uint64_t digests_wrong;
+    uint64_t controls_silent;
     uint64_t evictions;
     uint64_t copies_done;
     uint64_t copies_failed;
@@ -314,6 +327,9 @@ void meta_node_record(const struct dfs_meta *meta, const struct meta_node *node,
 /* A new life: incarnation and boot were journaled. The inventory is awaited. */
 void meta_node_begin(struct dfs_meta *meta, struct meta_node *node, struct meta_peer *peer, uint64_t incarnation);
 /* Takes over the control connection; an older one is closed. */
+/* The control connection carries nothing any more, though both ends keep it: closed, the node becomes SUSPECT until it has another. */
+void meta_node_cut(struct dfs_meta *meta, struct meta_node *node);
+
 void meta_node_link(struct dfs_meta *meta, struct meta_node *node, struct meta_peer *peer);
 /* Tells the node that its incarnation is void: it has to join again. */
 void meta_node_ask_rejoin(struct dfs_meta *meta, struct meta_node *node, const char *words);

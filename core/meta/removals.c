@@ -175,6 +175,7 @@ void meta_removals_done(struct dfs_meta *meta, struct meta_node *node, const str
     const dfs_duration_ns pause_ns = 5 * meta->config.heartbeat_interval_ns;
     bool again = false;
 
+    node->unanswered = 0;
     for (uint32_t i = 0; i < done->blocks_count; i++) {
         const struct dfs_block_id id = meta_block_of_wire(&done->blocks[i].block);
         const enum dfs_status status = (enum dfs_status)done->blocks[i].status;
@@ -214,8 +215,13 @@ void meta_removals_step(struct dfs_meta *meta)
     while ((item = dfs_heap_pop(&nodes->removal_timers, meta->fair)) != NULL) {
         struct meta_node *node = dfs_container_of(item, struct meta_node, removals_timer);
 
+        const bool unanswered = node->removals_sent_count > 0;
+
         take_back(node);
         arrange(meta, node);
+        node->unanswered = unanswered ? node->unanswered + 1 : 0;
+        if (node->unanswered >= META_UNANSWERED_MAX)
+            meta_node_cut(meta, node);
     }
     if (meta_deletions_are_held(meta))
         return;

@@ -512,6 +512,14 @@ void nrig_pump(struct nodes_rig *r)
     }
 }
 
+static void come_back(struct nodes_rig *r, unsigned n)
+{
+    if (nrig_resume(r, n) == DFS_OK)
+        return;
+    r->nodes[n].up = false;
+    nrig_up(r, n);
+}
+
 void nrig_live(struct nodes_rig *r, dfs_duration_ns length)
 {
     const dfs_time_ns end = r->f.mono + length;
@@ -521,6 +529,9 @@ void nrig_live(struct nodes_rig *r, dfs_duration_ns length)
         for (unsigned n = 0; n < NRIG_NODES; n++) {
             struct nrig_node *node = &r->nodes[n];
 
+            /* Metadata has closed it: two orders had no answer. */
+            if (node->rejoins && node->up && !node->dead && node->conn != 0 && fake_conn_of(&r->f, node->conn)->closed)
+                come_back(r, n);
             if (node->up && !node->dead && !node->silent && r->f.mono >= node->beat_at)
                 nrig_beat(r, n);
         }

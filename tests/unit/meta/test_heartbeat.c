@@ -177,6 +177,44 @@ static void the_digest_is_compared_at_equal_changes_only(void **state)
     assert_int_equal(r.nodes[1].ack.applied, 0);
 }
 
+/* Heartbeats that count changes which never come: the way to metadata is dead, and nobody was told. */
+static void a_connection_on_which_nothing_comes_is_closed(void **state)
+{
+    (void)state;
+    r.nodes[1].rejoins = false;
+    r.nodes[1].change = 1;
+    for (dfs_duration_ns passed = 0; passed < r.config.request_timeout_ns + I; passed += I)
+        nrig_live(&r, I);
+    nrig_live(&r, 2 * I);
+    assert_int_equal(counters()->controls_silent, 1);
+    assert_int_equal(nrig_state(&r, 1), DFS_NODE_SUSPECT);
+    assert_int_equal(nrig_state(&r, 0), DFS_NODE_ACTIVE);
+    assert_int_equal(counters()->evictions, 0);
+}
+
+/* A member without a connection keeps its lease for a while, and is acknowledged again when it has one. */
+static void without_a_connection_there_is_no_lease(void **state)
+{
+    (void)state;
+    nrig_break(&r, 1);
+    nrig_live(&r, (META_UNLINKED_INTERVALS - 1) * I);
+    r.nodes[1].acks = 0;
+    nrig_beat(&r, 1);
+    assert_int_equal(r.nodes[1].acks, 1);
+    nrig_live(&r, 2 * I);
+    r.nodes[1].acks = 0;
+    nrig_beat(&r, 1);
+    nrig_beat_as(&r, 1, r.nodes[1].sequence);
+    assert_int_equal(r.nodes[1].acks, 0);
+    assert_int_equal(nrig_state(&r, 1), DFS_NODE_SUSPECT); /* heard all the same: not evicted */
+    nrig_live(&r, 10 * I);
+    assert_int_equal(counters()->evictions, 0);
+    assert_int_equal(nrig_resume(&r, 1), DFS_OK);
+    nrig_beat(&r, 1);
+    assert_int_equal(r.nodes[1].acks, 1);
+    assert_int_equal(nrig_state(&r, 1), DFS_NODE_ACTIVE);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -187,6 +225,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(space_and_fence_are_taken_from_it, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_wrong_digest_asks_for_a_new_inventory, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_digest_is_compared_at_equal_changes_only, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_connection_on_which_nothing_comes_is_closed, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(without_a_connection_there_is_no_lease, set_up, tear_down),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
