@@ -117,6 +117,7 @@ void client_rig_stop(struct client_rig *r)
     }
     r->f.locals_count = 0;
     dfs_client_free(r->client);
+    r->client = NULL;
 }
 
 void client_rig_close(struct client_rig *r)

@@ -242,6 +242,65 @@ static void a_renewal_disturbs_no_block(void **state)
     assert_int_equal(r->asked[DFS_MSG_BLOCK_WRITE], 8);
 }
 
+/* A renewal that is under way when the client closes its connections is begun again: the token will be needed. */
+static void closing_in_the_middle_of_a_renewal_keeps_the_token(void **state)
+{
+    struct client_rig *r = *state;
+
+    r->on_message = remember_hello;
+    client_rig_do(r, 1, DFS_CLIENT_LOGIN, &ann);
+    strcpy(r->token, "a.second.token");
+    r->auth_mode = RIG_MUTE;
+    client_rig_pass(r, 451 * DFS_SECONDS);
+    client_rig_do(r, 2, DFS_CLIENT_CLOSE, NULL);
+    assert_ok(r, 2);
+    r->auth_mode = RIG_WELL;
+    client_rig_put(r, 3, "a/one", 1000);
+    assert_ok(r, 3);
+    assert_string_equal(shown[r->story - 1], "a.token.of.auth");
+    client_rig_pass(r, 300 * DFS_SECONDS); /* half of what is left of its life */
+    client_rig_put(r, 4, "a/one", 1000);
+    assert_ok(r, 4);
+    assert_string_equal(shown[r->story - 1], "a.second.token");
+}
+
+/* Its host ends it with commands under way: nobody is answered, nothing is kept. */
+static void a_client_that_is_freed_answers_nobody(void **state)
+{
+    struct client_rig *r = *state;
+    const struct dfs_client_path path = {.path = "a/one"};
+
+    r->meta_mode = RIG_MUTE;
+    client_rig_do(r, 1, DFS_CLIENT_STAT, &path);
+    r->auth_mode = RIG_MUTE;
+    client_rig_do(r, 2, DFS_CLIENT_LOGIN, &ann);
+    client_rig_do(r, 3, DFS_CLIENT_LOGIN, &ann);
+    client_rig_pass(r, DFS_SECONDS);
+    client_rig_stop(r);
+    for (unsigned i = 1; i <= 3; i++)
+        assert_int_equal(r->results[i].count, 0);
+}
+
+static bool answers_with_keys(struct client_rig *r, dfs_conn conn, struct rig_node *node, const struct fake_message *m)
+{
+    const struct dfs_m_keys keys = {0};
+
+    (void)node;
+    if (m->number != DFS_MSG_LOGIN)
+        return false;
+    fake_receive(&r->f, conn, m->request, DFS_MSG_KEYS, &keys, NULL, 0);
+    return true;
+}
+
+static void auth_that_answers_something_else_is_not_believed(void **state)
+{
+    struct client_rig *r = *state;
+
+    r->on_message = answers_with_keys;
+    client_rig_do(r, 1, DFS_CLIENT_LOGIN, &ann);
+    assert_status(r, 1, DFS_BAD_REQUEST);
+}
+
 static void names_and_passwords_that_cannot_be(void **state)
 {
     struct client_rig *r = *state;
@@ -273,6 +332,9 @@ int main(void)
         STORY(an_expired_token_is_said_and_a_new_one_helps),
         STORY(another_token_is_shown_on_other_connections_and_nothing_is_lost),
         STORY(a_renewal_disturbs_no_block),
+        STORY(closing_in_the_middle_of_a_renewal_keeps_the_token),
+        STORY(a_client_that_is_freed_answers_nobody),
+        STORY(auth_that_answers_something_else_is_not_believed),
         STORY(names_and_passwords_that_cannot_be),
     };
 

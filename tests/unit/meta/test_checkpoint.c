@@ -230,6 +230,14 @@ static void a_checkpoint_that_fails_harms_nobody(void **state)
         assert_int_equal(crig_put(&r, ann, "still", 0), DFS_OK);
         assert_int_equal(fake_disk_count(&r.n.f, ".tmp"), 0);
     }
+    /* The writes and the sync of the checkpoint itself: the journal has nothing to write meanwhile. */
+    for (unsigned i = 0; i < 2; i++) {
+        fake_disk_fail(&r.n.f, i == 0 ? DFS_DISK_WRITE : DFS_DISK_SYNC, 0, 1, i == 0 ? DFS_NO_SPACE : DFS_IO);
+        checkpoint();
+        assert_int_equal(command_status, DFS_IO);
+        assert_true(dfs_meta_is_ready(r.n.meta));
+        assert_int_equal(fake_disk_count(&r.n.f, ".tmp"), 0);
+    }
     fake_disk_fail(&r.n.f, DFS_DISK_CREATE, 0, 1, DFS_NO_SPACE); /* the segment */
     checkpoint();
     assert_int_equal(command_status, DFS_IO);

@@ -249,6 +249,32 @@ static void clients_never_keep_a_node_from_joining(void **state)
     assert_true(fake_conn_of(&r.n.f, r.n.nodes[2].conn)->closed);
 }
 
+static void a_hello_of_another_version_is_refused_and_a_data_servers_is_only_polite(void **state)
+{
+    const struct dfs_m_hello hello = {.version = DFS_PROTOCOL_VERSION + 1,
+                                      .token = dfs_text_of(token(1, "rw:/", now_s() + 60))};
+    const struct dfs_m_hello of_a_node = {.version = DFS_PROTOCOL_VERSION, .token = dfs_text_of("")};
+    const struct dfs_m_stat stat = {.path = dfs_text_of("a")};
+    dfs_conn ann = crig_connect(&r, 1);
+
+    (void)state;
+    crig_auth(&r);
+    crig_send(&r, ann, DFS_MSG_HELLO, &hello);
+    (void)crig_answer(&r, ann);
+    assert_int_equal(r.status, DFS_BAD_REQUEST);
+    crig_send(&r, ann, DFS_MSG_STAT, &stat); /* it is a stranger still */
+    (void)crig_answer(&r, ann);
+    assert_int_equal(r.status, DFS_TOKEN_MISSING);
+
+    nrig_connect(&r.n, 0);
+    r.n.nodes[0].status = DFS_STATUS_COUNT;
+    nrig_send(&r.n, 0, DFS_MSG_HELLO, &of_a_node);
+    nrig_pump(&r.n);
+    assert_int_equal(r.n.nodes[0].status, DFS_OK);
+    nrig_up(&r.n, 0);
+    assert_int_equal(nrig_state(&r.n, 0), DFS_NODE_ACTIVE);
+}
+
 static void other_servers_of_the_cluster_have_nothing_to_ask(void **state)
 {
     const struct dfs_peer auth = {.kind = DFS_PEER_NODE, .role = DFS_ROLE_AUTH};
@@ -300,6 +326,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(nonsense_closes_the_connection_and_hurts_nobody, set_up, tear_down),
         cmocka_unit_test_setup_teardown(strangers_and_slow_and_idle_peers_are_timed_out, set_up, tear_down),
         cmocka_unit_test_setup_teardown(clients_never_keep_a_node_from_joining, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_hello_of_another_version_is_refused_and_a_data_servers_is_only_polite, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(other_servers_of_the_cluster_have_nothing_to_ask, set_up, tear_down),
         cmocka_unit_test_setup_teardown(nothing_is_served_before_the_journal_is_read, set_up, tear_down),
     };

@@ -260,6 +260,20 @@ static void printed_messages_show_no_secret(void **state)
     assert_string_equal(text, "LOGIN{u");
 }
 
+static void an_address_is_printed_as_people_write_it(void **state)
+{
+    (void)state;
+    struct dfs_m_copy copy = {.target_addr = {.ip = {[10] = 0xFF, [11] = 0xFF, 10, 0, 0, 7}, .port = 7401}};
+    char text[1024];
+
+    dfs_print(dfs_message_layout(DFS_MSG_COPY), &copy, text, sizeof text);
+    assert_non_null(strstr(text, "target_addr=10.0.0.7:7401"));
+    memset(copy.target_addr.ip, 0, sizeof copy.target_addr.ip);
+    copy.target_addr.ip[15] = 1;
+    dfs_print(dfs_message_layout(DFS_MSG_COPY), &copy, text, sizeof text);
+    assert_non_null(strstr(text, "target_addr=["));
+}
+
 static void check_print(const struct dfs_layout *layout)
 {
     static struct encoded e;
@@ -343,6 +357,7 @@ int main(void)
         cmocka_unit_test(a_list_beyond_the_arena_is_too_large),
         cmocka_unit_test(text_that_is_no_utf8_is_refused),
         cmocka_unit_test(printed_messages_show_no_secret),
+        cmocka_unit_test(an_address_is_printed_as_people_write_it),
         cmocka_unit_test(every_message_prints),
         cmocka_unit_test(names_and_numbers_find_each_other),
         cmocka_unit_test(the_bytes_of_every_message_are_as_they_were),
