@@ -301,13 +301,13 @@ static void print_round(const struct sim_explore_options *explore, const struct 
 static json_t *round_json(const struct sim_explore_options *explore, const struct sim_explore_result *result)
 {
     return json_pack(
-        "{s:i, s:i, s:i, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:i, s:I, s:o}", "crashes",
+        "{s:i, s:i, s:i, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:i, s:I, s:I, s:o}", "crashes",
         (int)explore->scope.crashes, "losses", (int)explore->scope.losses, "timeouts", (int)explore->scope.timeouts,
         "states", (json_int_t)result->states, "moves", (json_int_t)result->moves, "moves_known",
         (json_int_t)result->moves_known, "merged", (json_int_t)result->merged, "crash_points",
         (json_int_t)result->crashes, "loss_points", (json_int_t)result->losses, "ends", (json_int_t)result->ends,
         "outcomes", (json_int_t)result->outcomes, "deepest", (int)result->deepest, "wall_ms",
-        (json_int_t)(result->wall_ns / DFS_MILLISECONDS), "overtakes",
+        (json_int_t)(result->wall_ns / DFS_MILLISECONDS), "again", (json_int_t)result->again, "overtakes",
         explore->scope.overtakes == SIM_OVERTAKES_ALL ? json_string("all") : json_integer(explore->scope.overtakes));
 }
 
@@ -480,6 +480,7 @@ static int explore(struct wanted *wanted, const char *file)
         code = explore_scenario(wanted, &scenario);
     else
         code = wrong("%s", error.text);
+    wanted->explore.source = NULL;
     sim_scenario_close(&scenario);
     sim_source_close(&source);
     return code;

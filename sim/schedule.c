@@ -321,18 +321,19 @@ static int cannot_write(const char *file)
 }
 
 static int replay_scope(const struct sim_replay *replay, const struct sim_source *source,
-                        struct sim_scope_options *options, const json_t *steps)
+                        const struct sim_scope_options *options, const json_t *steps)
 {
     struct onlookers onlookers = {.replay = replay};
+    struct sim_scope_options watched = *options;
     struct walker walker;
     struct dfs_why why;
     int code = 2;
 
     if (replay->trace_file != NULL && (onlookers.trace_stream = fopen(replay->trace_file, "w")) == NULL)
         return cannot_write(replay->trace_file);
-    options->attach = attach;
-    options->attach_arg = &onlookers;
-    if (walker_open(&walker, source, options, &why)) {
+    watched.attach = attach;
+    watched.attach_arg = &onlookers;
+    if (walker_open(&walker, source, &watched, &why)) {
         code = replay_steps(&walker, replay, steps);
         if (replay->html_file != NULL &&
             !sim_html_write(onlookers.html, sim_scope_run(walker.scope), replay->html_file))
