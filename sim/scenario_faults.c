@@ -88,6 +88,7 @@ static const struct dfs_conf_key trigger_rows[] = {
      .flags = DFS_KEY_REQUIRED,
      .offset = 0,
      .read = event_read,
+     .words = "an event such as \"evicted\"",
      .schema = SIM_EVENT_SCHEMA,
      .help = "What is waited for."},
     HOSTS_ROW("host", on.host, 0, .help = "About whom; anybody when absent."),
@@ -536,6 +537,10 @@ static enum dfs_status check_random(struct dfs_key_reader *reader, const struct 
     if (fault->at_seen || fault->on_seen)
         return belongs(reader, object, fault->at_seen ? "at" : "on",
                        "a single fault; random ones have \"from\" and \"to\"");
+    if (fault->for_seen)
+        return belongs(reader, object, "for", "a single fault; random ones last 1 to 10 s each");
+    if (fault->after_seen || fault->every_seen)
+        return belongs(reader, object, fault->after_seen ? "after" : "every", "a fault with \"on\"");
     if (random->rate_seen == random->count_seen)
         return dfs_key_refuse(reader, dfs_json_get(reader->doc, object, "random"),
                               "needs exactly one of the keys \"rate\", \"count\"");

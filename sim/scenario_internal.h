@@ -53,7 +53,8 @@ enum dfs_status sim_event_read(struct dfs_key_reader *reader, const struct dfs_j
 #define SIM_HOSTS_ROW(key, type_name, member, more_flags, ...) \
     { \
         .name = (key), .type = DFS_KEY_CUSTOM, .flags = DFS_KEY_FIXED | (more_flags), \
-        .offset = offsetof(type_name, member), .read = sim_hosts_read, .schema = SIM_HOSTS_SCHEMA, __VA_ARGS__ \
+        .offset = offsetof(type_name, member), .read = sim_hosts_read, \
+        .words = "a host such as \"d3\" or a set such as \"data\"", .schema = SIM_HOSTS_SCHEMA, __VA_ARGS__ \
     }
 
 extern const struct dfs_keytable sim_scenario_table;

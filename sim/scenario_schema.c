@@ -66,12 +66,17 @@ static const struct {
     {"position", ANY_OF("{\"type\":\"integer\",\"minimum\":0}," REF("size") "," ONE_OF(REF("position")) "," BETWEEN(
                      REF("position")))},
     {"path", ANY_OF("{\"type\":\"string\"}," ONE_OF("{\"type\":\"string\"}"))},
+    {"client_name", "{\"type\":\"string\",\"pattern\":\"^c[1-9][0-9]{0,3}$\"}"},
+    {"client", ANY_OF(REF("client_name") "," ONE_OF(REF("client_name")) "," BETWEEN(REF("client_name")))},
     {"login", ANY_OF("{\"const\":true}," REF("path"))},
 };
 
 /* Rules between the keys of a fault, of a step and of an expectation that JSON Schema can say. */
 #define HAS(key) "{\"required\":[\"" key "\"]}"
 #define HAS_NOT(key) "{\"not\":" HAS(key) "}"
+#define IS(key, words) "{\"properties\":{\"" key "\":{" words "}}}"
+/* What is drawn is judged when it was drawn: it is no string here. */
+#define DATAGRAM "\"not\":{\"type\":\"string\",\"not\":{\"enum\":[\"HEARTBEAT\",\"HEARTBEAT_ACK\"]}}"
 #define IF(condition, then) "{\"if\":" condition ",\"then\":" then "}"
 #define ALL_OF(...) "{\"allOf\":[" __VA_ARGS__ "]}"
 
@@ -99,6 +104,18 @@ static const struct {
     {"work", IF(HAS_NOT("range_get"), HAS_NOT("range"))},
     {"work", IF(HAS_NOT("abort_put"), HAS_NOT("after_bytes"))},
     {"work", IF(HAS("login"), HAS_NOT("token"))},
+    {"work", IF(ANY_OF(HAS("from") "," HAS("to") "," HAS("clients") "," HAS("rate") "," HAS("paths") "," HAS("mix")),
+                ALL_OF(HAS_NOT("at") "," HAS_NOT("client") "," HAS_NOT("version")))},
+    {"work", IF(HAS("size"), ANY_OF(HAS("put") "," HAS("abort_put") "," HAS("rate") "," HAS("mix")))},
+    {"trigger", IF(IS("event", "\"const\":\"message\""), HAS_NOT("host"))},
+    {"trigger", IF(IS("event", "\"type\":\"string\",\"not\":{\"const\":\"message\"}"),
+                   ALL_OF(HAS_NOT("from") "," HAS_NOT("to") "," HAS_NOT("message")))},
+    {"trigger", IF(IS("event", "\"type\":\"string\",\"not\":{\"const\":\"disk_operation\"}"), HAS_NOT("operation"))},
+    {"forge", IS("message", DATAGRAM)},
+    {"replay", IS("message", DATAGRAM)},
+    {"fault", IS("duplicate", "\"properties\":{\"message\":{" DATAGRAM "}}")},
+    {"fault",
+     IS("corrupt", "\"properties\":{\"message\":{\"not\":{\"type\":\"string\",\"not\":{\"const\":\"BLOCK_DATA\"}}}}")},
     {"expectation", IF(HAS("replicated"), HAS("by"))},
     {"expectation", IF(HAS_NOT("replicated"), HAS_NOT("by"))},
     {"expectation", IF(HAS("readable"), HAS("at"))},

@@ -94,7 +94,7 @@ struct dfs_conf_key {
     int64_t max;
     int64_t relaxed_min;
     const char *default_text; /* as on a command line: "1s", "3", "0.4", "true", "all"; NULL leaves the field alone */
-    const char *words;        /* "all|quorum" */
+    const char *words;        /* of a choice: "all|quorum"; of a custom key: what messages call its value, "a host" */
     const struct dfs_keytable *table;
     const struct dfs_conf_key *items;
     /*

@@ -79,6 +79,10 @@ struct dfs_why dfs_key_wanted(const struct dfs_conf_key *row)
     const char *such = example(row->type);
     if (row->type == DFS_KEY_CHOICE)
         return dfs_words_listed(row->words);
+    if (row->type == DFS_KEY_CUSTOM && row->words != NULL) {
+        dfs_why_set(&why, "%s", row->words);
+        return why;
+    }
     dfs_why_set(&why, "%s %s%s%s", row->type == DFS_KEY_OBJECT ? "an" : "a", dfs_key_type_name(row->type),
                 such != NULL ? " such as " : "", such != NULL ? such : "");
     return why;
@@ -340,7 +344,9 @@ static json_t *plain_schema(struct schema *schema, const struct dfs_conf_key *ro
     json_t *plain = NULL;
     switch (row->type) {
     case DFS_KEY_DURATION:
-        return unit_schema(schema, "duration", "^-?[0-9]+(\\.[0-9]+)?(ns|us|ms|s|m|h|d)$");
+        if (row->min >= 0)
+            return unit_schema(schema, "duration", "^[0-9]+(\\.[0-9]+)?(ns|us|ms|s|m|h|d)$");
+        return unit_schema(schema, "signed_duration", "^-?[0-9]+(\\.[0-9]+)?(ns|us|ms|s|m|h|d)$");
     case DFS_KEY_SIZE:
         return unit_schema(schema, "size", "^[0-9]+(\\.[0-9]+)?([KMGT]i?)?B$");
     case DFS_KEY_RATE:

@@ -579,7 +579,7 @@ static void schema_of_a_configuration(void **state)
     assert_null(json_object_get(properties, "secret"));
     expect_json(json_incref(at(properties, "nodes")),
                 "{\"type\":\"integer\",\"minimum\":3,\"maximum\":9,\"description\":\"Data servers.\",\"default\":5}");
-    expect_json(json_incref(at(properties, "offset")), "{\"$ref\":\"#/$defs/duration\",\"description\":\"Range: "
+    expect_json(json_incref(at(properties, "offset")), "{\"$ref\":\"#/$defs/signed_duration\",\"description\":\"Range: "
                                                        "\\\"-1m\\\" to \\\"1m\\\"\",\"default\":\"0s\"}");
     expect_json(json_incref(at(properties, "ack")), "{\"enum\":[\"all\",\"quorum\"],\"default\":\"all\"}");
     expect_json(json_incref(at(properties, "custom")), "{\"type\":\"integer\"}");
