@@ -154,6 +154,18 @@ def test_client():
                    "the blocks of the dead upload are removed")
 
 
+def wait_for_handler(pid, number):
+    """Until the process catches the signal: before, it dies of it, as any program does that has just begun."""
+    until = time.monotonic() + 20
+    while time.monotonic() < until:
+        with open(f"/proc/{pid}/status", encoding="ascii") as file:
+            caught = next(int(line.split()[1], 16) for line in file if line.startswith("SigCgt:"))
+        if caught >> (number - 1) & 1:
+            return
+        time.sleep(0.01)
+    raise AssertionError(f"process {pid} never caught signal {number}")
+
+
 def test_interrupt():
     """Ctrl-C: one line, exit 3, soon; no half file here or there."""
     with Cluster(data=3) as cluster:
@@ -165,6 +177,7 @@ def test_interrupt():
                                      stderr=subprocess.PIPE, env=environment)
             child.stdin.write(feed)  # and never the end
             child.stdin.flush()
+            wait_for_handler(child.pid, signal.SIGINT)
             time.sleep(0.3 if feed else 0.1)
             child.send_signal(signal.SIGINT)
             started = time.monotonic()

@@ -281,6 +281,19 @@ static void a_client_that_is_freed_answers_nobody(void **state)
         assert_int_equal(r->results[i].count, 0);
 }
 
+/* The second waits for the first, and its own patience ends after that: each is told. */
+static void logins_behind_one_that_reaches_nobody_are_given_up_too(void **state)
+{
+    struct client_rig *r = *state;
+
+    r->auth_mode = RIG_MUTE;
+    client_rig_do(r, 1, DFS_CLIENT_LOGIN, &ann);
+    client_rig_do(r, 2, DFS_CLIENT_LOGIN, &ann);
+    client_rig_pass(r, 60 * DFS_SECONDS);
+    assert_status(r, 1, DFS_TIMEOUT);
+    assert_status(r, 2, DFS_TIMEOUT);
+}
+
 static bool answers_with_keys(struct client_rig *r, dfs_conn conn, struct rig_node *node, const struct fake_message *m)
 {
     const struct dfs_m_keys keys = {0};
@@ -290,6 +303,31 @@ static bool answers_with_keys(struct client_rig *r, dfs_conn conn, struct rig_no
         return false;
     fake_receive(&r->f, conn, m->request, DFS_MSG_KEYS, &keys, NULL, 0);
     return true;
+}
+
+static bool answers_with_noise(struct client_rig *r, dfs_conn conn, struct rig_node *node, const struct fake_message *m)
+{
+    static const uint8_t noise[] = "HTTP/1.1 400 Bad Request\r\n\r\n";
+
+    (void)node;
+    if (m->number != DFS_MSG_LOGIN)
+        return false;
+    fake_bytes(&r->f, conn, noise, sizeof noise - 1, sizeof noise - 1);
+    return true;
+}
+
+/* Another service behind the port, or one that is just being restarted: tried again until it is given up. */
+static void noise_instead_of_auth_is_given_up_in_the_end(void **state)
+{
+    struct client_rig *r = *state;
+
+    r->on_message = answers_with_noise;
+    client_rig_do(r, 1, DFS_CLIENT_LOGIN, &ann);
+    client_rig_pass(r, DFS_SECONDS);
+    assert_running(r, 1);
+    client_rig_pass(r, 30 * DFS_SECONDS);
+    assert_status(r, 1, DFS_UNREACHABLE);
+    assert_true(r->asked[DFS_MSG_LOGIN] > 3);
 }
 
 static void auth_that_answers_something_else_is_not_believed(void **state)
@@ -334,6 +372,8 @@ int main(void)
         STORY(a_renewal_disturbs_no_block),
         STORY(closing_in_the_middle_of_a_renewal_keeps_the_token),
         STORY(a_client_that_is_freed_answers_nobody),
+        STORY(logins_behind_one_that_reaches_nobody_are_given_up_too),
+        STORY(noise_instead_of_auth_is_given_up_in_the_end),
         STORY(auth_that_answers_something_else_is_not_believed),
         STORY(names_and_passwords_that_cannot_be),
     };

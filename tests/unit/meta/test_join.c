@@ -511,9 +511,45 @@ static void keys_change_and_both_are_accepted(void **state)
     assert_true(meta_nodes_is_present(r.meta, node, r.nodes[0].incarnation));
 }
 
+/* A block that no file had when a page named it, and that was committed before the end of the inventory: a copy, not an orphan. */
+static void what_is_committed_during_the_inventory_is_adopted(void **state)
+{
+    struct nrig_block block = nrig_block(&r, 0, 0);
+
+    (void)state;
+    for (unsigned pass = 0; pass < 2; pass++) {
+        const uint32_t length =
+            block.length_bytes + (pass == 0 ? 0 : 1); /* the second time it has another length: no copy of this block */
+        struct dfs_w_stored stored = {.block = block.block, .length_bytes = length};
+        const struct dfs_m_inventory page = {.blocks = &stored, .blocks_count = 1};
+        const struct dfs_m_inventory_end end = {
+            .pages = 1, .count = 1, .digest = dfs_block_digest(&block.block, length)};
+        const uint16_t on_12[] = {1, 2};
+
+        nrig_up(&r, 1);
+        nrig_up(&r, 2);
+        assert_int_equal(nrig_join(&r, 0), DFS_OK);
+        nrig_send(&r, 0, DFS_MSG_INVENTORY, &page);
+        (void)nrig_commit(&r, 1, 3, on_12, 2);
+        nrig_send(&r, 0, DFS_MSG_INVENTORY_END, &end);
+        nrig_beat(&r, 0);
+        fake_pass(&r.f, I / 10);
+        assert_int_equal(nrig_state(&r, 0), DFS_NODE_ACTIVE);
+        assert_int_equal(r.meta->nodes->counters.orphans, 0);
+        assert_int_equal(r.meta->nodes->counters.copies_bad, pass);
+        nrig_assert_sound(&r);
+        if (pass == 0) {
+            nrig_close(&r);
+            nrig_init(&r);
+            nrig_start(&r);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(what_is_committed_during_the_inventory_is_adopted, set_up, tear_down),
         cmocka_unit_test_setup_teardown(joining_becomes_active_after_inventory_and_heartbeat, set_up, tear_down),
         cmocka_unit_test_setup_teardown(joined_is_said_only_when_the_incarnation_is_on_the_disk, set_up, tear_down),
         cmocka_unit_test_setup_teardown(strangers_and_liars_are_refused, set_up, tear_down),
