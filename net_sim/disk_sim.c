@@ -320,8 +320,7 @@ static dfs_time_ns done_at(struct sim_disk *disk, const struct sim_disk_pending 
     if (disk->busy_until < world->now)
         disk->busy_until = world->now;
     if (moves && options->bytes_per_second != 0)
-        disk->busy_until +=
-            (dfs_duration_ns)((sim_u128)pending->length * DFS_SECONDS * disk->slow_factor / options->bytes_per_second);
+        disk->busy_until += sim_transfer_ns(pending->length * disk->slow_factor, options->bytes_per_second);
     if (latency.max > latency.min) {
         const uint64_t drawn = sim_draw(world, disk->key, SIM_DRAW_DISK_LATENCY, pending->number);
         const int64_t *values = as_sync ? options->sync_latencies : options->latencies;

@@ -101,7 +101,7 @@ dfs_time_ns sim_link_reserve(struct sim_link *link, size_t bytes)
         return now;
     if (link->busy_until < now)
         link->busy_until = now;
-    link->busy_until += (dfs_duration_ns)((sim_u128)bytes * DFS_SECONDS / rate);
+    link->busy_until += sim_transfer_ns(bytes, rate);
     return link->busy_until;
 }
 

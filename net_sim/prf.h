@@ -55,6 +55,14 @@ static inline dfs_duration_ns sim_in_range(uint64_t value, struct sim_range rang
     return range.min + (range.max > range.min ? sim_below(value, range.max - range.min + 1) : 0);
 }
 
+/* How long `bytes` take at that rate, which is not 0; rounded down. */
+static inline dfs_duration_ns sim_transfer_ns(uint64_t bytes, uint64_t bytes_per_second)
+{
+    if (bytes <= UINT64_MAX / DFS_SECONDS)
+        return bytes * DFS_SECONDS / bytes_per_second; /* a division of 128 bits is a call */
+    return (dfs_duration_ns)((sim_u128)bytes * DFS_SECONDS / bytes_per_second);
+}
+
 /* What a draw is for. Positions are part of what a seed means: new ones are added at the end. */
 enum sim_draw {
     SIM_DRAW_HOST,   /* the key of a host */

@@ -1,5 +1,6 @@
 /* dfs-sim: the command. Each subcommand reads its options and calls the library. */
 #include "sim/bench.h"
+#include "sim/bench_capacity.h"
 #include "sim/command_explore.h"
 #include "sim/costs.h"
 #include "sim/job.h"
@@ -513,12 +514,16 @@ static int bench_case_error(const char *name)
 static int command_bench(int argc, char **argv)
 {
     struct sim_bench_options options = {.json = false};
+    bool capacity = false;
 
     if (wants_help(argc, argv)) {
-        (void)fputs("dfs-sim bench [--json] [--case NAME]    the speed of the simulator, beside a bare event loop\n\n"
-                    "  --json         one object on standard output\n"
-                    "  --case NAME    only this one:",
-                    stdout);
+        (void)fputs(
+            "dfs-sim bench [--json] [--case NAME | --capacity]    the speed of the simulator, beside a bare event "
+            "loop\n\n"
+            "  --json         one object on standard output\n"
+            "  --capacity     instead: a thousand data servers with a million blocks lose a zone (takes minutes)\n"
+            "  --case NAME    only this one:",
+            stdout);
         for (size_t i = 0; sim_bench_case_name(i) != NULL; i++)
             (void)printf(" %s", sim_bench_case_name(i));
         (void)putchar('\n');
@@ -527,6 +532,8 @@ static int command_bench(int argc, char **argv)
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--json") == 0) {
             options.json = true;
+        } else if (strcmp(argv[i], "--capacity") == 0) {
+            capacity = true;
         } else if (strcmp(argv[i], "--case") == 0) {
             if (++i == argc)
                 return usage_error("--case needs the name of a case");
@@ -534,10 +541,13 @@ static int command_bench(int argc, char **argv)
             if (!is_bench_case(options.only))
                 return bench_case_error(options.only);
         } else {
-            return usage_error("unknown option \"%s\"; bench has --json and --case", dfs_quote_text(argv[i]).text);
+            return usage_error("unknown option \"%s\"; bench has --json, --case and --capacity",
+                               dfs_quote_text(argv[i]).text);
         }
     }
-    return sim_bench(&options);
+    if (capacity && options.only != NULL)
+        return usage_error("--capacity is a case of its own: leave out --case");
+    return capacity ? sim_bench_capacity(options.json) : sim_bench(&options);
 }
 
 static int command_paths(int argc, char **argv)
@@ -579,7 +589,7 @@ static const struct {
      "sweep [SCENARIO...] --seeds A..B [-j N] [--time 60s] [--first] [--shard I/N] [--json] [--junit FILE]"},
     {"check", command_check, "check SCENARIO..."},
     {"schema", command_schema, "schema"},
-    {"bench", command_bench, "bench [--json] [--case NAME]"},
+    {"bench", command_bench, "bench [--json] [--case NAME | --capacity]"},
     {"paths", command_paths, "paths [--json]"},
     {"costs", sim_command_costs, "costs [--check [FILE] | --update [FILE]]"},
     {"explore", sim_command_explore, "explore SCENARIO --depth N [--crashes K] [--losses L] [--json] | --replay FILE"},
