@@ -55,11 +55,11 @@ static void audit_judge(struct sim_run *run, const struct sim_operation *get)
         return;
     }
     run->audited++;
-    const enum sim_loss loss = sim_loss_of_path(run, get->path->name, get->asked_at, 0);
-
     /* Where nothing is left to try, the answer says so; what is only out of reach may be waited for. Loss that is none was judged with the answer. */
     if (get->status == DFS_OK || get->status == DFS_NOT_FOUND || get->status == DFS_DATA_LOST)
         return;
+    const enum sim_loss loss = sim_loss_of_path(run, get->path->name, get->asked_at, 0);
+
     if (loss == SIM_LOSS_NONE)
         sim_run_violation(run, "acked_data", host, "%s cannot be read back after everything has come to rest: %s",
                           get->path->name, dfs_status_name(get->status));
