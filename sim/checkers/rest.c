@@ -1,7 +1,7 @@
 /*
  * What must hold when everything has come to rest.
  *
- * progress: it does come to rest: what metadata has under way ends.
+ * progress: it does come to rest: what metadata has under way ends, and every server that runs and that no fault touches is a member.
  * accounting: when nothing moves any more, counters of what is under way are zero, and metadata's count of blocks that lack copies agrees with the disks'.
  * orphans: no disk of an active server keeps a block that no committed or young upload owns; the run waits for young ones to grow old.
  */
@@ -9,6 +9,7 @@
 #include "core/data/data.h"
 #include "sim/checkers/checkers.h"
 #include "sim/copies.h"
+#include "sim/nemesis.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -22,6 +23,7 @@
 
 struct quiet {
     dfs_time_ns moved_at; /* of the world */
+    struct sim_touched touched;
 };
 
 static void on_moved(struct sim_run *run, void *arg, const struct sim_seen *seen, unsigned when)
@@ -42,6 +44,36 @@ static const struct sim_message_hook moving_messages[] = {
     {.number = DFS_MSG_JOIN, .when = SIM_SENT, .seen = on_moved},
 };
 
+/* A server that runs and that no fault touches is a member again, however often it was refused. Not one whose identity, or store, a fault has taken. */
+static bool members_at_rest(struct sim_run *run, const struct quiet *quiet, const struct dfs_meta *meta, char *why,
+                            size_t room)
+{
+    struct dfs_meta_node_view view;
+
+    if (quiet->touched.any || run->nemesis == NULL || sim_nemesis_touches(run->nemesis, 1, 0))
+        return true;
+    for (size_t i = 0; dfs_meta_node_at(meta, i, &view); i++) {
+        const uint32_t data = sim_checker_data_index(run, &view.node);
+
+        if (data == UINT32_MAX || view.state == DFS_NODE_ACTIVE || view.state == DFS_NODE_DRAINING ||
+            sim_nemesis_touches(run->nemesis, 2 + data, 0))
+            continue;
+        (void)snprintf(why, room, "d%u runs, no fault touches it, and metadata holds it for %s", data + 1,
+                       dfs_node_state_name(view.state));
+        return false;
+    }
+    return true;
+}
+
+static void on_touch(struct sim_run *run, void *arg, size_t index, const struct sim_fault *fault, struct sim_host *host,
+                     bool begins)
+{
+    struct quiet *quiet = arg;
+
+    (void)index, (void)begins;
+    sim_touched_note(run, &quiet->touched, fault, host);
+}
+
 /* At rest is also who only believes that something is under way: that is accounting's business. */
 static bool at_rest(struct sim_run *run, void *arg, char *why, size_t room)
 {
@@ -53,6 +85,8 @@ static bool at_rest(struct sim_run *run, void *arg, char *why, size_t room)
         (void)snprintf(why, room, "metadata does not serve");
         return sim_host_is_up(run->cluster->meta.host) ? false : true;
     }
+    if (!members_at_rest(run, quiet, meta, why, room))
+        return false;
     dfs_meta_account(meta, &account);
     if (account.copies_running == 0 && account.removals_waiting == 0)
         return true;
@@ -68,6 +102,7 @@ const struct sim_checker sim_checker_progress = {
     .state_bytes = sizeof(struct quiet),
     .hooks = {.messages = moving_messages,
               .messages_count = sizeof moving_messages / sizeof moving_messages[0],
+              .fault = on_touch,
               .at_rest = at_rest}};
 
 /* accounting ----------------------------------------------------------------------------------------------------------- */
