@@ -533,6 +533,51 @@ static void changes_wait_in_line_and_a_stop_waits_for_them(void **state)
     assert_string_equal(desk->answer.users, "u0=r:/;u1=r:/;u2=r:/;u3=r:/;u4=r:/;");
 }
 
+/* Before it has read its disk, and after it was told to stop, auth answers whoever asks that it is not there for them. */
+static void who_comes_too_early_or_too_late_is_told_so(void **state)
+{
+    struct desk *desk = *state;
+    const struct dfs_m_keys_get get = {.reserved = 0};
+    const struct dfs_m_put_abort stray = {.epoch = 1};
+    struct dfs_text token;
+
+    add_ann(desk);
+    token = keep(login(desk, "ann", "secret").body->token.token);
+    for (unsigned late = 0; late < 2; late++) {
+        struct fake_message keys;
+
+        if (late == 0) {
+            struct dfs_event start = {.kind = DFS_EV_START};
+
+            fake_disk_crash(&desk->f);
+            dfs_auth_free(desk->auth);
+            desk->auth = dfs_auth_new(&desk->config, &desk->f.env);
+            fake_attach(&desk->f, desk->auth, step);
+            fake_step(&desk->f, &start); /* the disk has answered nothing yet */
+        } else {
+            fake_disk_run(&desk->f);
+            assert_int_equal(login_status(desk, "ann", "secret"), DFS_OK);
+            fake_command(&desk->f, 300, DFS_AUTH_STOP, NULL);
+        }
+        if (late == 0)
+            desk->conn = fake_accept(&desk->f, &desk->bearer);
+        assert_int_equal(login_status(desk, "ann", "secret"), DFS_UNAVAILABLE);
+        assert_int_equal(refresh_status(desk, token), DFS_UNAVAILABLE);
+        keys = ask(desk, DFS_MSG_KEYS_GET, &get);
+        assert_int_equal(status_of(&keys), DFS_UNAVAILABLE);
+        if (late == 0) { /* nonsense ends the connection then, too */
+            fake_receive(&desk->f, desk->conn, 77, DFS_MSG_PUT_ABORT, &stray, NULL, 0);
+            assert_true(fake_conn_of(&desk->f, desk->conn)->closed);
+            desk->conn = fake_accept(&desk->f, &desk->bearer);
+            fake_bytes(&desk->f, desk->conn, "GET / HTTP/1.1\r\n\r\n", 18, 18);
+            assert_true(fake_conn_of(&desk->f, desk->conn)->closed);
+            desk->conn = fake_accept(&desk->f, &desk->bearer);
+        }
+        fake_closed(&desk->f, desk->conn, DFS_OK);
+        desk->conn = 0;
+    }
+}
+
 static void bad_names_passwords_and_scopes_are_refused_in_words(void **state)
 {
     struct desk *desk = *state;
@@ -639,6 +684,7 @@ int main(void)
         STORY(a_change_that_the_disk_refuses_changes_nothing),
         STORY(two_processes_that_change_at_once_lose_nothing),
         STORY(changes_wait_in_line_and_a_stop_waits_for_them),
+        STORY(who_comes_too_early_or_too_late_is_told_so),
         STORY(bad_names_passwords_and_scopes_are_refused_in_words),
         STORY(silent_peers_are_closed_and_too_many_refused),
         STORY(nonsense_closes_the_connection),
