@@ -601,6 +601,24 @@ uint64_t sim_explorer_fingerprint(struct sim_explorer *explorer)
     return sim_mix(hash, sum);
 }
 
+uint64_t sim_explorer_order(struct sim_explorer *explorer)
+{
+    uint64_t hash = 0;
+
+    queue_look(explorer);
+    queue_fill(explorer, NULL);
+    for (size_t i = 0; i < explorer->items_count; i++) {
+        const enum standing standing = standing_of(explorer->world, &explorer->items[i]);
+        struct sim_choice choice;
+
+        if (standing != POSSIBLE && standing != BEHIND)
+            continue;
+        choice_of_item(explorer->items[i].item, &choice);
+        mix_in(&hash, choice.key, (uint64_t)choice.kind);
+    }
+    return hash;
+}
+
 uint64_t sim_explorer_history(struct sim_explorer *explorer, const struct sim_host *host)
 {
     return past_of(explorer, host)->history;

@@ -81,6 +81,9 @@ void sim_explorer_lose(struct sim_explorer *explorer, const struct sim_choice *c
 
 uint64_t sim_explorer_fingerprint(struct sim_explorer *explorer);
 
+/* What is under way by age, the oldest first: what a fingerprint leaves out. */
+uint64_t sim_explorer_order(struct sim_explorer *explorer);
+
 /* One host's part of it: what has happened to its machine, in order. */
 uint64_t sim_explorer_history(struct sim_explorer *explorer, const struct sim_host *host);
 

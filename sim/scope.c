@@ -132,6 +132,12 @@ bool sim_scope_is_over(const struct sim_scope *scope)
 
 /* Moves -------------------------------------------------------------------------------------------------------------- */
 
+/* In any order, a crash between a host's own steps only comes earlier or later than what does not touch it. In the usual order its news would come earlier too. */
+static bool may_crash_now(const struct sim_scope *scope, uint32_t number)
+{
+    return scope->options.overtakes != SIM_OVERTAKES_ALL || scope->touched == UINT32_MAX || scope->touched == number;
+}
+
 static size_t add_crashes(const struct sim_scope *scope, struct sim_move *moves)
 {
     size_t count = 0;
@@ -142,8 +148,7 @@ static size_t add_crashes(const struct sim_scope *scope, struct sim_move *moves)
         struct sim_host *host = sim_run_host(scope->run, number);
         bool unsynced = false;
 
-        if (!sim_host_set_has(&scope->options.hosts, number) || !sim_host_is_up(host) ||
-            (scope->touched != UINT32_MAX && scope->touched != number))
+        if (!sim_host_set_has(&scope->options.hosts, number) || !sim_host_is_up(host) || !may_crash_now(scope, number))
             continue;
         if (sim_host_disk(host) != NULL) {
             const struct sim_disk_usage usage = sim_disk_usage(sim_host_disk(host));
@@ -347,16 +352,16 @@ uint64_t sim_scope_state(struct sim_scope *scope)
     for (uint32_t number = 0; number < scope->hosts_count; number++)
         if (sim_host_set_has(&scope->down, number))
             hash = sim_mix(hash, number);
-    /* Who may crash next depends on who was touched last, where states are equal that were reached by different last steps: after a fault. */
-    if (scope->crashes < scope->options.crashes && scope->crashes + scope->losses + scope->timeouts > 0)
-        hash = sim_mix(hash, scope->touched);
-    if (scope->options.overtakes == SIM_OVERTAKES_ALL)
+    if (scope->options.overtakes == SIM_OVERTAKES_ALL) {
+        /* Who may crash next depends on who was touched last, where states are equal that were reached by different last steps: after a fault. */
+        if (scope->crashes < scope->options.crashes && scope->crashes + scope->losses + scope->timeouts > 0)
+            hash = sim_mix(hash, scope->touched);
         return hash;
+    }
     /* What is usual next depends on what has been under way for longest. */
-    const size_t choices = sim_explorer_choices(scope->explorer, scope->choices);
-
-    for (size_t i = 0; i < choices; i++)
-        hash = sim_mix(hash, scope->choices[i].key << 1 | is_held(scope, scope->choices[i].key));
+    hash = sim_mix(hash, sim_explorer_order(scope->explorer));
+    for (uint32_t i = 0; i < scope->held_count; i++)
+        hash = sim_mix(hash, scope->held[i]);
     return hash;
 }
 

@@ -6,9 +6,9 @@
  *   take     what is under way comes: a frame, a connection, the news that one is gone, a datagram, the completion of a disk operation
  *   time     goes on to the next deadline: when nothing is under way, or, as one of the early timeouts, before
  *   lose     a datagram is gone, or a stream breaks in front of a frame
- *   crash    of a host, as by SIGKILL: right after each thing that happened at this host, and after time went on. What is not synced is lost, kept or
- *            torn (in one way of many, drawn by the seed); a host that has nothing unsynced crashes in one way. Between its own steps a crash could
- *            only come earlier or later than what does not touch the host, which makes no difference that anybody could see
+ *   crash    of a host, as by SIGKILL, before anything else happens anywhere. What is not synced is lost, kept or torn (in one way of many, drawn by
+ *            the seed); a host that has nothing unsynced crashes in one way. (Where any order is walked: right after each thing that happened at this host, and after
+ *            time went on. At other times it would only come earlier or later than what does not touch the host.)
  *   restart  of a host that crashed: when nothing is under way, before time goes on; with `late`, also after it went on
  *
  * The usual turn is that of age: what has been under way for longest comes first. Out of turn comes what is younger (it was fast), or what is oldest waits from then on until

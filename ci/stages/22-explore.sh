@@ -19,15 +19,17 @@ explore() {
 
 (
     explore one-put --disks fast
-    explore one-put --overtakes 2 --losses 0 --fault-overtakes 1
-    explore one-checkpoint --from 4s --losses 0 --fault-overtakes 1
+    explore one-put --overtakes 2 --losses 0
+    explore one-put --overtakes 0 --crashes 0 --fault-overtakes 1
+    explore one-checkpoint --from 4s
 ) >"$folder/half" 2>&1 &
 half=$!
 status=0
-explore one-overwrite --from 10s --disks fast || status=1
+explore one-overwrite --from 10s --disks fast --losses 0 || status=1
+explore one-overwrite --from 10s --disks slow --overtakes 0 --losses 0 || status=1
+explore one-overwrite --from 10s --disks fast --overtakes 0 --crashes 0 --fault-overtakes 1 || status=1
 explore one-repair --from 24.9s --until 26s || status=1
-explore one-repair --from 24.9s --until 26s --losses 0 --fault-overtakes 1 || status=1
-explore one-checkpoint --from 4s || status=1
+explore one-checkpoint --from 4s --overtakes 0 --losses 0 --fault-overtakes 1 || status=1
 wait "$half" || status=1
 cat "$folder/half"
 exit "$status"

@@ -131,6 +131,22 @@ static void test_only_the_order_at_one_host_makes_a_difference(void **state)
     assert_int_not_equal(after_datagrams("one", "six"), after_datagrams("two", "six"));
 }
 
+static void test_the_order_names_what_is_under_way_by_age(void **state)
+{
+    struct stage *stage = stage_open(on_three_datagrams);
+    struct stage *other = stage_open(on_three_datagrams);
+    const uint64_t before = sim_explorer_order(stage->explorer);
+
+    (void)state;
+    assert_int_equal(before, sim_explorer_order(other->explorer));
+    take(stage, SIM_CHOICE_DATAGRAM, "one");
+    assert_int_not_equal(before, sim_explorer_order(stage->explorer));
+    take(other, SIM_CHOICE_DATAGRAM, "two");
+    assert_int_not_equal(sim_explorer_order(stage->explorer), sim_explorer_order(other->explorer));
+    stage_close(other);
+    stage_close(stage);
+}
+
 static void test_a_lost_datagram_comes_no_more(void **state)
 {
     struct stage *stage = stage_open(on_three_datagrams);
@@ -334,6 +350,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_everything_under_way_is_a_choice_and_time_stands_still),
         cmocka_unit_test(test_only_the_order_at_one_host_makes_a_difference),
+        cmocka_unit_test(test_the_order_names_what_is_under_way_by_age),
         cmocka_unit_test(test_a_lost_datagram_comes_no_more),
         cmocka_unit_test(test_a_datagram_to_a_host_that_is_down_comes_late),
         cmocka_unit_test(test_a_stream_comes_frame_by_frame_in_order),
