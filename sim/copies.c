@@ -28,6 +28,7 @@ struct sim_copies {
     struct sim_version **versions; /* owned */
     size_t versions_count;
     size_t versions_room;
+    struct sim_risks *risks;
     dfs_time_ns *active_since;      /* of each data server */
     struct sim_host **hosts;        /* who lives under each data server's identity: a double may have taken it */
     struct sim_host_set active;     /* as last seen */
@@ -138,11 +139,21 @@ static void path_set(struct sim_copies *copies, struct sim_version *version, con
     dfs_list_push(&place->versions, &version->of_path);
 }
 
+/* Its blocks are wanted from now on, or no more. */
+static void version_counts(const struct sim_copies *copies, const struct sim_version *version, bool live)
+{
+    for (uint32_t i = 0; i < version->blocks_count; i++) {
+        if (version->blocks[i] != NULL)
+            sim_risk_live(copies->risks, version->blocks[i], live, sim_world_now(copies->run->world));
+    }
+}
+
 static void removed_set(const struct sim_copies *copies, struct sim_version *version)
 {
     if (!version->removed)
         version->removed_at = sim_world_now(copies->run->world);
     version->removed = true;
+    version_counts(copies, version, false);
     dfs_list_remove(&version->of_live);
     dfs_list_remove(&version->of_path);
 }
@@ -151,6 +162,7 @@ static void committed_set(struct sim_copies *copies, struct sim_version *version
 {
     version->committed = true;
     version->removed = false;
+    version_counts(copies, version, true);
     if (!dfs_list_linked(&version->of_live))
         dfs_list_push(&copies->live, &version->of_live);
 }
@@ -194,14 +206,25 @@ static void holder_add(struct sim_copies *copies, const struct dfs_block_id *id,
     struct sim_block *block = block_of(copies, id);
 
     for (uint32_t i = 0; i < block->holders_count; i++) {
-        if (block->holders[i] == data)
+        if (block->holders[i] == data) {
+            sim_risk_copy(copies->risks, block, data, false, sim_world_now(copies->run->world));
             return;
+        }
     }
     if (block->holders_count == block->holders_room) {
         block->holders_room = block->holders_room == 0 ? 4 : block->holders_room * 2;
         block->holders = dfs_realloc_array(block->holders, block->holders_room, sizeof *block->holders);
     }
     block->holders[block->holders_count++] = data;
+    sim_risk_copy(copies->risks, block, data, true, sim_world_now(copies->run->world));
+}
+
+static void holder_gone(struct sim_copies *copies, const struct dfs_block_id *id, uint32_t data)
+{
+    struct sim_block *block = dfs_map_find(&copies->blocks_by_id, id);
+
+    if (block != NULL)
+        sim_risk_copy_gone(copies->risks, block, data, sim_world_now(copies->run->world));
 }
 
 /* A member, or no more, says metadata. */
@@ -209,9 +232,12 @@ static void on_member(struct sim_run *run, struct sim_copies *copies, const stru
 {
     const struct sim_node *node = sim_cluster_data_by_id(run->cluster, &trace->node);
 
-    if (node != NULL)
-        copies->active_since[node - run->cluster->data] =
-            trace->kind == DFS_TRACE_JOINED ? sim_world_now(run->world) : DFS_NEVER;
+    if (node == NULL)
+        return;
+    copies->active_since[node - run->cluster->data] =
+        trace->kind == DFS_TRACE_JOINED ? sim_world_now(run->world) : DFS_NEVER;
+    sim_risk_server(copies->risks, (uint32_t)(node - run->cluster->data), trace->kind == DFS_TRACE_JOINED,
+                    sim_world_now(run->world));
 }
 
 static void on_trace(struct sim_run *run, void *state, struct sim_host *host, const struct dfs_trace *trace)
@@ -241,6 +267,9 @@ static void on_trace(struct sim_run *run, void *state, struct sim_host *host, co
         return;
     case DFS_TRACE_PUBLISHED:
         holder_add(copies, &trace->block, data_index(run, host));
+        return;
+    case DFS_TRACE_DELETED:
+        holder_gone(copies, &trace->block, data_index(run, host));
         return;
     default:
         return;
@@ -347,6 +376,10 @@ static void on_host(struct sim_run *run, void *state, struct sim_host *host, enu
 
     if (change == SIM_HOST_STARTED)
         look_what_is_left(run, copies, host);
+    if ((change == SIM_HOST_CRASHED || change == SIM_HOST_STOPPED) &&
+        ((const struct sim_node *)sim_host_user(host))->role == DFS_ROLE_DATA &&
+        copies->hosts[data_index(run, host)] == host)
+        sim_risk_server(copies->risks, data_index(run, host), false, sim_world_now(run->world));
     if (host != run->cluster->meta.host || (change != SIM_HOST_CRASHED && change != SIM_HOST_STOPPED))
         return;
     for (uint32_t i = 0; i < run->cluster->options.data; i++)
@@ -371,7 +404,7 @@ static const struct sim_message_hook message_hooks[] = {
 
 static const struct sim_hooks hooks = {
     .traces = 1u << DFS_TRACE_COMMITTED | 1u << DFS_TRACE_REMOVED | 1u << DFS_TRACE_MOVED | 1u << DFS_TRACE_PUBLISHED |
-              1u << DFS_TRACE_JOINED | 1u << DFS_TRACE_EVICTED,
+              1u << DFS_TRACE_JOINED | 1u << DFS_TRACE_EVICTED | 1u << DFS_TRACE_DELETED,
     .trace = on_trace,
     .messages = message_hooks,
     .messages_count = sizeof message_hooks / sizeof message_hooks[0],
@@ -390,6 +423,7 @@ struct sim_copies *sim_copies_new(struct sim_run *run)
     copies->run = run;
     dfs_list_init(&copies->live);
     copies->hosts = dfs_alloc_zero_array(run->cluster->options.data, sizeof(struct sim_host *));
+    copies->risks = sim_risks_new(run->cluster->options.data, (uint32_t)run->scenario->cluster.settings.replication);
     copies->active_since = dfs_alloc_zero_array(run->cluster->options.data, sizeof *copies->active_since);
     for (uint32_t i = 0; i < run->cluster->options.data; i++) {
         copies->hosts[i] = run->cluster->data[i].host;
@@ -419,6 +453,7 @@ void sim_copies_free(struct sim_copies *copies)
     dfs_free(copies->places);
     dfs_free(copies->hosts);
     dfs_free(copies->active_since);
+    sim_risks_free(copies->risks);
     dfs_map_close(&copies->places_by_path);
     dfs_free(copies->blocks);
     dfs_free(copies->versions);
@@ -492,6 +527,11 @@ dfs_time_ns sim_copies_active_since(const struct sim_run *run, uint32_t data)
     const struct sim_copies *copies = run->copies;
 
     return sim_host_is_up(copies->hosts[data]) ? copies->active_since[data] : DFS_NEVER;
+}
+
+struct sim_risk_figures sim_copies_risk(const struct sim_copies *copies)
+{
+    return sim_risk_figures(copies->risks);
 }
 
 bool sim_copies_knows(const struct sim_run *run, const char *path)

@@ -8,6 +8,7 @@
 #define DFS_SIM_COPIES_H
 
 #include "core/base/list.h"
+#include "sim/risk.h"
 #include "sim/run.h"
 
 struct sim_block {
@@ -17,6 +18,8 @@ struct sim_block {
     uint64_t sound_fingerprint; /* of a file that verified, and what it said of itself; 0: none yet */
     uint32_t sound_length_bytes;
     uint32_t sound_crc32c;
+    struct sim_risk risk;
+    uint64_t holding;  /* bits by place in `holders`: who has it now (risk.c) */
     uint32_t *holders; /* data servers that ever published it, by index */
     uint32_t holders_count;
     uint32_t holders_room;
@@ -69,6 +72,9 @@ bool sim_copies_verifies(struct sim_run *run, const struct dfs_block_id *block, 
 
 /* Does this data server's disk hold the block now, with the right bytes? */
 bool sim_copies_has(struct sim_run *run, uint32_t data, const struct sim_block *block);
+
+/* For how long blocks lacked copies, up to the last change. */
+struct sim_risk_figures sim_copies_risk(const struct sim_copies *copies);
 
 struct sim_copies_count {
     uint64_t blocks; /* of live versions */

@@ -122,6 +122,18 @@ static void print_expectations(FILE *out, const json_t *expectations)
         (void)fprintf(out, "  expected     %zu of %zu came about\n", ok, count);
 }
 
+/* How long anything lacked copies. */
+static void print_risk(FILE *out, const json_t *risk)
+{
+    if (integer(risk, "block_ms") == 0)
+        return;
+    (void)fprintf(out, "  at risk      a block lacked copies for %.3f s at most",
+                  (double)integer(risk, "longest_ms") / 1e3);
+    if (integer(risk, "one_copy_longest_ms") > 0)
+        (void)fprintf(out, ", had a single one for %.3f s", (double)integer(risk, "one_copy_longest_ms") / 1e3);
+    (void)fprintf(out, "\n");
+}
+
 void sim_report_run(FILE *out, const json_t *result, const char *repeat)
 {
     const json_t *repairs = json_object_get(result, "repairs");
@@ -143,6 +155,7 @@ void sim_report_run(FILE *out, const json_t *result, const char *repeat)
     if (json_is_integer(json_object_get(repairs, "last_at_ms")))
         (void)fprintf(out, ", the last at %.3f s", (double)integer(repairs, "last_at_ms") / 1e3);
     (void)fprintf(out, "\n");
+    print_risk(out, json_object_get(stats, "under_replicated"));
     if (json_is_integer(settled))
         (void)fprintf(out, "  at rest      at %.3f s; %lld files read back\n",
                       (double)json_integer_value(settled) / 1e3, (long long)integer(stats, "files_read_back"));

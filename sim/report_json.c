@@ -1,4 +1,5 @@
 /* The result of a run as the object of `run --json`. */
+#include "sim/copies.h"
 #include "sim/expect.h"
 #include "sim/run.h"
 
@@ -101,6 +102,14 @@ static json_t *stats_json(const struct sim_run *run)
         (void)json_object_set_new(stats, figures[i].name, json_integer((json_int_t)figures[i].value));
     (void)json_object_set_new(stats, "start_ms", milliseconds(run->zero));
     (void)json_object_set_new(stats, "settled_at_ms", run->settled ? milliseconds(run->settled_at) : json_null());
+    const struct sim_risk_figures risk = sim_copies_risk(run->copies);
+
+    (void)json_object_set_new(stats, "under_replicated",
+                              json_pack("{s:I, s:I, s:I, s:I}", "block_ms",
+                                        (json_int_t)(risk.under_ns / DFS_MILLISECONDS), "longest_ms",
+                                        (json_int_t)(risk.under_longest_ns / DFS_MILLISECONDS), "one_copy_block_ms",
+                                        (json_int_t)(risk.one_ns / DFS_MILLISECONDS), "one_copy_longest_ms",
+                                        (json_int_t)(risk.one_longest_ns / DFS_MILLISECONDS)));
     json_t *events = json_object();
 
     for (unsigned event = 0; event < SIM_EVENT_COUNT; event++) {
