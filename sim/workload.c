@@ -35,7 +35,9 @@ struct client {
     uint32_t index;
     char token[DFS_TOKEN_BYTES_MAX + 1]; /* the last good one that auth gave */
     struct sim_operation *spoiled;       /* runs under a bad token now */
-    uint64_t login_command;              /* of a login that nobody asked for; 0: none */
+    bool token_is_bad;                   /* until a login is answered */
+    uint32_t steps_running;
+    uint64_t login_command; /* of a login that nobody asked for; 0: none */
     /* texts of commands that are under way to the machine */
     char bad[DFS_TOKEN_BYTES_MAX + 1];
     char user[DFS_USER_BYTES_MAX + 1];
@@ -347,6 +349,8 @@ static void on_answer(void *arg, uint32_t index, uint64_t command, const struct 
         workload->clients[index].login_command = 0;
         if (result->status != DFS_OK)
             login_at(&workload->clients[index], LOGIN_RETRY_NS);
+        else
+            workload->clients[index].token_is_bad = false;
     }
     if (command == workload->question.command)
         question_end(workload, result);
@@ -354,6 +358,7 @@ static void on_answer(void *arg, uint32_t index, uint64_t command, const struct 
         return;
     workload->by_command[command - 1] = NULL;
     workload->running--;
+    workload->clients[index].steps_running -= operation->step != UINT32_MAX;
     named(result, &version, &file);
     const bool kept = sim_ledger_answer(&run->ledger, operation, sim_world_now(run->world), result->status, version,
                                         file, &violation);
@@ -495,6 +500,7 @@ static struct sim_operation *ask(struct sim_workload *workload, uint32_t client,
     DFS_ASSERT(command != 0);
     remember(workload, command, operation);
     workload->running++;
+    workload->clients[client].steps_running += wish->step != UINT32_MAX;
     sim_tell_asked(run, operation);
     return operation;
 }
@@ -556,6 +562,9 @@ static void wish_of_step(const struct task *task, struct wish *ret_wish)
     };
 }
 
+/* How often a step looks whether its client has a good token again. */
+#define SPOILED_WAIT_NS (10 * DFS_MILLISECONDS)
+
 static void step_now(void *arg, struct sim_world *world)
 {
     struct task *task = arg;
@@ -565,15 +574,21 @@ static void step_now(void *arg, struct sim_world *world)
     struct client *client = &workload->clients[index];
     struct wish wish;
 
-    (void)world;
     if (workload->stopped)
         return;
+    /* A bad token is one step's: it waits for the client's other steps, and they until the client has a good one again. */
+    if (client->token_is_bad || (token != SIM_TOKEN_GOOD && client->steps_running > 0)) {
+        sim_world_call(world, sim_world_now(world) + SPOILED_WAIT_NS, step_now, task);
+        return;
+    }
     if (token != SIM_TOKEN_GOOD && !spoil(workload, index, token))
         return;
     wish_of_step(task, &wish);
     task->operation = ask(workload, index, &wish, token);
-    if (token != SIM_TOKEN_GOOD)
+    if (token != SIM_TOKEN_GOOD) {
         client->spoiled = task->operation;
+        client->token_is_bad = task->operation != NULL;
+    }
 }
 
 /* Mixes ------------------------------------------------------------------------------------------------------------------------- */
@@ -707,6 +722,7 @@ static void on_host(struct sim_run *run, void *state, struct sim_host *host, enu
     if (change != SIM_HOST_CRASHED && change != SIM_HOST_STOPPED)
         return;
     client->spoiled = NULL;
+    client->token_is_bad = false;
     client->login_command = 0;
     if (workload->question.command != 0 && workload->question.client == index)
         question_end(workload, NULL);
@@ -717,6 +733,7 @@ static void on_host(struct sim_run *run, void *state, struct sim_host *host, enu
             continue;
         workload->by_command[i] = NULL;
         workload->running--;
+        client->steps_running -= operation->step != UINT32_MAX;
         sim_ledger_lose(&run->ledger, operation);
         hash_outcome(run, operation);
         sim_tell_answered(run, operation, NULL);

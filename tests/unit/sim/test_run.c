@@ -491,6 +491,137 @@ static void random_crashes_are_as_agreed(void **state)
         SIM_VACUOUS, "fault 0");
 }
 
+/* A bad token is one step's: those that come at the same time have a good one, or their own bad one. */
+static void a_bad_token_is_one_steps(void **state)
+{
+    (void)state;
+    ends_with(
+        HEAD
+        "\"workload\":[" PUT ",{\"at\":\"3s\",\"client\":\"c1\",\"get\":\"x\",\"token\":\"expired\",\"id\":\"a\"},"
+        "{\"at\":\"3s\",\"client\":\"c1\",\"get\":\"x\",\"id\":\"b\"},{\"at\":\"3s\",\"client\":\"c1\",\"stat\":\"x\",\"token\":\"stolen\",\"id\":\"c\"},"
+        "{\"at\":\"3001ms\",\"client\":\"c1\",\"stat\":\"x\",\"token\":\"none\",\"id\":\"d\"},{\"at\":\"3001ms\",\"client\":\"c1\",\"remove\":\"x\",\"id\":\"e\"}],"
+        "\"expect\":[{\"operation\":\"a\",\"is\":\"TOKEN_EXPIRED\"},{\"operation\":\"b\",\"is\":[\"OK\",\"NOT_FOUND\"]},{\"operation\":\"c\",\"is\":\"TOKEN_NOT_YOURS\"},"
+        "{\"operation\":\"d\",\"is\":\"TOKEN_MISSING\"},{\"operation\":\"e\",\"is\":\"OK\"}]}",
+        SIM_PASS, NULL);
+}
+
+/* ---- How hosts die ------------------------------------------------------------------------------------------------- */
+
+struct deaths {
+    dfs_time_ns crashed_at;
+    dfs_time_ns told_at; /* when metadata heard first that a stream is gone */
+};
+
+static void deaths_host(struct sim_run *run, void *state, struct sim_host *host, enum sim_host_change change)
+{
+    struct deaths *deaths = state;
+
+    (void)host;
+    if (change == SIM_HOST_CRASHED)
+        deaths->crashed_at = sim_run_time(run);
+}
+
+static void deaths_closed(struct sim_run *run, void *state, const struct sim_connection *connection,
+                          struct sim_host *told, enum dfs_status status)
+{
+    struct deaths *deaths = state;
+
+    (void)connection, (void)status;
+    if (deaths->crashed_at != DFS_NEVER && deaths->told_at == DFS_NEVER && strcmp(sim_host_name(told), "meta") == 0)
+        deaths->told_at = sim_run_time(run);
+}
+
+static const struct sim_hooks deaths_hooks = {.host_changed = deaths_host, .connection_closed = deaths_closed};
+
+static void attach_deaths(struct sim_run *run, void *arg)
+{
+    sim_run_listen(run, "deaths", &deaths_hooks, arg);
+}
+
+/* One process that ends resets its streams; several hosts in one fault lose power, and nobody is told; words say otherwise. */
+static void streams_of_the_dead(void **state)
+{
+    static const struct {
+        const char *fault;
+        bool is_told;
+    } cases[] = {
+        {"\"crash\":\"d1\"", true},
+        {"\"crash\":[\"d1\",\"d2\"]", false},
+        {"\"crash\":\"d1\",\"streams\":\"silent\"", false},
+        {"\"crash\":[\"d1\",\"d2\"],\"streams\":\"reset\"", true},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct deaths deaths = {DFS_NEVER, DFS_NEVER};
+        const struct sim_run_options options = {.seed = 1, .attach = attach_deaths, .attach_arg = &deaths};
+        struct story story;
+        struct dfs_conf_error error = {.text = ""};
+        char text[512];
+
+        (void)snprintf(text, sizeof text, HEAD "\"workload\":[" PUT "],\"faults\":[{\"at\":\"4s\",%s}]}",
+                       cases[i].fault);
+        assert_int_equal(sim_scenario_read(&story.scenario, "story", text, strlen(text), 1, &error), DFS_OK);
+        assert_int_equal(story.scenario.faults[0].unsynced, SIM_UNSYNCED_SEEDED);
+        story.run = sim_run_new(&story.scenario, &options);
+        sim_run_go(story.run);
+        assert_int_equal(deaths.crashed_at, 4 * DFS_SECONDS);
+        assert_true((deaths.told_at < 4 * DFS_SECONDS + 100 * DFS_MILLISECONDS) == cases[i].is_told);
+        end(&story);
+    }
+}
+
+/* Who is named in no group is not affected. */
+static void partitions_are_of_those_who_are_named(void **state)
+{
+    ends_with(
+        HEAD
+        "\"workload\":[" PUT
+        ",{\"at\":\"4s\",\"client\":\"c2\",\"get\":\"x\",\"id\":\"get\"},{\"at\":\"4s\",\"client\":\"c1\",\"stat\":\"x\",\"id\":\"cut\"}],"
+        "\"faults\":[{\"at\":\"3s\",\"partition\":[[\"c1\"],[\"meta\"]],\"for\":\"2s\"},{\"at\":\"3s\",\"partition\":[[\"d1\"],[\"d2\",\"d3\"]],\"for\":\"4s\"}],"
+        "\"expect\":[{\"never_evicted\":\"data\"},{\"operation\":\"get\",\"is\":\"OK\"},{\"readable\":\"x\",\"at\":\"4s\"}]}",
+        SIM_PASS, NULL);
+    (void)state;
+}
+
+/* ---- What is expected ---------------------------------------------------------------------------------------------- */
+
+/* `replicated`: at a moment after the last fault was undone, or began for good. */
+static void replicated_means_after_the_last_fault(void **state)
+{
+    (void)state;
+    /* whole at 4 s, but a fault is undone later than that */
+    ends_with(
+        HEAD
+        "\"workload\":[" PUT
+        "],\"faults\":[{\"at\":\"3s\",\"pause\":\"d1\",\"for\":\"2s\"}],\"expect\":[{\"replicated\":\"all\",\"by\":\"4s\"}]}",
+        SIM_FAIL, "the last fault was undone");
+    ends_with(
+        HEAD
+        "\"workload\":[" PUT
+        "],\"faults\":[{\"at\":\"3s\",\"pause\":\"d1\",\"for\":\"2s\"}],\"expect\":[{\"replicated\":\"x\",\"by\":\"6s\"}]}",
+        SIM_PASS, NULL);
+    /* with two servers left, two copies are all there can be */
+    ends_with(
+        "{\"dfs_scenario\":1,\"duration\":\"12s\",\"cluster\":{\"data\":3,\"config\":{\"repair_grace\":\"0s\"}},\"workload\":[" PUT
+        "],\"faults\":[{\"at\":\"3s\",\"crash\":\"d1\"}],\"expect\":[{\"replicated\":\"all\",\"by\":\"12s\"}]}",
+        SIM_PASS, NULL);
+}
+
+/* `readable`: the client that reads is one that no fault touches. */
+static void readers_are_not_touched(void **state)
+{
+    (void)state;
+    ends_with(
+        HEAD
+        "\"workload\":[" PUT
+        "],\"faults\":[{\"at\":\"3s\",\"partition\":[[\"c1\"],[\"rest\"]]}],\"expect\":[{\"readable\":\"x\",\"at\":\"4s\"}]}",
+        SIM_PASS, NULL);
+    ends_with(HEAD "\"workload\":[" PUT
+                   "],\"faults\":[{\"at\":\"3s\",\"crash\":\"data\"}],\"expect\":[{\"readable\":\"x\",\"at\":\"4s\"}]}",
+              SIM_FAIL, "was not read within 30 s");
+}
+
 /* `duration` ends what has an end; what has none goes on. */
 static void permanent_faults_stay(void **state)
 {
@@ -585,6 +716,11 @@ int main(void)
         cmocka_unit_test(users_log_in_by_name),
         cmocka_unit_test(streams_stall_and_stay_half_open),
         cmocka_unit_test(random_crashes_are_as_agreed),
+        cmocka_unit_test(a_bad_token_is_one_steps),
+        cmocka_unit_test(streams_of_the_dead),
+        cmocka_unit_test(partitions_are_of_those_who_are_named),
+        cmocka_unit_test(replicated_means_after_the_last_fault),
+        cmocka_unit_test(readers_are_not_touched),
         cmocka_unit_test(an_identity_has_one_holder),
         cmocka_unit_test(clients_come_back),
         cmocka_unit_test(same_seed_same_run),
