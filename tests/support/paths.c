@@ -17,6 +17,7 @@ static struct {
 } paths[PATHS_MAX];
 static size_t paths_count;
 static pid_t owner;
+static const char *file_name;
 
 bool support_paths_wanted(void)
 {
@@ -30,7 +31,7 @@ static void write_all(void)
 {
     static char text[PATHS_MAX * (4 * NAME_BYTES + 80)];
     size_t count = 0;
-    const int fd = getpid() == owner ? open(getenv("DFS_PATHS_FILE"), O_WRONLY | O_CREAT | O_APPEND, 0666) : -1;
+    const int fd = getpid() == owner && file_name != NULL ? open(file_name, O_WRONLY | O_CREAT | O_APPEND, 0666) : -1;
 
     if (fd < 0)
         return;
@@ -41,7 +42,7 @@ static void write_all(void)
             paths[i].names[0], paths[i].names[1], paths[i].names[2], paths[i].names[3],
             (unsigned long long)paths[i].count);
     if (write(fd, text, count) != (ssize_t)count)
-        (void)fprintf(stderr, "paths: %s takes no more\n", getenv("DFS_PATHS_FILE"));
+        (void)fprintf(stderr, "paths: %s takes no more\n", file_name);
     (void)close(fd);
 }
 
@@ -54,6 +55,7 @@ void support_paths_add(const struct dfs_trace *trace)
         return;
     if (owner == 0) {
         owner = getpid(); /* a child that a test forks tells nothing */
+        file_name = getenv("DFS_PATHS_FILE");
         (void)atexit(write_all);
     }
     for (; i < paths_count; i++) {

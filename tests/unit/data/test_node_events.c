@@ -181,7 +181,7 @@ static void each_event_in_each_phase(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
         for (size_t k = 0; letters[k] != '\0'; k++) {
-            const char leads = table[i].leads[k] == '.' ? letters[k] : table[i].leads[k];
+            const char leads = (char)(table[i].leads[k] == '.' ? letters[k] : table[i].leads[k]);
 
             bring_to(letters[k]);
             table[i].happens();
