@@ -2,7 +2,9 @@
 #include "tests/unit/net_sim/toy.h"
 
 #include "net_sim/clock_sim.h"
+#include "net_sim/digest.h"
 #include "net_sim/pool.h"
+#include "net_sim/prf.h"
 #include "net_sim/queue.h"
 #include "net_sim/store.h"
 
@@ -130,12 +132,39 @@ static void test_clocks_convert_both_ways(void **state)
     }
 }
 
+static void test_the_digest_is_the_hash_of_core(void **state)
+{
+    static uint8_t bytes[70000];
+    static const size_t sizes[] = {0, 1, 16, 17, 128, 129, 240, 241, 1023, 1024, 1025, 4096, 4097, 65536, 70000};
+
+    (void)state;
+    toy_fill(bytes, 9, 0, sizeof bytes);
+    for (unsigned i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+        assert_true(sim_digest(0, bytes, sizes[i]) == dfs_hash64(0, bytes, sizes[i]));
+        assert_true(sim_digest(UINT64_MAX - i, bytes, sizes[i]) == dfs_hash64(UINT64_MAX - i, bytes, sizes[i]));
+        assert_true(sizes[i] == 70000 || sim_digest(i, bytes + 1, sizes[i]) == dfs_hash64(i, bytes + 1, sizes[i]));
+    }
+}
+
+static void test_transfers_round_down_at_any_size(void **state)
+{
+    (void)state;
+    assert_int_equal(sim_transfer_ns(0, 1), 0);
+    assert_int_equal(sim_transfer_ns(4096, 200000000), 20480);
+    assert_int_equal(sim_transfer_ns(1, 3), 333333333);
+    assert_true(sim_transfer_ns(UINT64_MAX / DFS_SECONDS, DFS_SECONDS) == UINT64_MAX / DFS_SECONDS);
+    assert_true(sim_transfer_ns(UINT64_MAX / DFS_SECONDS + 1, DFS_SECONDS) == UINT64_MAX / DFS_SECONDS + 1);
+    assert_true(sim_transfer_ns(UINT64_MAX, DFS_SECONDS) == UINT64_MAX);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_the_queue_is_ordered_by_time_then_by_pushing),
         cmocka_unit_test(test_the_pool_hands_out_distinct_pieces_of_any_size),
         cmocka_unit_test(test_equal_pages_are_kept_once),
+        cmocka_unit_test(test_the_digest_is_the_hash_of_core),
+        cmocka_unit_test(test_transfers_round_down_at_any_size),
         cmocka_unit_test(test_clocks_convert_both_ways),
     };
 
