@@ -47,7 +47,7 @@ a { color: var(--accent); text-decoration: none; } a:hover { text-decoration: un
 table { border-collapse: collapse; width: 100%; background: var(--card); border: 1px solid var(--line); border-radius: 10px; overflow: hidden; }
 th, td { padding: 6px 12px; text-align: left; border-top: 1px solid var(--line); font-variant-numeric: tabular-nums; }
 thead th { border-top: 0; color: var(--soft); font-weight: 550; font-size: 13px; }
-td.number, th.number { text-align: right; }
+td.number, th.number { text-align: right; } td.number, td.calls { white-space: nowrap; } td.calls { color: var(--soft); }
 tr.top td { font-weight: 600; }
 code { font: 13px/1.4 ui-monospace, monospace; }
 .bar { display: inline-block; width: 110px; height: 8px; border-radius: 4px; background: var(--line); overflow: hidden; vertical-align: middle; margin-right: 10px; }
@@ -178,7 +178,7 @@ def function_table(lines):
         page = lines.pages.get(file)
         where = f'<a href="{say(page)}#l{first}">{say(file)}:{first}</a>' if page else f"{say(file)}:{first}"
         rows.append(f'<tr><td><code>{say(name)}</code></td><td>{where}</td><td class=number>{missed} of {total}</td>'
-                    f'<td>{"never called" if calls == 0 else f"called {count_in_words(calls)} times"}</td>'
+                    f'<td class=calls>{"never called" if calls == 0 else f"called {count_in_words(calls)} times"}</td>'
                     f'<td>{say(why.get((file, name), ""))}</td></tr>')
     more = len(gaps) - min(len(gaps), FUNCTIONS_SHOWN)
     rest = f'<p class=note>{more} more functions of core have lines that were never run, {sum(gap[0] for gap in gaps[FUNCTIONS_SHOWN:])} in all.</p>' if more else ""
