@@ -110,6 +110,25 @@ static void test_constant_latency_keeps_order_and_loses_nothing(void **state)
     duo_close(&duo);
 }
 
+/* One of the values, nothing between them. */
+static void test_latency_is_one_of_its_values(void **state)
+{
+    static const int64_t values[] = {200000, 2000000};
+    struct sim_link_options link = sim_link_options_default();
+    struct duo duo;
+
+    (void)state;
+    link.latency = (struct sim_range){.min = 200000, .max = 2000000};
+    link.latencies = values;
+    link.latencies_count = 2;
+    duo_open(&duo, 1, &link, SENT);
+    duo_run(&duo);
+    assert_int_equal(duo.flow.got, SENT);
+    assert_int_equal(duo.flow.latency_min, 200000);
+    assert_int_equal(duo.flow.latency_max, 2000000);
+    duo_close(&duo);
+}
+
 static void test_latency_is_drawn_from_the_whole_range(void **state)
 {
     struct sim_link_options link = sim_link_options_default();
@@ -378,6 +397,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_constant_latency_keeps_order_and_loses_nothing),
         cmocka_unit_test(test_latency_is_drawn_from_the_whole_range),
+        cmocka_unit_test(test_latency_is_one_of_its_values),
         cmocka_unit_test(test_loss_is_as_said_and_exact_for_a_seed),
         cmocka_unit_test(test_duplicates_and_reordering),
         cmocka_unit_test(test_bandwidth_queues_then_drops),
