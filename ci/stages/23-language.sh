@@ -16,6 +16,10 @@ for file in *.json; do
 done
 cd ../..
 echo "$(ls tests/scenarios-broken/*.json | wc -l) broken scenarios, each with its message"
+for file in sim/scenarios/*.json; do
+    name=$(basename "$file" .json)
+    grep -qw -- "$name" sim/scenarios/README.md || { echo "$name does not stand in sim/scenarios/README.md"; bad=1; }
+done
 python=python3
 python3 -c 'import jsonschema' 2>/dev/null || python=/usr/bin/python3 # another python3 stands in front of the one that has Debian's packages
 "$python" tests/scenarios-broken/schema.py "$sim" || bad=1
