@@ -4,6 +4,7 @@
 #include "core/base/mem.h"
 #include "sim/coverage.h"
 #include "sim/html.h"
+#include "sim/pcap.h"
 #include "sim/swarm.h"
 #include "sim/trace_file.h"
 
@@ -76,6 +77,8 @@ struct attachments {
     FILE *trace_stream;
     struct sim_trace_file *trace;
     struct sim_html *html;
+    FILE *pcap_stream;
+    struct sim_pcap *pcap;
 };
 
 static void attach(struct sim_run *run, void *arg)
@@ -86,6 +89,8 @@ static void attach(struct sim_run *run, void *arg)
         attachments->trace = sim_trace_file_new(run, attachments->trace_stream);
     if (attachments->job->html_file != NULL)
         attachments->html = sim_html_attach(run);
+    if (attachments->pcap_stream != NULL)
+        attachments->pcap = sim_pcap_attach(run, attachments->pcap_stream);
 }
 
 static json_t *failure(int exit_code, const char *words)
@@ -119,7 +124,26 @@ static json_t *run_scenario(const struct sim_job *job, const struct sim_scenario
     sim_run_free(run);
     sim_trace_file_free(attachments->trace);
     sim_html_free(attachments->html);
+    sim_pcap_free(attachments->pcap);
     return outcome;
+}
+
+/* No file is wanted, or it is open. */
+static bool stream_open(const char *file, FILE **ret_stream)
+{
+    if (file != NULL)
+        *ret_stream = fopen(file, "w");
+    return file == NULL || *ret_stream != NULL;
+}
+
+/* false: not all of it could be written. */
+static bool stream_close(FILE *stream)
+{
+    if (stream == NULL)
+        return true;
+    const bool bad = ferror(stream) != 0;
+
+    return fclose(stream) == 0 && !bad;
 }
 
 static json_t *job_do(const struct sim_job *job)
@@ -133,17 +157,19 @@ static json_t *job_do(const struct sim_job *job)
         sim_scenario_close(&scenario);
         return failure(2, error.text);
     }
-    if (job->trace_file != NULL) {
-        attachments.trace_stream = fopen(job->trace_file, "w");
-        if (attachments.trace_stream == NULL) {
-            sim_scenario_close(&scenario);
-            return cannot_write(job->trace_file);
-        }
-    }
-    outcome = run_scenario(job, &scenario, &attachments);
-    if (attachments.trace_stream != NULL && fclose(attachments.trace_stream) != 0) {
+    if (!stream_open(job->trace_file, &attachments.trace_stream))
+        outcome = cannot_write(job->trace_file);
+    else if (!stream_open(job->pcap_file, &attachments.pcap_stream))
+        outcome = cannot_write(job->pcap_file);
+    else
+        outcome = run_scenario(job, &scenario, &attachments);
+    if (!stream_close(attachments.trace_stream)) {
         json_decref(outcome);
         outcome = cannot_write(job->trace_file);
+    }
+    if (!stream_close(attachments.pcap_stream)) {
+        json_decref(outcome);
+        outcome = cannot_write(job->pcap_file);
     }
     sim_scenario_close(&scenario);
     return outcome;

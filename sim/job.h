@@ -30,6 +30,7 @@ struct sim_job {
     bool coverage;
     const char *trace_file; /* NULL: none */
     const char *html_file;
+    const char *pcap_file;
 };
 
 struct sim_child {

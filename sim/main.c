@@ -5,6 +5,7 @@
 #include "sim/costs.h"
 #include "sim/job.h"
 #include "sim/paths.h"
+#include "sim/pcap.h"
 #include "sim/real.h"
 #include "sim/report.h"
 #include "sim/sweep.h"
@@ -134,6 +135,7 @@ static const char run_help[] =
     "  --json          the result as one JSON object\n"
     "  --trace FILE    every event, one line each\n"
     "  --html FILE     the run as a page for a browser\n"
+    "  --pcap FILE     every message that arrived or was lost, for Wireshark (pcapng; see dfs-sim dissector)\n"
     "  --twice         runs twice and compares the trace hashes\n"
     "  --real          against daemons that are started on this machine: crash is SIGKILL, pause SIGSTOP; restart, partition and drop\n"
     "\n"
@@ -250,7 +252,7 @@ static int command_run(int argc, char **argv)
         {"seed", required_argument, NULL, 's'},     {"json", no_argument, NULL, 'j'},
         {"trace", required_argument, NULL, 't'},    {"html", required_argument, NULL, 'm'},
         {"twice", no_argument, NULL, '2'},          {"help", no_argument, NULL, 'h'},
-        {"record", required_argument, NULL, 'x'},   {"pcap", required_argument, NULL, 'x'},
+        {"record", required_argument, NULL, 'x'},   {"pcap", required_argument, NULL, 'p'},
         {"perfetto", required_argument, NULL, 'x'}, {"why", no_argument, NULL, 'x'},
         {"real", no_argument, NULL, 'r'},           {NULL, 0, NULL, 0},
     };
@@ -275,6 +277,9 @@ static int command_run(int argc, char **argv)
         case 'm':
             run.job.html_file = optarg;
             break;
+        case 'p':
+            run.job.pcap_file = optarg;
+            break;
         case '2':
             run.twice = true;
             break;
@@ -294,7 +299,7 @@ static int command_run(int argc, char **argv)
         return usage_error("run needs one SCENARIO; see dfs-sim run --help");
     if (sim_source_load(&source, argv[optind], &why) != DFS_OK)
         return world_error(why.text);
-    if (run.real && (run.twice || run.job.trace_file != NULL || run.job.html_file != NULL))
+    if (run.real && (run.twice || run.job.trace_file != NULL || run.job.html_file != NULL || run.job.pcap_file != NULL))
         return usage_error(
             "--real goes with --seed and --json only: real time has no trace that could be kept or repeated");
     const int code = run.real ? run_real(&run) : run_job(&run);
@@ -571,6 +576,20 @@ static int command_paths(int argc, char **argv)
     return 0;
 }
 
+static int command_dissector(int argc, char **argv)
+{
+    if (argc > 1 && strcmp(argv[1], "--help") == 0)
+        return printf(
+                   "dfs-sim dissector > dfs.lua\n\nPrints what lets Wireshark and tshark read the messages of `dfs-sim run --pcap FILE`, made "
+                   "from the schema:\nwireshark -X lua_script:dfs.lua FILE\n") > 0
+                   ? 0
+                   : EXIT_WORLD;
+    if (argc > 1)
+        return usage_error("dissector takes no argument; see dfs-sim dissector --help");
+    sim_dissector_print(stdout);
+    return fflush(stdout) == 0 ? 0 : EXIT_WORLD;
+}
+
 static int command_later(int argc, char **argv)
 {
     (void)argc;
@@ -584,13 +603,15 @@ static const struct {
     int (*run)(int argc, char **argv);
     const char *help; /* NULL: not listed */
 } commands[] = {
-    {"run", command_run, "run SCENARIO [--seed N] [--json] [--trace FILE] [--html FILE] [--twice] [--real]"},
+    {"run", command_run,
+     "run SCENARIO [--seed N] [--json] [--trace FILE] [--html FILE] [--pcap FILE] [--twice] [--real]"},
     {"sweep", command_sweep,
      "sweep [SCENARIO...] --seeds A..B [-j N] [--time 60s] [--first] [--shard I/N] [--json] [--junit FILE]"},
     {"check", command_check, "check SCENARIO..."},
     {"schema", command_schema, "schema"},
     {"bench", command_bench, "bench [--json] [--case NAME | --capacity]"},
     {"paths", command_paths, "paths [--json]"},
+    {"dissector", command_dissector, "dissector"},
     {"costs", sim_command_costs, "costs [--check [FILE] | --update [FILE]]"},
     {"explore", sim_command_explore, "explore SCENARIO --depth N [--crashes K] [--losses L] [--json] | --replay FILE"},
     {"shrink", command_later, NULL},
