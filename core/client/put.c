@@ -412,7 +412,7 @@ static enum client_start start_block(struct client_command *command)
 {
     struct client_put *put = put_of(command);
 
-    if (put->phase != CLIENT_PUT_WRITING)
+    if (put->phase != CLIENT_PUT_WRITING || put->waiting > 0)
         return CLIENT_NOTHING_TO_START;
     if (put->again_count > 0)
         return start_lost_again(put);

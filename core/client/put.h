@@ -74,6 +74,7 @@ struct client_put {
     /* Blocks */
     struct dfs_list running;          /* client_put_block */
     uint32_t started;                 /* blocks below this were begun */
+    uint32_t waiting;                 /* blocks that wait for servers */
     struct client_put_block *filling; /* the one that reads a source which gives its bytes once, in order */
     uint32_t *again;                  /* blocks that the commit found lost */
     uint32_t again_count;
@@ -136,6 +137,7 @@ struct client_put_block {
     bool kept;            /* all frames stay until the receipt is good: the source gives them once */
     uint32_t crc;
     size_t reserved;
+    bool waits; /* for servers: it has no place among the blocks under way */
 };
 
 /* put.c. What may end the command says so: the caller returns at once, for put and block are gone. */

@@ -96,7 +96,10 @@ static void block_free(struct client_put_block *block)
     dfs_list_remove(&block->starving);
     dfs_list_remove(&block->link);
     dfs_client_unreserve(client, block->reserved);
-    client->blocks_running--;
+    if (block->waits)
+        block->put->waiting--;
+    else
+        client->blocks_running--;
     dfs_stock_give(&client->put_blocks, block);
 }
 
@@ -124,6 +127,27 @@ static void exclude(struct client_put_block *block, const struct dfs_id *node, e
 }
 
 static void on_timer(struct dfs_client *client, struct client_timer *timer);
+
+/* While there are too few servers, others have its place among the blocks under way (its memory may hold bytes of a pipe); its own PUT begins nothing new. */
+static void place_give(struct client_put_block *block)
+{
+    if (block->waits)
+        return;
+    block->waits = true;
+    block->put->waiting++;
+    client_of(block)->blocks_running--;
+}
+
+/* Even if all places are taken: those who waited are few. */
+static void place_take(struct client_put_block *block)
+{
+    if (!block->waits)
+        return;
+    block->waits = false;
+    block->put->waiting--;
+    client_of(block)->blocks_running++;
+    dfs_client_command_ready(&block->put->base);
+}
 
 /* Waits, then is placed or sent again. */
 static void pause_block(struct client_put_block *block, bool replace, dfs_duration_ns wait_ns, const char *why)
@@ -577,6 +601,7 @@ static void too_few_nodes(struct client_put_block *block, const struct client_st
     }
     dfs_client_command_trouble(&put->base, answer->status, answer->words);
     block->excluded_count = 0;
+    place_give(block);
     pause_block(block, true, dfs_client_back_off(client_of(block), block->tries), "status");
 }
 
@@ -605,6 +630,7 @@ static void place_answered(struct client_ask *ask, const struct dfs_incoming *in
     dfs_client_grant_copy(&m->grants[0], &block->granted);
     block->has_grant = true;
     block->resends = 0;
+    place_take(block);
     send_again(block, "put_placed");
 }
 

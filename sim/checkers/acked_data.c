@@ -173,6 +173,16 @@ static void on_put_commit(struct sim_run *run, void *arg, const struct sim_seen 
     }
 }
 
+static void pending_forget(struct state *state, struct upload *upload)
+{
+    for (size_t i = 0; upload->waiting && i < state->pending_count; i++) {
+        if (state->pending[i] != upload)
+            continue;
+        state->pending[i] = state->pending[--state->pending_count];
+        upload->waiting = false;
+    }
+}
+
 /* Which of the pending commits stand in bytes that have just become durable? */
 static void search(struct state *state, const uint8_t *bytes, size_t count)
 {
@@ -268,11 +278,13 @@ static void on_put_done(struct sim_run *run, void *arg, const struct sim_seen *s
     struct state *state = arg;
 
     (void)when;
-    if (done == NULL || done->status != DFS_OK || seen->message->injected)
+    if (done == NULL || seen->message->injected)
         return;
     struct upload *upload = dfs_map_find(&state->uploads, &done->file);
 
-    if (upload == NULL)
+    if (upload != NULL && done->status != DFS_OK)
+        pending_forget(state, upload); /* it is asked again, or never */
+    if (upload == NULL || done->status != DFS_OK)
         return;
     if (!upload->journaled)
         sim_run_violation(run, "acked_data", run->cluster->meta.host,
