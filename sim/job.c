@@ -5,6 +5,7 @@
 #include "sim/coverage.h"
 #include "sim/html.h"
 #include "sim/pcap.h"
+#include "sim/perfetto.h"
 #include "sim/swarm.h"
 #include "sim/trace_file.h"
 
@@ -79,6 +80,8 @@ struct attachments {
     struct sim_html *html;
     FILE *pcap_stream;
     struct sim_pcap *pcap;
+    FILE *perfetto_stream;
+    struct sim_perfetto *perfetto;
 };
 
 static void attach(struct sim_run *run, void *arg)
@@ -91,6 +94,8 @@ static void attach(struct sim_run *run, void *arg)
         attachments->html = sim_html_attach(run);
     if (attachments->pcap_stream != NULL)
         attachments->pcap = sim_pcap_attach(run, attachments->pcap_stream);
+    if (attachments->perfetto_stream != NULL)
+        attachments->perfetto = sim_perfetto_attach(run, attachments->perfetto_stream);
 }
 
 static json_t *failure(int exit_code, const char *words)
@@ -125,6 +130,7 @@ static json_t *run_scenario(const struct sim_job *job, const struct sim_scenario
     sim_trace_file_free(attachments->trace);
     sim_html_free(attachments->html);
     sim_pcap_free(attachments->pcap);
+    sim_perfetto_free(attachments->perfetto);
     return outcome;
 }
 
@@ -161,6 +167,8 @@ static json_t *job_do(const struct sim_job *job)
         outcome = cannot_write(job->trace_file);
     else if (!stream_open(job->pcap_file, &attachments.pcap_stream))
         outcome = cannot_write(job->pcap_file);
+    else if (!stream_open(job->perfetto_file, &attachments.perfetto_stream))
+        outcome = cannot_write(job->perfetto_file);
     else
         outcome = run_scenario(job, &scenario, &attachments);
     if (!stream_close(attachments.trace_stream)) {
@@ -170,6 +178,10 @@ static json_t *job_do(const struct sim_job *job)
     if (!stream_close(attachments.pcap_stream)) {
         json_decref(outcome);
         outcome = cannot_write(job->pcap_file);
+    }
+    if (!stream_close(attachments.perfetto_stream)) {
+        json_decref(outcome);
+        outcome = cannot_write(job->perfetto_file);
     }
     sim_scenario_close(&scenario);
     return outcome;

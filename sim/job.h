@@ -31,6 +31,7 @@ struct sim_job {
     const char *trace_file; /* NULL: none */
     const char *html_file;
     const char *pcap_file;
+    const char *perfetto_file;
 };
 
 struct sim_child {

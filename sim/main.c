@@ -136,6 +136,7 @@ static const char run_help[] =
     "  --trace FILE    every event, one line each\n"
     "  --html FILE     the run as a page for a browser\n"
     "  --pcap FILE     every message that arrived or was lost, for Wireshark (pcapng; see dfs-sim dissector)\n"
+    "  --perfetto FILE hosts, operations, messages and disks for ui.perfetto.dev\n"
     "  --twice         runs twice and compares the trace hashes\n"
     "  --real          against daemons that are started on this machine: crash is SIGKILL, pause SIGSTOP; restart, partition and drop\n"
     "\n"
@@ -253,7 +254,7 @@ static int command_run(int argc, char **argv)
         {"trace", required_argument, NULL, 't'},    {"html", required_argument, NULL, 'm'},
         {"twice", no_argument, NULL, '2'},          {"help", no_argument, NULL, 'h'},
         {"record", required_argument, NULL, 'x'},   {"pcap", required_argument, NULL, 'p'},
-        {"perfetto", required_argument, NULL, 'x'}, {"why", no_argument, NULL, 'x'},
+        {"perfetto", required_argument, NULL, 'f'}, {"why", no_argument, NULL, 'x'},
         {"real", no_argument, NULL, 'r'},           {NULL, 0, NULL, 0},
     };
     struct sim_source source = {0};
@@ -280,6 +281,9 @@ static int command_run(int argc, char **argv)
         case 'p':
             run.job.pcap_file = optarg;
             break;
+        case 'f':
+            run.job.perfetto_file = optarg;
+            break;
         case '2':
             run.twice = true;
             break;
@@ -299,7 +303,8 @@ static int command_run(int argc, char **argv)
         return usage_error("run needs one SCENARIO; see dfs-sim run --help");
     if (sim_source_load(&source, argv[optind], &why) != DFS_OK)
         return world_error(why.text);
-    if (run.real && (run.twice || run.job.trace_file != NULL || run.job.html_file != NULL || run.job.pcap_file != NULL))
+    if (run.real && (run.twice || run.job.trace_file != NULL || run.job.html_file != NULL ||
+                     run.job.pcap_file != NULL || run.job.perfetto_file != NULL))
         return usage_error(
             "--real goes with --seed and --json only: real time has no trace that could be kept or repeated");
     const int code = run.real ? run_real(&run) : run_job(&run);
@@ -604,7 +609,7 @@ static const struct {
     const char *help; /* NULL: not listed */
 } commands[] = {
     {"run", command_run,
-     "run SCENARIO [--seed N] [--json] [--trace FILE] [--html FILE] [--pcap FILE] [--twice] [--real]"},
+     "run SCENARIO [--seed N] [--json] [--trace FILE] [--html FILE] [--pcap FILE] [--perfetto FILE] [--twice] [--real]"},
     {"sweep", command_sweep,
      "sweep [SCENARIO...] --seeds A..B [-j N] [--time 60s] [--first] [--shard I/N] [--json] [--junit FILE]"},
     {"check", command_check, "check SCENARIO..."},
