@@ -1,6 +1,7 @@
 #include "sim/html.h"
 
 #include "core/base/mem.h"
+#include "core/wire/frame.h"
 #include "sim/copies.h"
 
 #include <inttypes.h>
@@ -10,10 +11,19 @@
 /* Rows of the table; a run has some thousand. More are counted. */
 #define ROWS_MAX 20000
 
+/* Messages of the diagram: some 20 MB of page. More are counted. */
+#define MESSAGES_MAX 100000
+
 /* Looks at the copies over the whole run. */
 #define SAMPLES 300
 
 struct sim_html {
+    struct sim_run *run;
+    FILE *spool; /* messages wait here for the page; NULL: no room for a temporary file */
+    uint32_t messages;
+    uint64_t messages_more;
+    struct dfs_arena arena;
+    union dfs_any_message decoded;
     json_t *rows;    /* [ms, kind, host, words] */
     json_t *spans;   /* [host number, from ms, to ms, state] */
     json_t *samples; /* [ms, blocks, whole, under, lost, active] */
@@ -182,6 +192,78 @@ static void on_init(struct sim_run *run, void *state)
     html->state = dfs_alloc_zero(count * sizeof(const char *));
 }
 
+/* Messages -------------------------------------------------------------------------------------------------------------------- */
+
+static void message_words(struct sim_html *html, const struct sim_message *message, char *text, size_t room)
+{
+    struct dfs_frame frame;
+
+    if (message->head_bytes < DFS_FRAME_HEADER_BYTES || dfs_frame_decode(message->head, &frame) != DFS_OK) {
+        (void)snprintf(text, room, "%zu bytes that are no frame", message->head_bytes);
+        return;
+    }
+    struct dfs_rd body =
+        dfs_rd_make(message->head + DFS_FRAME_HEADER_BYTES, message->head_bytes - DFS_FRAME_HEADER_BYTES);
+
+    dfs_arena_reset(&html->arena);
+    if (dfs_decode(dfs_message_layout(frame.type), &body, &html->arena, &html->decoded) != DFS_OK)
+        (void)snprintf(text, room, "%s that does not decode", dfs_message_name(frame.type));
+    else
+        (void)dfs_print(dfs_message_layout(frame.type), &html->decoded, text, room);
+}
+
+static void message_spool(struct sim_html *html, const struct sim_message *message, bool lost)
+{
+    const dfs_time_ns zero = html->run->zero;
+    const dfs_time_ns now = sim_world_now(html->run->world);
+    const uint32_t from = sim_run_host_number(html->run, message->from);
+    const uint32_t to = message->to == NULL ? UINT32_MAX : sim_run_host_number(html->run, message->to);
+    char text[400];
+
+    if (zero == DFS_NEVER || message->sent_at < zero || from == UINT32_MAX || to == UINT32_MAX)
+        return;
+    if (html->spool == NULL || html->messages >= MESSAGES_MAX) {
+        html->messages_more++;
+        return;
+    }
+    message_words(html, message, text, sizeof text);
+    (void)fprintf(html->spool, "%s[%" PRIu64 ",%" PRIu64 ",%u,%u,%d,\"", html->messages++ == 0 ? "" : ",\n",
+                  (message->sent_at - zero) / 1000, (now - message->sent_at) / 1000, from, to, lost);
+    for (const unsigned char *at = (const unsigned char *)text; *at != '\0'; at++) {
+        if (*at < 0x20 || *at == '"' || *at == '\\' || *at == '<')
+            (void)fprintf(html->spool, "\\u%04x", *at);
+        else
+            (void)fputc(*at, html->spool);
+    }
+    (void)fputs("\"]", html->spool);
+}
+
+static void on_delivered(void *arg, const struct sim_message *message)
+{
+    message_spool(arg, message, false);
+}
+
+static void on_lost(void *arg, const struct sim_message *message)
+{
+    message_spool(arg, message, true);
+}
+
+/* The messages onto the page. */
+static bool messages_write(const struct sim_html *html, FILE *out)
+{
+    char bytes[65536];
+    size_t count;
+
+    if (html->spool == NULL)
+        return true;
+    if (fflush(html->spool) != 0 || ferror(html->spool) != 0)
+        return false;
+    rewind(html->spool);
+    while ((count = fread(bytes, 1, sizeof bytes, html->spool)) > 0)
+        (void)fwrite(bytes, 1, count, out);
+    return ferror(html->spool) == 0;
+}
+
 static const struct sim_hooks hooks = {
     .init = on_init,
     .traces = 1u << DFS_TRACE_EVICTED | 1u << DFS_TRACE_JOINED | 1u << DFS_TRACE_SUSPECTED | 1u << DFS_TRACE_FENCED |
@@ -201,6 +283,13 @@ struct sim_html *sim_html_attach(struct sim_run *run)
 {
     struct sim_html *html = dfs_alloc_zero(sizeof *html);
 
+    const struct sim_observer observer = {
+        .arg = html, .frame_delivered = on_delivered, .datagram_delivered = on_delivered, .datagram_lost = on_lost};
+
+    html->run = run;
+    html->spool = tmpfile();
+    dfs_arena_init(&html->arena, DFS_DECODE_BYTES_MAX);
+    sim_world_observe(run->world, &observer);
     html->rows = json_array();
     html->spans = json_array();
     html->samples = json_array();
@@ -212,6 +301,9 @@ void sim_html_free(struct sim_html *html)
 {
     if (html == NULL)
         return;
+    if (html->spool != NULL)
+        (void)fclose(html->spool);
+    dfs_arena_close(&html->arena);
     json_decref(html->rows);
     json_decref(html->spans);
     json_decref(html->samples);
@@ -233,7 +325,10 @@ static const char page_head[] =
     "td,th{padding:3px 8px;border-bottom:1px solid var(--line);text-align:left;vertical-align:top}td:first-child{text-align:right;white-space:nowrap}"
     "tr.bad td{background:#fdeeee}input,select{font:inherit;padding:4px 8px;border:1px solid var(--line);border-radius:6px;margin-right:8px}"
     ".viol{border-left:4px solid var(--bad);background:#fdeeee;padding:6px 12px;margin:6px 0}"
-    "</style></head><body><div id=\"top\"></div><h2>Hosts</h2><div class=\"soft\">green: up, orange: paused, red: down; marks: evictions, repairs done, "
+    "</style></head><body><div id=\"top\"></div><h2>Messages</h2><div class=\"soft\">hosts are lanes; wheel: zoom, drag: pan, click: fields; keys: arrows + - 0; #t=SECONDS goes there; dashed "
+    "red with a cross: lost</div><div><input id=\"mfind\" aria-label=\"filter of messages\" placeholder=\"filter: d3 HEARTBEAT lost\" size=\"40\"><span id=\"mcount\" "
+    "class=\"soft\"></span></div><canvas id=\"lanes\" tabindex=\"0\" role=\"img\" aria-label=\"space-time diagram of the messages\" "
+    "style=\"width:100%\"></canvas><pre id=\"fields\" aria-live=\"polite\" style=\"white-space:pre-wrap\"></pre><h2>Hosts</h2><div class=\"soft\">green: up, orange: paused, red: down; marks: evictions, repairs done, "
     "violations</div><svg id=\"hosts\"></svg><h2>Copies of blocks</h2><div class=\"soft\">green: all copies there, orange: fewer, red: no good copy on any "
     "disk</div><svg id=\"copies\"></svg><h2>Events</h2><div><input id=\"find\" placeholder=\"filter: d3, evicted, a/one\" size=\"32\"><select "
     "id=\"kind\"><option value=\"\">all kinds</option></select><span id=\"count\" class=\"soft\"></span></div><table><thead><tr><th>ms</th><th>what</th>"
@@ -273,7 +368,7 @@ static const char page_tail[] =
     "$('rows').innerHTML=hit.slice(0,2000).map(w=>`<tr class='${/evicted|fault|bad/.test(w[1])?'bad':''}'><td>${w[0].toFixed(3)}</td><td>${esc(w[1])}</td><td>${esc(w[2])}</td><td>${esc(w[3])}</td></tr>`).join('');\n"
     "$('count').textContent=`${hit.length} of ${d.rows.length} events`+(hit.length>2000?', the first 2000 shown':'')+(d.rows_more?`; ${d.rows_more} more were not kept`:'')};\n"
     "$('find').oninput=$('kind').onchange=show;show();\n"
-    "</script></body></html>\n";
+    "</script>\n";
 
 /* JSON inside a script element: "</" would end it. */
 static bool json_write(FILE *file, const json_t *json)
@@ -306,16 +401,21 @@ bool sim_html_write(const struct sim_html *html, const struct sim_run *run, cons
             (void)json_array_append_new(
                 spans, json_pack("[i,f,f,s]", (int)i, ms_of(html->since[i]), ms_of(end), html->state[i]));
     }
-    json_t *data =
-        json_pack("{s:o, s:s, s:s, s:f, s:o, s:o, s:O, s:O, s:I}", "result", sim_run_json(run), "description",
-                  run->scenario->description, "reason", run->reason, "end_ms", ms_of(end), "hosts", hosts, "spans",
-                  spans, "samples", html->samples, "rows", html->rows, "rows_more", (json_int_t)html->rows_more);
+    json_t *data = json_pack("{s:o, s:s, s:s, s:f, s:o, s:o, s:O, s:O, s:I, s:I}", "result", sim_run_json(run),
+                             "description", run->scenario->description, "reason", run->reason, "end_ms", ms_of(end),
+                             "hosts", hosts, "spans", spans, "samples", html->samples, "rows", html->rows, "rows_more",
+                             (json_int_t)html->rows_more, "messages_more", (json_int_t)html->messages_more);
     bool written = false;
 
     if (out != NULL) {
         (void)fputs(page_head, out);
         written = json_write(out, data);
         (void)fputs(page_tail, out);
+        (void)fputs("<script id=\"messages\" type=\"application/json\">[", out);
+        written &= messages_write(html, out);
+        (void)fputs("]</script><script>", out);
+        (void)fputs(sim_spacetime_js, out);
+        (void)fputs("</script></body></html>\n", out);
         written &= ferror(out) == 0;
         written &= fclose(out) == 0;
     }

@@ -1,13 +1,16 @@
 /*
  * html.h - the picture of a run: one page that needs nothing but a browser.
  *
- * Hosts up, paused and down; copies per block over time; every event with a filter; violations marked. A listener that only looks: a run has the same trace
+ * A space-time diagram of the messages; hosts up, paused and down; copies per block over time; every event with a filter; violations marked. A listener that only looks: a run has the same trace
  * with and without it.
  */
 #ifndef DFS_SIM_HTML_H
 #define DFS_SIM_HTML_H
 
 #include "sim/run.h"
+
+/* sim/spacetime.js, made a part of the program by the build. */
+extern const char sim_spacetime_js[];
 
 struct sim_html;
 
