@@ -6,6 +6,7 @@
 #include "sim/html.h"
 #include "sim/pcap.h"
 #include "sim/perfetto.h"
+#include "sim/record.h"
 #include "sim/swarm.h"
 #include "sim/trace_file.h"
 
@@ -82,6 +83,7 @@ struct attachments {
     struct sim_pcap *pcap;
     FILE *perfetto_stream;
     struct sim_perfetto *perfetto;
+    struct sim_record *record;
 };
 
 static void attach(struct sim_run *run, void *arg)
@@ -96,6 +98,8 @@ static void attach(struct sim_run *run, void *arg)
         attachments->pcap = sim_pcap_attach(run, attachments->pcap_stream);
     if (attachments->perfetto_stream != NULL)
         attachments->perfetto = sim_perfetto_attach(run, attachments->perfetto_stream);
+    if (attachments->job->record_file != NULL)
+        attachments->record = sim_record_attach(run);
 }
 
 static json_t *failure(int exit_code, const char *words)
@@ -114,8 +118,11 @@ static json_t *cannot_write(const char *file)
 static json_t *run_scenario(const struct sim_job *job, const struct sim_scenario *scenario,
                             struct attachments *attachments)
 {
-    const struct sim_run_options options = {
-        .seed = job->seed, .coverage = job->coverage, .attach = attach, .attach_arg = attachments};
+    const struct sim_run_options options = {.seed = job->seed,
+                                            .coverage = job->coverage,
+                                            .events_max = job->events_max,
+                                            .attach = attach,
+                                            .attach_arg = attachments};
     struct sim_run *run = sim_run_new(scenario, &options);
     json_t *outcome;
 
@@ -126,7 +133,12 @@ static json_t *run_scenario(const struct sim_job *job, const struct sim_scenario
         json_decref(outcome);
         outcome = cannot_write(job->html_file);
     }
+    if (job->record_file != NULL && !sim_record_write(attachments->record, run, job->record_file)) {
+        json_decref(outcome);
+        outcome = cannot_write(job->record_file);
+    }
     sim_run_free(run);
+    sim_record_free(attachments->record);
     sim_trace_file_free(attachments->trace);
     sim_html_free(attachments->html);
     sim_pcap_free(attachments->pcap);
@@ -206,6 +218,7 @@ _Noreturn static void child_main(const struct sim_job *job, char *panic, int fd)
 {
     panic_line = panic;
     dfs_panic_hook = panic_note;
+    (void)alarm(job->seconds_max);
     json_t *outcome = job_do(job);
     const int failed = json_dump_callback(outcome, write_all, &fd, JSON_COMPACT | JSON_ENCODE_ANY);
 

@@ -32,6 +32,9 @@ struct sim_job {
     const char *html_file;
     const char *pcap_file;
     const char *perfetto_file;
+    const char *record_file;
+    uint64_t events_max;  /* 0: SIM_EVENTS_MAX */
+    unsigned seconds_max; /* of real time, then the run counts as aborted; 0: no end */
 };
 
 struct sim_child {

@@ -68,6 +68,7 @@ struct sim_operation {
     uint64_t if_version;
     bool if_absent;
     uint32_t step; /* which step of the scenario, for expectations; UINT32_MAX: of a mix */
+    uint32_t work; /* which entry of the scenario's workload asked it, step or mix; of an audit: 0 */
 
     dfs_time_ns asked_at;
     dfs_time_ns answered_at; /* DFS_NEVER until then */

@@ -1,6 +1,7 @@
 /* dfs-sim: the command. Each subcommand reads its options and calls the library. */
 #include "sim/bench.h"
 #include "sim/bench_capacity.h"
+#include "sim/command_shrink.h"
 #include "sim/command_explore.h"
 #include "sim/costs.h"
 #include "sim/job.h"
@@ -137,6 +138,7 @@ static const char run_help[] =
     "  --html FILE     the run as a page for a browser\n"
     "  --pcap FILE     every message that arrived or was lost, for Wireshark (pcapng; see dfs-sim dissector)\n"
     "  --perfetto FILE hosts, operations, messages and disks for ui.perfetto.dev\n"
+    "  --record FILE   the run as a scenario in which nothing is drawn: each operation and fault at its time\n"
     "  --twice         runs twice and compares the trace hashes\n"
     "  --real          against daemons that are started on this machine: crash is SIGKILL, pause SIGSTOP; restart, partition and drop\n"
     "\n"
@@ -253,7 +255,7 @@ static int command_run(int argc, char **argv)
         {"seed", required_argument, NULL, 's'},     {"json", no_argument, NULL, 'j'},
         {"trace", required_argument, NULL, 't'},    {"html", required_argument, NULL, 'm'},
         {"twice", no_argument, NULL, '2'},          {"help", no_argument, NULL, 'h'},
-        {"record", required_argument, NULL, 'x'},   {"pcap", required_argument, NULL, 'p'},
+        {"record", required_argument, NULL, 'c'},   {"pcap", required_argument, NULL, 'p'},
         {"perfetto", required_argument, NULL, 'f'}, {"why", no_argument, NULL, 'x'},
         {"real", no_argument, NULL, 'r'},           {NULL, 0, NULL, 0},
     };
@@ -284,6 +286,9 @@ static int command_run(int argc, char **argv)
         case 'f':
             run.job.perfetto_file = optarg;
             break;
+        case 'c':
+            run.job.record_file = optarg;
+            break;
         case '2':
             run.twice = true;
             break;
@@ -304,7 +309,7 @@ static int command_run(int argc, char **argv)
     if (sim_source_load(&source, argv[optind], &why) != DFS_OK)
         return world_error(why.text);
     if (run.real && (run.twice || run.job.trace_file != NULL || run.job.html_file != NULL ||
-                     run.job.pcap_file != NULL || run.job.perfetto_file != NULL))
+                     run.job.pcap_file != NULL || run.job.perfetto_file != NULL || run.job.record_file != NULL))
         return usage_error(
             "--real goes with --seed and --json only: real time has no trace that could be kept or repeated");
     const int code = run.real ? run_real(&run) : run_job(&run);
@@ -609,7 +614,7 @@ static const struct {
     const char *help; /* NULL: not listed */
 } commands[] = {
     {"run", command_run,
-     "run SCENARIO [--seed N] [--json] [--trace FILE] [--html FILE] [--pcap FILE] [--perfetto FILE] [--twice] [--real]"},
+     "run SCENARIO [--seed N] [--json] [--trace FILE] [--html FILE] [--pcap FILE] [--perfetto FILE] [--record FILE] [--twice] [--real]"},
     {"sweep", command_sweep,
      "sweep [SCENARIO...] --seeds A..B [-j N] [--time 60s] [--first] [--shard I/N] [--json] [--junit FILE]"},
     {"check", command_check, "check SCENARIO..."},
@@ -619,7 +624,7 @@ static const struct {
     {"dissector", command_dissector, "dissector"},
     {"costs", sim_command_costs, "costs [--check [FILE] | --update [FILE]]"},
     {"explore", sim_command_explore, "explore SCENARIO --depth N [--crashes K] [--losses L] [--json] | --replay FILE"},
-    {"shrink", command_later, NULL},
+    {"shrink", sim_command_shrink, "shrink SCENARIO --seed N -o SMALLER [-j N] [--time 50s]"},
     {"diverge", command_later, NULL},
 };
 

@@ -330,6 +330,18 @@ void sim_nemesis_stop(struct sim_nemesis *nemesis)
     }
 }
 
+void sim_nemesis_drawn(const struct sim_nemesis *nemesis,
+                       void (*each)(void *arg, const struct sim_fault *fault, dfs_time_ns at), void *arg)
+{
+    dfs_list_each(at, &nemesis->blows)
+    {
+        const struct sim_blow *blow = dfs_container_of(at, struct sim_blow, link);
+
+        if (blow->wound->fault->kind == SIM_FAULT_RANDOM)
+            each(arg, blow->fault, blow->at);
+    }
+}
+
 void sim_nemesis_vacuity(struct sim_nemesis *nemesis)
 {
     dfs_list_each(at, &nemesis->blows)

@@ -27,6 +27,10 @@ bool sim_nemesis_touches(const struct sim_nemesis *nemesis, uint32_t host, dfs_d
 /* May what this host had stored be gone for good: rotten, or never synced because nobody asked for it? */
 bool sim_nemesis_destroyed(const struct sim_nemesis *nemesis, uint32_t host);
 
+/* Every fault that a `random` drew and that took hold, in the order in which they began; `at` is of the scenario. */
+void sim_nemesis_drawn(const struct sim_nemesis *nemesis,
+                       void (*each)(void *arg, const struct sim_fault *fault, dfs_time_ns at), void *arg);
+
 /* Adds to the run's verdict the faults that never took effect. */
 void sim_nemesis_vacuity(struct sim_nemesis *nemesis);
 

@@ -345,6 +345,11 @@ static enum dfs_status check(struct dfs_key_reader *reader, const struct dfs_jso
 const struct dfs_keytable sim_scenario_table = {
     .name = "scenario", SIM_ROWS(rows), .help = "A scenario of dfs-sim.", .check = check};
 
+const struct dfs_keytable *sim_scenario_part(const char *name)
+{
+    return dfs_keytable_find(&sim_scenario_table, name)->table;
+}
+
 /* ---- Life ---------------------------------------------------------------------------------------------------------------------- */
 
 static void *more(void *array, size_t *count, size_t size)

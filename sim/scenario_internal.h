@@ -62,6 +62,9 @@ extern const struct dfs_keytable sim_work_table;
 extern const struct dfs_keytable sim_fault_table;
 extern const struct dfs_keytable sim_expect_table;
 
+/* The table of an object of the file: "cluster", "network", "disk". */
+const struct dfs_keytable *sim_scenario_part(const char *name);
+
 /* Rows of `network`, in a struct that has a struct sim_network at the prefix (for example "network."; nothing for itself). */
 #define SIM_NETWORK_LATENCY_MAX_NS (INT64_C(3600) * 1000000000)
 #define SIM_NETWORK_ROW(type_name, prefix, key, key_type, key_flags, field, field_seen, low, high, words) \

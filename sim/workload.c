@@ -398,6 +398,7 @@ struct wish {
     enum dfs_durability durability;
     bool if_absent;
     uint32_t step;
+    uint32_t work;
     bool audit;
 };
 
@@ -493,6 +494,7 @@ static struct sim_operation *ask(struct sim_workload *workload, uint32_t client,
         sim_ledger_ask(&run->ledger, wish->kind, client, wish->path, wish->to_path, sim_world_now(run->world));
 
     operation->step = wish->step;
+    operation->work = wish->work;
     operation->token = token;
     operation->audit = wish->audit;
     const uint64_t command = command_send(workload, wish, operation);
@@ -559,6 +561,7 @@ static void wish_of_step(const struct task *task, struct wish *ret_wish)
         .durability = (enum dfs_durability)work->durability,
         .if_absent = work->if_absent,
         .step = task->index,
+        .work = task->index,
     };
 }
 
@@ -637,6 +640,7 @@ static void mix_ask(struct task *task)
                         .path = path,
                         .size_bytes = size,
                         .step = UINT32_MAX,
+                        .work = task->index,
                         .if_absent = work->if_absent,
                         .ack = (enum dfs_ack)work->ack,
                         .durability = (enum dfs_durability)work->durability};
