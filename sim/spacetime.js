@@ -12,7 +12,7 @@
   const longest = messages.reduce((a, m) => Math.max(a, m[1]), 0);
   const all = [0, Math.max(d.end_ms * 1000, 1)];
   let [from, to] = all, chosen = -1, hits = [], shown = null;
-  const height = d.hosts.length * LANE + 20;
+  const lanes = d.hosts.length, height = lanes * LANE + 20;
 
   const y = host => 16 + host * LANE, x = t => LEFT + (t - from) / (to - from) * (canvas.clientWidth - LEFT);
   const time = px => from + (px - LEFT) / (canvas.clientWidth - LEFT) * (to - from);
@@ -34,7 +34,7 @@
     for (let i = first(from), m; i < messages.length && arrival(m = messages[i]) <= to + longest; i++) {
       if (m[0] > to || shown && !shown[i]) continue;
       n++;
-      const p = x(m[0]), q = x(arrival(m)), key = `${Math.round(p)} ${m[2]} ${m[3]} ${m[4]}`;
+      const p = x(m[0]), q = x(arrival(m)), key = ((Math.round(p) * lanes + m[2]) * lanes + m[3]) * 2 + m[4];
       if (seen.has(key) && i !== chosen) continue;
       seen.add(key);
       hits.push([i, p, y(m[2]), q, y(m[3])]);
