@@ -3,7 +3,7 @@
  *
  * The reading side is the ledger's (every GET, and the audit at the end). Here stands the order: a data server's receipt that says `durable` leaves
  * only when the block's file is in the durable image of its disk; metadata's PUT_DONE leaves only when the commit is in the durable image of
- * the journal, and when the receipts it was given satisfy the acknowledgement rule. failures.md S19, S20.
+ * the journal, and when the receipts it was given satisfy the acknowledgement rule.
  */
 #include "core/base/mem.h"
 #include "core/data/data.h"

@@ -3,7 +3,7 @@
  *   - metadata and data servers answer a client's requests only on a connection that has shown a token which auth gave to this very client, and which had not
  *     expired when it was shown;
  *   - metadata acknowledges heartbeats of the newest incarnation it gave, and of no other: not of an older life, not of an evicted one, not a
- *     forged or replayed datagram that says something new. failures.md S1, S11, S24, S35.
+ *     forged or replayed datagram that says something new.
  */
 #include "core/base/hash.h"
 #include "core/base/mem.h"

@@ -1,5 +1,5 @@
 /*
- * limits: copies of repair under way stay within repair_per_source, repair_per_target and repair_total. failures.md S2, S6.
+ * limits: copies of repair under way stay within repair_per_source, repair_per_target and repair_total.
  */
 #include "core/base/mem.h"
 #include "sim/checkers/checkers.h"
