@@ -1,5 +1,8 @@
 #include "core/meta/change.h"
 
+#include "core/base/assert.h"
+#include "core/meta/apply.h"
+
 void meta_changed_send(struct dfs_meta *meta, struct meta_peer *peer, uint32_t request, enum dfs_status status,
                        uint64_t version, const char *words)
 {
@@ -23,6 +26,17 @@ bool meta_change_answered(struct dfs_meta *meta, struct meta_peer *peer, uint32_
         return false;
     meta_reply_status(meta, peer, request, DFS_UNAVAILABLE, "the journal's disk has not caught up");
     return true;
+}
+
+void meta_change_refused(struct dfs_meta *meta, struct meta_peer *peer, uint32_t request,
+                         const struct dfs_id *operation, enum dfs_status status, uint64_t version, const char *words)
+{
+    const union meta_any_record record = {
+        .outcome = {.operation = *operation, .status = (uint8_t)status, .version = version}};
+    const enum dfs_status applied = meta_apply(meta, META_RECORD_OUTCOME, &record);
+
+    DFS_ASSERT(applied == DFS_OK);
+    meta_changed_send(meta, peer, request, status, version, words);
 }
 
 static void removed_synced(struct dfs_meta *meta, const struct meta_after *after)

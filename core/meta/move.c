@@ -27,21 +27,22 @@ void meta_on_move(struct dfs_meta *meta, struct meta_peer *peer, uint32_t reques
     if (meta_change_answered(meta, peer, request, &body->operation))
         return;
     if (!meta_path_is_valid(body->to_path.at, body->to_path.count)) {
-        meta_changed_send(meta, peer, request, DFS_BAD_REQUEST, 0, "the new path is not a path");
+        meta_change_refused(meta, peer, request, &body->operation, DFS_BAD_REQUEST, 0, "the new path is not a path");
         return;
     }
     source = meta_namespace_current(&meta->ns, body->path.at, body->path.count);
     target = meta_namespace_current(&meta->ns, body->to_path.at, body->to_path.count);
     if (source == NULL) {
-        meta_changed_send(meta, peer, request, DFS_NOT_FOUND, 0, NULL);
+        meta_change_refused(meta, peer, request, &body->operation, DFS_NOT_FOUND, 0, NULL);
         return;
     }
     if (target != NULL && body->precondition == DFS_IF_ABSENT) {
-        meta_changed_send(meta, peer, request, DFS_EXISTS, target->version, "there is a file at the new path");
+        meta_change_refused(meta, peer, request, &body->operation, DFS_EXISTS, target->version,
+                            "there is a file at the new path");
         return;
     }
     if (source == target) {
-        meta_changed_send(meta, peer, request, DFS_OK, source->version, NULL);
+        meta_change_refused(meta, peer, request, &body->operation, DFS_OK, source->version, NULL);
         return;
     }
     meta_append_group(meta);

@@ -14,11 +14,11 @@ void meta_on_remove(struct dfs_meta *meta, struct meta_peer *peer, uint32_t requ
         return;
     current = meta_namespace_current(&meta->ns, body->path.at, body->path.count);
     if (current == NULL) {
-        meta_changed_send(meta, peer, request, DFS_NOT_FOUND, 0, NULL);
+        meta_change_refused(meta, peer, request, &body->operation, DFS_NOT_FOUND, 0, NULL);
         return;
     }
     if (body->if_version != 0 && body->if_version != current->version) {
-        meta_changed_send(meta, peer, request, DFS_PRECONDITION_FAILED, current->version, NULL);
+        meta_change_refused(meta, peer, request, &body->operation, DFS_PRECONDITION_FAILED, current->version, NULL);
         return;
     }
     number = current->version;

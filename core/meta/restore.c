@@ -36,11 +36,12 @@ void meta_on_restore(struct dfs_meta *meta, struct meta_peer *peer, uint32_t req
         return;
     version = version_of(meta, body->path, body->version);
     if (version == NULL) {
-        meta_changed_send(meta, peer, request, DFS_NOT_FOUND, 0, "no such version in the trash of this path");
+        meta_change_refused(meta, peer, request, &body->operation, DFS_NOT_FOUND, 0,
+                            "no such version in the trash of this path");
         return;
     }
     if (version->trash == NULL) {
-        meta_changed_send(meta, peer, request, DFS_OK, version->version, "it is the current one");
+        meta_change_refused(meta, peer, request, &body->operation, DFS_OK, version->version, "it is the current one");
         return;
     }
     current = meta_namespace_current(&meta->ns, body->path.at, body->path.count);

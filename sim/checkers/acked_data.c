@@ -26,6 +26,7 @@ struct stored {
 struct member {
     uint64_t incarnation;
     bool evicted;
+    dfs_time_ns evicted_at;
 };
 
 struct upload {
@@ -33,8 +34,9 @@ struct upload {
     uint8_t ack;
     uint8_t copies_wanted;
     uint8_t durability;
-    bool journaled; /* its id stands in the durable journal */
-    bool waiting;   /* in state->pending */
+    bool journaled;        /* its id stands in the durable journal */
+    bool waiting;          /* in state->pending */
+    dfs_time_ns commit_at; /* its last page came: what counts is who is a member then, not when the journal has it */
     bool planned;
     bool acknowledged;
     struct stored *blocks;
@@ -169,6 +171,7 @@ static void on_put_commit(struct sim_run *run, void *arg, const struct sim_seen 
             state->pending = dfs_realloc_array(state->pending, state->pending_room, sizeof(struct upload *));
         }
         upload->waiting = true;
+        upload->commit_at = sim_world_now(run->world);
         state->pending[state->pending_count++] = upload;
     }
 }
@@ -243,7 +246,7 @@ static bool counts(struct sim_run *run, const struct state *state, const struct 
     const struct dfs_block_id block = {upload->file, index, stored->generation};
     char name[DFS_FILE_NAME_BYTES_MAX];
 
-    if (member->evicted)
+    if (member->evicted && member->evicted_at < upload->commit_at)
         return false;
     if (member->incarnation == stored->incarnations[which])
         return true;
@@ -314,6 +317,8 @@ static void on_evicted(struct sim_run *run, void *arg, struct sim_host *host, co
     (void)host;
     if (index != UINT32_MAX && state->members[index].incarnation == trace->a)
         state->members[index].evicted = true;
+    if (index != UINT32_MAX && state->members[index].incarnation == trace->a)
+        state->members[index].evicted_at = sim_world_now(run->world);
 }
 
 static void on_block_written(struct sim_run *run, void *arg, const struct sim_seen *seen, unsigned when)

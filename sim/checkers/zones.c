@@ -70,7 +70,8 @@ static bool is_certain(struct sim_run *run, const struct state *state, uint32_t 
     const dfs_time_ns now = sim_world_now(run->world);
     const dfs_time_ns since = sim_copies_active_since(run, data);
 
-    if (since == DFS_NEVER || (run->nemesis != NULL && sim_nemesis_touches(run->nemesis, 2 + data, calm)))
+    if (since == DFS_NEVER || now - since < calm ||
+        (run->nemesis != NULL && sim_nemesis_touches(run->nemesis, 2 + data, calm)))
         return false;
     if (state->suspected_at[data] != DFS_NEVER && now - state->suspected_at[data] < calm)
         return false;

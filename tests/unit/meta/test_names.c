@@ -161,6 +161,27 @@ static void a_removed_file_can_be_restored(void **state)
     assert_string_equal(versions("z"), "NOT_FOUND");
 }
 
+/* What was refused is refused when it comes again, over a connection that had stalled: its sender believes that it was not done. */
+static void a_change_that_was_refused_is_not_done_later(void **state)
+{
+    struct dfs_m_move move = {.path = dfs_text_of("a"), .to_path = dfs_text_of("b")};
+    struct dfs_m_remove remove = {.path = dfs_text_of("a")};
+
+    (void)state;
+    move.operation = crig_operation(&r);
+    (void)crig_ask(&r, ann, DFS_MSG_MOVE, &move);
+    assert_int_equal(r.status, DFS_NOT_FOUND);
+    remove.operation = crig_operation(&r);
+    (void)crig_ask(&r, ann, DFS_MSG_REMOVE, &remove);
+    assert_int_equal(r.status, DFS_NOT_FOUND);
+    put("a");
+    (void)crig_ask(&r, ann, DFS_MSG_MOVE, &move);
+    assert_int_equal(r.status, DFS_NOT_FOUND);
+    (void)crig_ask(&r, ann, DFS_MSG_REMOVE, &remove);
+    assert_int_equal(r.status, DFS_NOT_FOUND);
+    assert_string_equal(crig_list(&r, ann, "", "", true, 9), "a");
+}
+
 static void a_change_said_again_is_done_once(void **state)
 {
     struct dfs_m_remove remove = {.path = dfs_text_of("a")};
@@ -281,6 +302,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_page_never_passes_a_frame, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_move_is_one_step_and_keeps_what_it_covers, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_removed_file_can_be_restored, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_change_that_was_refused_is_not_done_later, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_change_said_again_is_done_once, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_trash_is_kept_for_its_time_and_then_the_disks_are_freed, set_up, tear_down),
         cmocka_unit_test_setup_teardown(time_in_the_trash_goes_on_over_a_restart, set_up, tear_down),
