@@ -1,6 +1,7 @@
 /* dfs-sim: the command. Each subcommand reads its options and calls the library. */
 #include "sim/bench.h"
 #include "sim/bench_capacity.h"
+#include "sim/command_diverge.h"
 #include "sim/command_shrink.h"
 #include "sim/command_explore.h"
 #include "sim/costs.h"
@@ -600,12 +601,6 @@ static int command_dissector(int argc, char **argv)
     return fflush(stdout) == 0 ? 0 : EXIT_WORLD;
 }
 
-static int command_later(int argc, char **argv)
-{
-    (void)argc;
-    return usage_error("\"%s\" is not in this build", argv[0]);
-}
-
 /* ------------------------------------------------------------------------------------------------------------------------------ */
 
 static const struct {
@@ -625,7 +620,7 @@ static const struct {
     {"costs", sim_command_costs, "costs [--check [FILE] | --update [FILE]]"},
     {"explore", sim_command_explore, "explore SCENARIO --depth N [--crashes K] [--losses L] [--json] | --replay FILE"},
     {"shrink", sim_command_shrink, "shrink SCENARIO --seed N -o SMALLER [-j N] [--time 50s]"},
-    {"diverge", command_later, NULL},
+    {"diverge", sim_command_diverge, "diverge SCENARIO --seed N [--against PROGRAM]"},
 };
 
 #define COMMANDS (sizeof commands / sizeof commands[0])

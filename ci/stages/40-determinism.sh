@@ -37,4 +37,24 @@ for seed in 11 12 13; do
     printf 'swarm, seed %-32s %s\n' "$seed" "$(echo $hashes)"
     [ "$(wc -l <<<"$hashes")" -eq 1 ] && [ -n "$hashes" ] || failed=5
 done
+
+# diverge: nothing to find between two builds; a line that another program changes is found, with exit code 5.
+sim=$BUILD_RELEASE/bin/dfs-sim
+"$sim" diverge swarm --seed 11 --against "$BUILD_CLANG/bin/dfs-sim" || failed=5
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+cat >"$work/other" <<END
+#!/usr/bin/env bash
+# As dfs-sim, but its line 1000 says something else.
+"$sim" run "\$2" --seed "\$4" --trace /dev/fd/5 5> >(sed '1000s/\$/ planted/' >"\$6") >/dev/null
+wait \$!
+END
+chmod +x "$work/other"
+code=0
+"$sim" diverge "$scenario" --seed 7 --against "$work/other" >"$work/said" || code=$?
+if [ "$code" != 5 ] || ! grep -q '^line 1000 ' "$work/said" || ! grep -q '^2 .* planted$' "$work/said"; then
+    echo "diverge did not find the planted difference (exit $code):"
+    cat "$work/said"
+    failed=5
+fi
 exit $failed

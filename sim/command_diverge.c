@@ -1,0 +1,210 @@
+/*
+ * `dfs-sim diverge`: two processes run the same seed and tell their events through pipes; the first that differs is printed. Nothing is stored but the last few
+ * events, however long the run. The second process has other heap contents and another size of environment, so that what depends on them shows.
+ */
+#include "sim/command_diverge.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define EXIT_USAGE 2
+#define EXIT_DIFFERENT 5
+#define EXIT_WORLD 7
+
+/* Events before the one that differs. */
+#define CONTEXT 5
+
+/* What the second process gets: freed and fresh memory filled with this, and so much more environment. */
+#define FILL_BYTE "165"
+#define PADDING_BYTES 3000
+
+static const char help[] =
+    "dfs-sim diverge SCENARIO --seed N [--against PROGRAM]    the first event in which two runs of one seed differ\n"
+    "\n"
+    "Both runs are processes of their own; the second one has other heap contents and a larger environment.\n"
+    "\n"
+    "  --seed N             the seed of both (default 1)\n"
+    "  --against PROGRAM    the second run is of this dfs-sim, for example of another compiler or commit\n"
+    "\n"
+    "Exit codes: 0 the same events to the end, 5 they differ, 2 usage or bad scenario, 7 a program or file could not be used.\n";
+
+struct side {
+    const char *program;
+    pid_t pid;
+    FILE *events;
+    char *line;
+    size_t room;
+    bool there;
+};
+
+static int usage(const char *words, const char *given)
+{
+    (void)fprintf(stderr, "dfs-sim: diverge: %s%s\n", words, given);
+    return EXIT_USAGE;
+}
+
+_Noreturn static void become(const char *program, const char *scenario, const char *seed, int events, bool perturbed)
+{
+    char trace[32];
+    char padding[PADDING_BYTES + 1];
+    const int nowhere = open("/dev/null", O_WRONLY | O_CLOEXEC);
+
+    if (perturbed) {
+        memset(padding, 'x', PADDING_BYTES);
+        padding[PADDING_BYTES] = '\0';
+        (void)setenv("DFS_DIVERGE_PADDING", padding, 1);
+        (void)setenv("MALLOC_PERTURB_", FILL_BYTE, 1);
+    }
+    (void)snprintf(trace, sizeof trace, "/dev/fd/%d", events);
+    (void)dup2(nowhere, STDOUT_FILENO);
+    (void)fcntl(events, F_SETFD, 0);
+    (void)execlp(program, program, "run", scenario, "--seed", seed, "--trace", trace, (char *)NULL);
+    (void)fprintf(stderr, "dfs-sim: diverge: cannot start %s: %s\n", program, strerror(errno));
+    _exit(EXIT_WORLD);
+}
+
+static bool side_start(struct side *side, const char *scenario, const char *seed, bool perturbed)
+{
+    int fds[2];
+
+    if (pipe2(fds, O_CLOEXEC) != 0)
+        return false;
+    (void)fflush(NULL);
+    side->pid = fork();
+    if (side->pid == 0)
+        become(side->program, scenario, seed, fds[1], perturbed);
+    (void)close(fds[1]);
+    if (side->pid < 0) {
+        (void)close(fds[0]);
+        return false;
+    }
+    side->events = fdopen(fds[0], "r");
+    return side->events != NULL;
+}
+
+static void side_next(struct side *side)
+{
+    side->there = getline(&side->line, &side->room, side->events) >= 0;
+}
+
+/* The exit code of its process; one that was still telling ends with the pipe. */
+static int side_end(struct side *side)
+{
+    int status = 0;
+
+    if (side->events != NULL)
+        (void)fclose(side->events);
+    free(side->line); /* getline's */
+    if (side->pid <= 0)
+        return EXIT_WORLD;
+    while (waitpid(side->pid, &status, 0) < 0 && errno == EINTR)
+        ;
+    if (WIFSIGNALED(status) && WTERMSIG(status) == SIGPIPE)
+        return 0; /* nobody listened any more */
+    return WIFEXITED(status) ? WEXITSTATUS(status) : EXIT_WORLD;
+}
+
+static void print_event(const char *mark, const struct side *side)
+{
+    (void)printf("%s %s", mark, side->there ? side->line : "(the run is over)\n");
+}
+
+/* Reads both to the end or to the first difference; the number of equal events. */
+static uint64_t compare(struct side *first, struct side *second, bool *ret_differ)
+{
+    char *before[CONTEXT] = {0};
+    uint64_t number = 0;
+
+    for (;;) {
+        side_next(first);
+        side_next(second);
+        *ret_differ = first->there != second->there || (first->there && strcmp(first->line, second->line) != 0);
+        if (*ret_differ || !first->there)
+            break;
+        free(before[number % CONTEXT]);
+        before[number % CONTEXT] = strdup(first->line);
+        number++;
+    }
+    /* A side without any event did not run: its own words on standard error say why. */
+    if (*ret_differ && (number > 0 || (first->there && second->there))) {
+        (void)printf("line %" PRIu64 " of the events is the first that differs:\n", number + 1);
+        for (uint64_t i = number > CONTEXT ? number - CONTEXT : 0; i < number; i++)
+            (void)printf("  %s", before[i % CONTEXT] != NULL ? before[i % CONTEXT] : "\n");
+        print_event("1", first);
+        print_event("2", second);
+        for (int i = 0; i < 2; i++) {
+            side_next(first);
+            side_next(second);
+            print_event("1", first);
+            print_event("2", second);
+        }
+    }
+    for (size_t i = 0; i < CONTEXT; i++)
+        free(before[i]);
+    return number;
+}
+
+static int diverge(const char *scenario, const char *seed, const char *against)
+{
+    struct side first = {.program = "/proc/self/exe"};
+    struct side second = {.program = against != NULL ? against : "/proc/self/exe"};
+    bool differ = false;
+    uint64_t equal = 0;
+    const bool started = side_start(&first, scenario, seed, false) && side_start(&second, scenario, seed, true);
+
+    if (started)
+        equal = compare(&first, &second, &differ);
+    const int codes[] = {side_end(&first), side_end(&second)};
+
+    if (!started || codes[0] == EXIT_WORLD || codes[0] == EXIT_USAGE)
+        return started ? codes[0] : EXIT_WORLD;
+    if (codes[1] == EXIT_WORLD || codes[1] == EXIT_USAGE)
+        return codes[1];
+    if (differ)
+        return EXIT_DIFFERENT;
+    (void)printf("the same %" PRIu64 " lines of events in both\n", equal);
+    return 0;
+}
+
+int sim_command_diverge(int argc, char **argv)
+{
+    static const struct option options[] = {
+        {"seed", required_argument, NULL, 's'},
+        {"against", required_argument, NULL, 'a'},
+        {"help", no_argument, NULL, 'h'},
+        {NULL, 0, NULL, 0},
+    };
+    const char *seed = "1";
+    const char *against = NULL;
+    int found;
+
+    while ((found = getopt_long(argc, argv, ":", options, NULL)) != -1) {
+        switch (found) {
+        case 's':
+            if (*optarg == '\0' || strspn(optarg, "0123456789") != strlen(optarg))
+                return usage("--seed: no whole number: ", optarg);
+            seed = optarg;
+            break;
+        case 'a':
+            against = optarg;
+            break;
+        case 'h':
+            (void)fputs(help, stdout);
+            return 0;
+        default:
+            return usage("unknown option, or one without its value; see --help: ", argv[optind - 1]);
+        }
+    }
+    if (argc - optind != 1)
+        return usage("needs one SCENARIO; see dfs-sim diverge --help", "");
+    return diverge(argv[optind], seed, against);
+}
