@@ -334,6 +334,7 @@ static const char sweep_help[] =
     "  --shard I/N        takes every N-th seed, beginning with the I-th\n"
     "  --json             one object a failing seed, one a line, then a summary object\n"
     "  --junit FILE       the results for continuous integration\n"
+    "                     where GITHUB_ACTIONS is \"true\", failures are annotations as well\n"
     "  --coverage FILE    the edges of the machines that were taken, one JSON object a line\n"
     "\n"
     "Ends with the worst exit code of its seeds, in the order 6 5 1 4 3 (see dfs-sim run --help); a swarm in which fewer than half\n"

@@ -2,6 +2,7 @@
 
 #include "core/base/assert.h"
 #include "core/base/mem.h"
+#include "sim/annotate.h"
 #include "sim/coverage.h"
 #include "sim/report.h"
 
@@ -181,6 +182,8 @@ static void tell_failure(const struct state *state, const struct sim_job *job, j
     } else {
         repeat_command(state, job, repeat, sizeof repeat);
         sim_report_failure(stdout, result, repeat);
+        if (sim_annotate_wanted())
+            sim_annotate(stdout, job->source->bytes != NULL ? job->source->file : NULL, result, repeat);
     }
     (void)fflush(stdout);
 }

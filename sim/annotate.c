@@ -1,0 +1,56 @@
+#include "sim/annotate.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+bool sim_annotate_wanted(void)
+{
+    const char *value = getenv("GITHUB_ACTIONS");
+
+    return value != NULL && strcmp(value, "true") == 0;
+}
+
+/* Line ends and % everywhere; : and , where a property stands. */
+static void escaped(FILE *stream, const char *text, bool is_property)
+{
+    for (; *text != '\0'; text++) {
+        if (*text == '%' || *text == '\n' || *text == '\r' || (is_property && (*text == ':' || *text == ',')))
+            (void)fprintf(stream, "%%%02X", (unsigned)(unsigned char)*text);
+        else
+            (void)fputc(*text, stream);
+    }
+}
+
+static const char *text_of(const json_t *object, const char *key)
+{
+    const char *text = json_string_value(json_object_get(object, key));
+
+    return text != NULL ? text : "";
+}
+
+void sim_annotate(FILE *stream, const char *file, const json_t *result, const char *repeat)
+{
+    const json_t *violation = json_array_get(json_object_get(result, "violations"), 0);
+
+    (void)fputs("::error ", stream);
+    if (file != NULL) {
+        (void)fputs("file=", stream);
+        escaped(stream, file, true);
+        (void)fputs(",line=1,", stream);
+    }
+    (void)fputs("title=", stream);
+    escaped(stream, text_of(result, "scenario"), true);
+    (void)fprintf(stream, " seed %" JSON_INTEGER_FORMAT " %s::", json_integer_value(json_object_get(result, "seed")),
+                  text_of(result, "verdict"));
+    if (violation != NULL) {
+        escaped(stream, text_of(violation, "checker"), false);
+        (void)fputs(": ", stream);
+        escaped(stream, text_of(violation, "message"), false);
+    } else {
+        escaped(stream, text_of(result, "reason"), false);
+    }
+    (void)fputs("%0A", stream);
+    escaped(stream, repeat, false);
+    (void)fputc('\n', stream);
+}
