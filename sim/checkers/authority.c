@@ -2,6 +2,7 @@
  * authority: nothing is served or changed without a valid token and grant. An operation with a bad token that succeeds is the ledger's; here stand
  *   - metadata and data servers answer a client's requests only on a connection that has shown a token which auth gave to this very client, and which had not
  *     expired when it was shown;
+ *   - nobody is a member before the end of its inventory;
  *   - metadata acknowledges heartbeats of the newest incarnation it gave, and of no other: not of an older life, not of an evicted one, not a
  *     forged or replayed datagram that says something new.
  */
@@ -27,6 +28,7 @@ struct given {
 struct member {
     uint64_t incarnation; /* newest that JOINED named */
     bool evicted;
+    bool told;     /* its inventory has come to the end */
     uint64_t sent; /* newest sequence that the server itself sent in this incarnation */
 };
 
@@ -208,12 +210,27 @@ static void on_trace(struct sim_run *run, void *arg, struct sim_host *host, cons
     struct state *state = arg;
     const uint32_t index = sim_checker_data_index(run, &trace->node);
 
-    (void)host;
-    if (index != UINT32_MAX && trace->a == state->members[index].incarnation)
+    if (index == UINT32_MAX || trace->a != state->members[index].incarnation)
+        return;
+    if (trace->kind == DFS_TRACE_EVICTED)
         state->members[index].evicted = true;
+    else if (!state->members[index].told)
+        sim_run_violation(run, "authority", host, "made d%u a member before it had told all that it has", index + 1);
+}
+
+static void on_told(struct sim_run *run, void *arg, const struct sim_seen *seen, unsigned when)
+{
+    const struct sim_node *node = sim_cluster_node(run->cluster, seen->message->from);
+    const uint32_t index = node == NULL ? UINT32_MAX : sim_checker_data_index(run, &node->id);
+    struct state *state = arg;
+
+    (void)when;
+    if (index != UINT32_MAX)
+        state->members[index].told = true;
 }
 
 static const struct sim_message_hook messages[] = {
+    {.number = DFS_MSG_INVENTORY_END, .when = SIM_DELIVERED, .seen = on_told},
     {.number = DFS_MSG_TOKEN, .when = SIM_SENT, .seen = on_token},
     {.number = DFS_MSG_HELLO, .when = SIM_DELIVERED, .seen = on_hello},
     {.number = DFS_MSG_PUT_PLAN, .when = SIM_SENT | SIM_BLIND, .seen = on_answer},
@@ -234,7 +251,7 @@ const struct sim_checker sim_checker_authority = {.name = "authority",
                                                   .state_bytes = sizeof(struct state),
                                                   .hooks = {.init = init,
                                                             .close = close_state,
-                                                            .traces = 1u << DFS_TRACE_EVICTED,
+                                                            .traces = 1u << DFS_TRACE_EVICTED | 1u << DFS_TRACE_JOINED,
                                                             .trace = on_trace,
                                                             .messages = messages,
                                                             .messages_count = sizeof messages / sizeof messages[0]}};
