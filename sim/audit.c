@@ -138,6 +138,19 @@ static enum dfs_status fsck_of(const struct fsck *fsck, const char *path)
     return DFS_OK;
 }
 
+/* A server that has just fallen silent still counts for metadata, until it is evicted. */
+static bool is_in_doubt(struct sim_run *run)
+{
+    const struct dfs_meta *meta = sim_cluster_meta(run->cluster);
+    struct dfs_meta_node_view view;
+
+    for (size_t i = 0; meta != NULL && dfs_meta_node_at(meta, i, &view); i++) {
+        if (view.state != DFS_NODE_ACTIVE && view.state != DFS_NODE_EVICTED)
+            return true;
+    }
+    return false;
+}
+
 static void fsck_judge(struct fsck *fsck, const struct sim_version *version)
 {
     struct sim_run *run = fsck->run;
@@ -152,7 +165,7 @@ static void fsck_judge(struct fsck *fsck, const struct sim_version *version)
         sim_run_violation(run, "acked_data", run->cluster->meta.host,
                           "fsck calls \"%s\" %s, but a block of it has no good copy left", version->path,
                           said == DFS_OK ? "whole" : dfs_status_name(said));
-    if (said != DFS_OK || loss != SIM_LOSS_NONE)
+    if (said != DFS_OK || loss != SIM_LOSS_NONE || is_in_doubt(run))
         return;
     sim_copies_look(run, version->path, &count);
     if (count.under > 0)
