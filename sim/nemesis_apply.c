@@ -5,6 +5,7 @@
 #include "core/base/mem.h"
 #include "net_sim/clock_sim.h"
 #include "net_sim/partition.h"
+#include "sim/listen.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -528,8 +529,10 @@ static void disk_fault(struct sim_blow *blow)
             sim_disk_vanish(disk, true);
         else
             disk_rules(blow, disk, held);
-        if (!is_rule(fault->kind)) /* rules take effect when they hit */
+        if (!is_rule(fault->kind))
             sim_blow_effect(blow, host);
+        else /* rules take effect when they hit; but from now on what is read there proves less */
+            sim_tell_fault(run_of(blow), blow->wound->index, fault, host, true);
     }
 }
 
