@@ -277,7 +277,7 @@ static void groups_make(const struct sim_blow *blow, struct groups *groups)
                 sim_host_set_add(&named, i);
             }
         }
-        groups->hosts[g] = dfs_alloc_zero_array(hosts, sizeof *groups->hosts[g]);
+        groups->hosts[g] = dfs_alloc_zero_array(hosts, sizeof(struct sim_host *));
         for (uint32_t i = 0; i < hosts; i++) {
             if (sim_host_set_has(&groups->sets[g], i))
                 groups->hosts[g][groups->groups[g].count++] = sim_run_host(run_of(blow), i);
