@@ -62,64 +62,21 @@ static int wire_read(BIO *bio, char *bytes, int count)
     return (int)got;
 }
 
-/* Output that is all with the kernel gives its buffer back: only streams that are stalled hold one. */
-static void release_out(struct dfs_tls_stream *stream)
+static int wire_write(BIO *bio, const char *bytes, int count)
 {
-    if (stream->out != NULL && stream->tls->spare == NULL)
-        stream->tls->spare = stream->out;
-    else
-        dfs_free(stream->out);
-    stream->out = NULL;
-    stream->out_at = 0;
-    stream->out_count = 0;
-}
+    struct dfs_tls_stream *stream = stream_of(bio);
 
-/* What the kernel does not take now waits for dfs_tls_flush. */
-static bool keep_output(struct dfs_tls_stream *stream, const char *bytes, size_t count)
-{
+    BIO_clear_retry_flags(bio);
     if (stream->out == NULL) {
         stream->out = stream->tls->spare != NULL ? stream->tls->spare : dfs_alloc(DFS_REAL_OUT_BYTES);
         stream->tls->spare = NULL;
     }
-    if (count > DFS_REAL_OUT_BYTES - stream->out_count)
-        return false;
-    memcpy(stream->out + stream->out_count, bytes, count);
-    stream->out_count += count;
-    return true;
-}
-
-/* Bytes that the kernel takes now. Errors are left for dfs_tls_flush, which meets them again. */
-static size_t try_send(struct dfs_tls_stream *stream, const void *bytes, size_t count)
-{
-    const ssize_t taken = send(stream->fd, bytes, count, MSG_NOSIGNAL | (stream->more ? MSG_MORE : 0));
-    const size_t sent = taken > 0 ? (size_t)taken : 0;
-
-    stream->full = sent < count;
-    return sent;
-}
-
-/* A full record goes to the kernel from where TLS made it, after the small ones that were collected before it; with MSG_MORE, so that the kernel makes
- * large segments of several records. Only what does not fit there is copied. */
-static int wire_write(BIO *bio, const char *bytes, int count)
-{
-    struct dfs_tls_stream *stream = stream_of(bio);
-    size_t sent = 0;
-
-    BIO_clear_retry_flags(bio);
-    if (count >= RECORD_BYTES_MAX && !stream->full) {
-        if (dfs_tls_has_output(stream))
-            stream->out_at += try_send(stream, stream->out + stream->out_at, stream->out_count - stream->out_at);
-        if (!dfs_tls_has_output(stream)) {
-            release_out(stream);
-            sent = try_send(stream, bytes, (size_t)count);
-            if (sent == (size_t)count)
-                return count;
-        }
-    }
-    if (!keep_output(stream, bytes + sent, (size_t)count - sent)) {
+    if ((size_t)count > DFS_REAL_OUT_BYTES - stream->out_count) {
         BIO_set_retry_write(bio);
         return -1;
     }
+    memcpy(stream->out + stream->out_count, bytes, (size_t)count);
+    stream->out_count += (size_t)count;
     return count;
 }
 
@@ -145,6 +102,18 @@ static BIO_METHOD *make_wire(void)
     return wire;
 }
 
+/* Output that is all with the kernel gives its buffer back: only streams that are stalled hold one. */
+static void release_out(struct dfs_tls_stream *stream)
+{
+    if (stream->out != NULL && stream->tls->spare == NULL)
+        stream->tls->spare = stream->out;
+    else
+        dfs_free(stream->out);
+    stream->out = NULL;
+    stream->out_at = 0;
+    stream->out_count = 0;
+}
+
 enum dfs_tls_result dfs_tls_flush(struct dfs_tls_stream *stream)
 {
     while (dfs_tls_has_output(stream)) {
@@ -161,7 +130,6 @@ enum dfs_tls_result dfs_tls_flush(struct dfs_tls_stream *stream)
         }
         stream->out_at += (size_t)sent;
     }
-    stream->full = false;
     release_out(stream);
     return DFS_TLS_DONE;
 }
@@ -719,18 +687,15 @@ size_t dfs_tls_room(const struct dfs_tls_stream *stream)
 {
     const size_t free_bytes = DFS_REAL_OUT_BYTES - stream->out_count;
 
-    if (stream->full)
-        return 0;
     return free_bytes >= RECORD_BYTES_MAX + 2 * RECORD_OVERHEAD ? RECORD_BYTES_MAX : 0;
 }
 
-enum dfs_tls_result dfs_tls_write(struct dfs_tls_stream *stream, const uint8_t *bytes, size_t count, bool more)
+enum dfs_tls_result dfs_tls_write(struct dfs_tls_stream *stream, const uint8_t *bytes, size_t count)
 {
     size_t written = 0;
 
     DFS_ASSERT(count > 0 && count <= dfs_tls_room(stream));
     ERR_clear_error();
-    stream->more = more;
     if (--stream->records_left == 0) {
         stream->records_left = DFS_TLS_RECORDS_PER_KEY;
         (void)SSL_key_update(stream->ssl, SSL_KEY_UPDATE_NOT_REQUESTED);

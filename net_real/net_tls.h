@@ -11,8 +11,7 @@
  * Sessions are resumed by tickets. A ticket carries the peer's certificate and the outcome of its check, so a resumed stream has the
  * same identity; the dates are checked again. Reloading certificates makes a new ticket key, which voids what was said before.
  *
- * Full records leave from where TLS made them; small ones are collected, and leave with one send() for several. Nothing of ours copies bulk bytes, but for the
- * record that the kernel takes only a part of.
+ * Encrypted output is collected in a buffer and leaves with one send() for several records; nothing of ours copies the plain bytes.
  */
 #ifndef DFS_NET_REAL_NET_TLS_H
 #define DFS_NET_REAL_NET_TLS_H
@@ -67,8 +66,6 @@ struct dfs_tls_stream {
     bool server;
     bool resumed;
     bool drained;          /* the last recv() took all there was: no second look before the next poll */
-    bool more;             /* another record is written at once after this one */
-    bool full;             /* the kernel took less than it was given: nothing more before a flush */
     bool ended;            /* end of the TCP stream was seen */
     int error;             /* errno of the socket, 0: none */
     uint64_t records_left; /* until the next key */
@@ -126,8 +123,8 @@ enum dfs_tls_result dfs_tls_read(struct dfs_tls_stream *stream, uint8_t *bytes, 
 /* Bytes of plain text that can be written before a flush, up to one record. */
 size_t dfs_tls_room(const struct dfs_tls_stream *stream);
 
-/* All of 1 .. dfs_tls_room bytes. `more`: another write follows before anybody waits, so that the kernel may hold these back. DONE or BROKEN. */
-enum dfs_tls_result dfs_tls_write(struct dfs_tls_stream *stream, const uint8_t *bytes, size_t count, bool more);
+/* All of 1 .. dfs_tls_room bytes. DONE or BROKEN. */
+enum dfs_tls_result dfs_tls_write(struct dfs_tls_stream *stream, const uint8_t *bytes, size_t count);
 
 /* Puts the close-notify behind what was written. */
 void dfs_tls_finish(struct dfs_tls_stream *stream);

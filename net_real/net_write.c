@@ -204,7 +204,7 @@ static bool fill_output(struct dfs_net_conn *conn)
         const size_t left = item->count - item->at;
         const size_t count = left < room ? left : room;
 
-        if (count > 0 && dfs_tls_write(&conn->tls, item_bytes(item), count, left > count) != DFS_TLS_DONE)
+        if (count > 0 && dfs_tls_write(&conn->tls, item_bytes(item), count) != DFS_TLS_DONE)
             return false;
         item->at += count;
         conn->turn_written += count;
