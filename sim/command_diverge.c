@@ -4,6 +4,8 @@
  */
 #include "sim/command_diverge.h"
 
+#include "sim/own_seed.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
@@ -32,7 +34,7 @@ static const char help[] =
     "\n"
     "Both runs are processes of their own; the second one has other heap contents and a larger environment.\n"
     "\n"
-    "  --seed N             the seed of both (default 1)\n"
+    "  --seed N             the seed of both (default: the one that SCENARIO names, or 1)\n"
     "  --against PROGRAM    the second run is of this dfs-sim, for example of another compiler or commit\n"
     "\n"
     "Exit codes: 0 the same events to the end, 5 they differ, 2 usage or bad scenario, 7 a program or file could not be used.\n";
@@ -175,6 +177,20 @@ static int diverge(const char *scenario, const char *seed, const char *against)
     return 0;
 }
 
+/* What cannot be loaded is said by the runs themselves. */
+static const char *own_seed(const char *file, char *text, size_t room)
+{
+    struct sim_source source;
+    struct dfs_why why;
+    uint64_t seed = 1;
+
+    if (sim_source_load(&source, file, &why) == DFS_OK)
+        (void)sim_own_seed(&source, &seed);
+    sim_source_close(&source);
+    (void)snprintf(text, room, "%" PRIu64, seed);
+    return text;
+}
+
 int sim_command_diverge(int argc, char **argv)
 {
     static const struct option options[] = {
@@ -183,7 +199,8 @@ int sim_command_diverge(int argc, char **argv)
         {"help", no_argument, NULL, 'h'},
         {NULL, 0, NULL, 0},
     };
-    const char *seed = "1";
+    char own[24];
+    const char *seed = NULL;
     const char *against = NULL;
     int found;
 
@@ -206,5 +223,5 @@ int sim_command_diverge(int argc, char **argv)
     }
     if (argc - optind != 1)
         return usage("needs one SCENARIO; see dfs-sim diverge --help", "");
-    return diverge(argv[optind], seed, against);
+    return diverge(argv[optind], seed != NULL ? seed : own_seed(argv[optind], own, sizeof own), against);
 }

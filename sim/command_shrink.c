@@ -3,6 +3,7 @@
 
 #include "core/conf/units.h"
 #include "core/conf/words.h"
+#include "sim/own_seed.h"
 #include "sim/shrink.h"
 
 #include <errno.h>
@@ -23,8 +24,8 @@ static const char help[] =
     "SCENARIO is a file or \"swarm\". The run is recorded, then faults, operations, hosts, settings, sizes and times are taken away as\n"
     "long as the same verdict and the same first checker remain. Keep SMALLER in sim/scenarios/regressions/: ci/test replays it.\n"
     "\n"
-    "  --seed N           the seed that fails (default 1)\n"
-    "  -o, --output FILE  where the least scenario goes; run it with the same seed\n"
+    "  --seed N           the seed that fails (default: the one that SCENARIO names, or 1)\n"
+    "  -o, --output FILE  where the least scenario goes; it names its seed\n"
     "  -j, --jobs N       candidates at a time (default: one a core)\n"
     "  --time 50s         then the least so far is it\n"
     "\n"
@@ -48,7 +49,7 @@ static bool number_of(const char *text, uint64_t max, uint64_t *ret_value)
 }
 
 /* 0, or the exit code; -1: help was printed. */
-static int read_options(int argc, char **argv, struct sim_shrink *shrink)
+static int read_options(int argc, char **argv, struct sim_shrink *shrink, bool *ret_seed_given)
 {
     static const struct option options[] = {
         {"seed", required_argument, NULL, 's'}, {"output", required_argument, NULL, 'o'},
@@ -65,6 +66,7 @@ static int read_options(int argc, char **argv, struct sim_shrink *shrink)
         case 's':
             if (!number_of(optarg, INT64_MAX, &shrink->seed))
                 return usage("--seed: no whole number: ", optarg);
+            *ret_seed_given = true;
             break;
         case 'o':
             shrink->output = optarg;
@@ -100,7 +102,8 @@ int sim_command_shrink(int argc, char **argv)
                                            : cores > SIM_SHRINK_WORKERS_MAX ? SIM_SHRINK_WORKERS_MAX
                                                                             : (uint32_t)cores,
                                 .time_ns = TIME_DEFAULT_NS};
-    const int code = read_options(argc, argv, &shrink);
+    bool seed_given = false;
+    const int code = read_options(argc, argv, &shrink, &seed_given);
 
     if (code != 0)
         return code < 0 ? 0 : code;
@@ -112,6 +115,8 @@ int sim_command_shrink(int argc, char **argv)
         (void)fprintf(stderr, "dfs-sim: %s\n", why.text);
         return EXIT_WORLD;
     }
+    if (!seed_given)
+        (void)sim_own_seed(&source, &shrink.seed);
     const enum dfs_status status = sim_shrink_run(&shrink, &why);
 
     sim_source_close(&source);

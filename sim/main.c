@@ -6,6 +6,7 @@
 #include "sim/command_explore.h"
 #include "sim/costs.h"
 #include "sim/job.h"
+#include "sim/own_seed.h"
 #include "sim/paths.h"
 #include "sim/pcap.h"
 #include "sim/real.h"
@@ -133,7 +134,7 @@ static int unknown_option(char **argv, const struct option *options)
 static const char run_help[] =
     "dfs-sim run SCENARIO [options]         one run of a scenario file (or \"swarm\"), with its report\n"
     "\n"
-    "  --seed N        what is drawn is drawn from this number (default 1)\n"
+    "  --seed N        what is drawn is drawn from this number (default: the one that the file names, or 1)\n"
     "  --json          the result as one JSON object\n"
     "  --trace FILE    every event, one line each\n"
     "  --html FILE     the run as a page for a browser\n"
@@ -263,6 +264,7 @@ static int command_run(int argc, char **argv)
     struct sim_source source = {0};
     struct run_options run = {.job = {.source = &source, .seed = 1}};
     struct dfs_why why;
+    bool seed_given = false;
     int found;
     int index = 0;
 
@@ -271,6 +273,7 @@ static int command_run(int argc, char **argv)
         case 's':
             if (!number_of(optarg, &run.job.seed))
                 return usage_error("--seed: \"%s\" is no whole number", dfs_quote_text(optarg).text);
+            seed_given = true;
             break;
         case 'j':
             run.json = true;
@@ -313,6 +316,8 @@ static int command_run(int argc, char **argv)
                      run.job.pcap_file != NULL || run.job.perfetto_file != NULL || run.job.record_file != NULL))
         return usage_error(
             "--real goes with --seed and --json only: real time has no trace that could be kept or repeated");
+    if (!seed_given)
+        (void)sim_own_seed(&source, &run.job.seed);
     const int code = run.real ? run_real(&run) : run_job(&run);
 
     sim_source_close(&source);
@@ -327,7 +332,7 @@ static const char sweep_help[] =
     "Runs every scenario with every seed from A to B, both included. Without a scenario the swarm is run: each seed draws its own\n"
     "cluster, workload, network and faults. Prints for every failure the command that repeats it.\n"
     "\n"
-    "  --seeds A..B       the seeds; \"A..\" goes on until --time is over\n"
+    "  --seeds A..B       the seeds; \"A..\" goes on until --time is over; \"own\": each file with the seed that it names (of --record, shrink)\n"
     "  -j, --jobs N       processes at a time (default: one a core)\n"
     "  --time 60s         begins no new seed after so long\n"
     "  --first            stops at the first failure\n"
@@ -365,7 +370,8 @@ static int sweep_options(int argc, char **argv, struct sim_sweep *sweep, bool *r
     while ((found = getopt_long(argc, argv, ":j:", options, NULL)) != -1) {
         switch (found) {
         case 's':
-            if (!seeds_of(optarg, &sweep->first, &sweep->last))
+            sweep->own_seeds = strcmp(optarg, "own") == 0;
+            if (!sweep->own_seeds && !seeds_of(optarg, &sweep->first, &sweep->last))
                 return usage_error("--seeds: \"%s\" is not A..B with A not above B, such as 1..100",
                                    dfs_quote_text(optarg).text);
             *ret_seeds_given = true;
@@ -412,6 +418,7 @@ static int command_sweep(int argc, char **argv)
 {
     struct sim_sweep sweep = {.program = program, .shards = 1, .workers = cores()};
     bool seeds_given = false;
+    uint64_t own = 0;
     struct dfs_why why;
     int code = sweep_options(argc, argv, &sweep, &seeds_given);
 
@@ -421,12 +428,17 @@ static int command_sweep(int argc, char **argv)
         return usage_error("sweep needs --seeds A..B");
     if (sweep.last == INT64_MAX && sweep.time_ns == 0)
         return usage_error("--seeds without an end needs --time");
+    if (sweep.own_seeds && (argc == optind || sweep.shards > 1))
+        return usage_error("--seeds own takes one or more SCENARIO, and no --shard");
     const size_t given = (size_t)(argc - optind);
     struct sim_source *sources = dfs_alloc_zero_array(given + 1, sizeof *sources);
 
     for (size_t i = 0; i < given && code == 0; i++) {
         if (sim_source_load(&sources[i], argv[optind + (int)i], &why) != DFS_OK)
             code = world_error(why.text);
+        else if (sweep.own_seeds && !sim_own_seed(&sources[i], &own))
+            code = usage_error("%s names no seed: the last words of its \"description\" would be \"Seed 1.\"",
+                               sources[i].file);
     }
     if (given == 0)
         sources[0].file = "swarm";

@@ -3,9 +3,9 @@
 #include "core/base/mem.h"
 #include "sim/listen.h"
 #include "sim/nemesis.h"
+#include "sim/own_seed.h"
 #include "sim/scenario_write.h"
 
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -91,8 +91,7 @@ bool sim_record_write(struct sim_record *record, const struct sim_run *run, cons
         }
     }
     sim_nemesis_drawn(run->nemesis, add_fault, record);
-    (void)snprintf(recorded->description, sizeof recorded->description, "%.400s Recorded with seed %" PRIu64 ".",
-                   run->scenario->description, run->options.seed);
+    sim_own_seed_put(recorded, run->options.seed);
     char *text = sim_scenario_text(recorded);
     FILE *stream = fopen(file, "w");
     bool written = stream != NULL && fputs(text, stream) >= 0;

@@ -2,6 +2,7 @@
 
 #include "core/base/mem.h"
 #include "core/conf/settings.h"
+#include "sim/own_seed.h"
 #include "sim/scenario_write.h"
 
 #include <errno.h>
@@ -467,10 +468,10 @@ static enum dfs_status read_record(struct shrinking *s, struct dfs_why *why)
 
 static enum dfs_status write_least(struct shrinking *s, struct dfs_why *why)
 {
-    (void)snprintf(s->best.description, sizeof s->best.description,
-                   "Shrunk from %.200s, seed %" PRIu64 ": %s%s%s. Run with that seed.", s->shrink->source->file,
-                   s->shrink->seed, s->shrink->verdict, s->shrink->checker[0] != '\0' ? " of " : "",
+    (void)snprintf(s->best.description, sizeof s->best.description, "Shrunk from %.200s: %s%s%s.",
+                   s->shrink->source->file, s->shrink->verdict, s->shrink->checker[0] != '\0' ? " of " : "",
                    s->shrink->checker);
+    sim_own_seed_put(&s->best, s->shrink->seed);
     char *text = sim_scenario_text(&s->best);
     FILE *file = fopen(s->shrink->output, "w");
     bool written = file != NULL && fputs(text, file) >= 0;

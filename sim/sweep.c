@@ -4,6 +4,7 @@
 #include "core/base/mem.h"
 #include "sim/annotate.h"
 #include "sim/coverage.h"
+#include "sim/own_seed.h"
 #include "sim/report.h"
 
 #include <errno.h>
@@ -226,6 +227,9 @@ static bool next_job(struct state *state, struct sim_job *ret_job)
         return false;
     *ret_job = (struct sim_job){
         .source = &sweep->sources[state->source], .seed = state->seed, .coverage = sweep->coverage_file != NULL};
+    if (sweep->own_seeds)
+        (void)sim_own_seed(ret_job->source,
+                           &ret_job->seed); /* sim_sweep_run's caller has seen to it that there is one */
     if (++state->source < sweep->sources_count)
         return true;
     state->source = 0;

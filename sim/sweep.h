@@ -15,6 +15,7 @@ struct sim_sweep {
     const char *program; /* as it was called, for the command that repeats */
     uint64_t first;      /* seeds, both included */
     uint64_t last;
+    bool own_seeds; /* instead: each source once, with the seed that it names (own_seed.h) */
     uint64_t shard; /* every shards-th seed, from this one on */
     uint64_t shards;
     uint32_t workers;
