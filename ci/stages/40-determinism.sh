@@ -22,11 +22,11 @@ unrandomised=(setarch "$(uname -m)" -R)
 compare "gcc -O2" "$BUILD_RELEASE/bin/dfs-sim"
 compare "gcc -O2, again" "$BUILD_RELEASE/bin/dfs-sim"
 compare "gcc -O2, addresses not randomised" "${unrandomised[@]}" "$BUILD_RELEASE/bin/dfs-sim"
-compare "gcc -O2, fresh memory filled with 0x5a" env MALLOC_PERTURB_=165 "$BUILD_RELEASE/bin/dfs-sim"
 compare "gcc -O2, another environment" env -i PATH="$PATH" FILLER="$(printf '%4000s' x)" "$BUILD_RELEASE/bin/dfs-sim"
 compare "gcc -O0" "$BUILD_DEBUG_GCC_O0/bin/dfs-sim"
 compare "gcc -O0, addresses not randomised" "${unrandomised[@]}" "$BUILD_DEBUG_GCC_O0/bin/dfs-sim"
 compare "clang -O2" "$BUILD_CLANG/bin/dfs-sim"
+compare "clang -O2, fresh memory filled with 0x5a" env MALLOC_PERTURB_=165 "$BUILD_CLANG/bin/dfs-sim"
 compare "sanitizers" "${unrandomised[@]}" "$BUILD_ASAN/bin/dfs-sim"
 
 # The same for a few draws of the swarm: odd settings, other paths.
