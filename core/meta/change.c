@@ -28,14 +28,20 @@ bool meta_change_answered(struct dfs_meta *meta, struct meta_peer *peer, uint32_
     return true;
 }
 
-void meta_change_refused(struct dfs_meta *meta, struct meta_peer *peer, uint32_t request,
-                         const struct dfs_id *operation, enum dfs_status status, uint64_t version, const char *words)
+void meta_outcome_refused(struct dfs_meta *meta, const struct dfs_id *operation, enum dfs_status status,
+                          uint64_t version)
 {
     const union meta_any_record record = {
         .outcome = {.operation = *operation, .status = (uint8_t)status, .version = version}};
     const enum dfs_status applied = meta_apply(meta, META_RECORD_OUTCOME, &record);
 
     DFS_ASSERT(applied == DFS_OK);
+}
+
+void meta_change_refused(struct dfs_meta *meta, struct meta_peer *peer, uint32_t request,
+                         const struct dfs_id *operation, enum dfs_status status, uint64_t version, const char *words)
+{
+    meta_outcome_refused(meta, operation, status, version);
     meta_changed_send(meta, peer, request, status, version, words);
 }
 

@@ -23,9 +23,13 @@ void meta_version_discard(struct dfs_meta *meta, struct meta_version *version);
 uint64_t meta_version_show(struct dfs_meta *meta, const struct meta_version *version, struct dfs_text path);
 
 /*
- * Answers a request that changes nothing, and remembers that it did not: the same request, sent before over a connection that stalled, may still come, and must not
- * do later what its sender was told had not been done. In memory only: no connection outlives this process.
+ * Remembers that an operation (of a PUT: the file's id) has changed nothing: the same request, sent before over a connection that stalled, may still come, and must
+ * not do later what its sender was told had not been done. In memory only: no connection outlives this process.
  */
+void meta_outcome_refused(struct dfs_meta *meta, const struct dfs_id *operation, enum dfs_status status,
+                          uint64_t version);
+
+/* The same, and the answer to it. */
 void meta_change_refused(struct dfs_meta *meta, struct meta_peer *peer, uint32_t request,
                          const struct dfs_id *operation, enum dfs_status status, uint64_t version, const char *words);
 

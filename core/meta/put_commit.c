@@ -26,12 +26,16 @@ static void done_send(struct dfs_meta *meta, struct meta_peer *peer, uint32_t re
     meta_reply(meta, peer, request, DFS_MSG_PUT_DONE, &done);
 }
 
-/* Was it committed before? Then it was answered as it was then, and true. */
-static bool answer_committed(struct dfs_meta *meta, struct meta_peer *peer, uint32_t request, const struct dfs_id *file)
+/* Was it decided before? Then it is answered as it was then. */
+static bool answer_decided(struct dfs_meta *meta, struct meta_peer *peer, uint32_t request, const struct dfs_id *file)
 {
     const struct meta_outcome *outcome = meta_outcome_find(meta, file);
     const struct meta_version *version;
 
+    if (outcome != NULL && outcome->status != DFS_OK) {
+        meta_reply_status(meta, peer, request, (enum dfs_status)outcome->status, NULL);
+        return true;
+    }
     if (outcome != NULL) {
         done_send(meta, peer, request, file, outcome->version, outcome->blocks, outcome->replicas_durable);
         return true;
@@ -118,7 +122,7 @@ static struct tally block_tally(const struct dfs_meta *meta, const struct meta_u
     const struct meta_placed_copy *copies = meta_upload_copies(upload, index);
     struct tally tally = {0};
 
-    if (block->conflict != 0)
+    if (block->conflict != 0 || block->lost != 0)
         return tally;
     for (uint32_t i = 0; i < block->copies_count; i++) {
         if (!copy_counts(meta, &copies[i]))
@@ -129,7 +133,21 @@ static struct tally block_tally(const struct dfs_meta *meta, const struct meta_u
     return tally;
 }
 
-/* Blocks that have to be placed again; *ret_durable: the fewest durable copies of any block. */
+static bool has_receipt(const struct meta_upload *upload, uint32_t index)
+{
+    const struct meta_placed_copy *copies = meta_upload_copies(upload, index);
+
+    for (uint32_t i = 0; i < upload->placed[index].copies_count; i++) {
+        if ((copies[i].flags & META_PLACED_RECEIPT) != 0)
+            return true;
+    }
+    return false;
+}
+
+/*
+ * Blocks that have to be placed again; *ret_durable: the fewest durable copies of any block. What is said to be lost stays lost, though its node may come back:
+ * the client may have given up, and the same commit, sent before over a connection that stalled, may still come. (Without a receipt no such commit would do.)
+ */
 static uint32_t lost_find(const struct dfs_meta *meta, const struct meta_upload *upload, uint32_t blocks,
                           struct dfs_w_number *ret_lost, uint8_t *ret_durable)
 {
@@ -141,8 +159,10 @@ static uint32_t lost_find(const struct dfs_meta *meta, const struct meta_upload 
         const struct tally tally = block_tally(meta, upload, i);
         const uint32_t counted = upload->durability == DFS_DURABILITY_SYNC ? tally.durable : tally.copies;
 
-        if (counted < needed)
+        if (counted < needed) {
+            upload->placed[i].lost |= has_receipt(upload, i);
             ret_lost[count++].value = i;
+        }
         if (tally.durable < *ret_durable)
             *ret_durable = (uint8_t)tally.durable;
     }
@@ -274,6 +294,15 @@ static void lost_send(struct dfs_meta *meta, struct meta_peer *peer, uint32_t re
     meta_reply(meta, peer, request, DFS_MSG_PUT_DONE, &done);
 }
 
+/* It is over: what wanted another namespace must not be done later, in one that it would like (meta_change_refused). */
+static void refuse(struct dfs_meta *meta, struct meta_peer *peer, uint32_t request, struct meta_upload *upload,
+                   enum dfs_status status)
+{
+    meta_outcome_refused(meta, &upload->file, status, 0);
+    meta_reply_status(meta, peer, request, status, NULL);
+    meta_upload_end(meta, upload, false);
+}
+
 /* All pages are here. */
 static void commit_last(struct dfs_meta *meta, struct meta_peer *peer, uint32_t request, struct meta_upload *upload,
                         const struct dfs_m_put_commit *body)
@@ -301,10 +330,12 @@ static void commit_last(struct dfs_meta *meta, struct meta_peer *peer, uint32_t 
         return;
     }
     status = precondition_test(upload, meta_namespace_current(&meta->ns, upload->path, upload->path_bytes));
-    if (status == DFS_OK && meta_journal_is_full(&meta->journal))
-        status = DFS_UNAVAILABLE;
     if (status != DFS_OK) {
-        meta_reply_status(meta, peer, request, status, NULL);
+        refuse(meta, peer, request, upload, status);
+        return;
+    }
+    if (meta_journal_is_full(&meta->journal)) {
+        meta_reply_status(meta, peer, request, DFS_UNAVAILABLE, NULL);
         return;
     }
     version = commit(meta, upload, body, durable);
@@ -318,7 +349,7 @@ void meta_on_put_commit(struct dfs_meta *meta, struct meta_peer *peer, uint32_t 
     struct meta_upload *upload;
     enum dfs_status status;
 
-    if (meta_uploads_find(&meta->uploads, &body->file) == NULL && answer_committed(meta, peer, request, &body->file))
+    if (meta_uploads_find(&meta->uploads, &body->file) == NULL && answer_decided(meta, peer, request, &body->file))
         return;
     upload = meta_upload_of(meta, peer, request, &body->file, body->epoch);
     if (upload == NULL)

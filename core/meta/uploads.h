@@ -2,7 +2,7 @@
  * uploads.h - files on their way in: what was placed, what is proved by receipts, and until when we wait.
  *
  * Not journaled: a restart of metadata loses them (UPLOAD_LOST), their blocks become orphans. An upload that
- * ends (aborted, lease ran out, committed) is freed at once; who asks for it later is answered from the
+ * ends (aborted, lease ran out, committed, refused) is freed at once; who asks for it later is answered from the
  * namespace, the outcomes, or by its epoch.
  */
 #ifndef DFS_CORE_META_UPLOADS_H
@@ -44,7 +44,8 @@ struct meta_placed_block {
     uint32_t length_bytes; /* of the receipts; 0: none yet */
     uint32_t crc32c;
     uint16_t copies_count;
-    uint16_t conflict; /* 1: receipts of one generation disagree about the bytes; it has to be placed again */
+    uint8_t conflict; /* 1: receipts of one generation disagree about the bytes; it has to be placed again */
+    uint8_t lost;     /* 1: a commit was told that it is lost; it has to be placed again */
 };
 
 struct meta_vain_copy {

@@ -367,13 +367,35 @@ static void a_node_that_came_back_counts_when_its_inventory_has_the_block(void *
     back = crig_node_of(&r, &r.upload.replicas[0][1].node);
     nrig_break(&r.n, back);
     r.n.nodes[back].boot.bytes[5]++;
+    nrig_up(&r.n, back);
+    assert_int_equal(crig_commit(&r, ann, &done), DFS_OK);
+    assert_int_equal(done.replicas_durable, 3);
+    nrig_assert_quiet(&r.n);
+}
+
+/* Its client may have given up, and the same commit may come once more, over a connection that had stalled. */
+static void a_block_that_was_called_lost_stays_lost_though_its_node_comes_back(void **state)
+{
+    struct dfs_m_put_open open = crig_open_message(&r, "a", 100000);
+    struct dfs_m_put_done done;
+    unsigned back;
+
+    (void)state;
+    assert_int_equal(crig_open(&r, ann, &open), DFS_OK);
+    crig_store_all(&r);
+    back = crig_node_of(&r, &r.upload.replicas[0][1].node);
+    nrig_break(&r.n, back);
+    r.n.nodes[back].boot.bytes[5]++;
     assert_int_equal(nrig_join(&r.n, back), DFS_OK); /* a new incarnation, that has told nothing yet */
     assert_int_equal(crig_commit(&r, ann, &done), DFS_BLOCK_LOST);
     nrig_tell(&r.n, back);
     nrig_beat(&r.n, back);
+    assert_int_equal(crig_commit(&r, ann, &done), DFS_BLOCK_LOST);
+    assert_int_equal(crig_version(&r, ann, "a"), 0);
+    assert_int_equal(crig_place(&r, ann, 0, 1, 2, NULL, 0), DFS_OK);
+    assert_int_equal(crig_commit(&r, ann, &done), DFS_BLOCK_LOST); /* it comes too late to spoil what is placed again */
+    crig_store(&r, 0, 100000, 0);
     assert_int_equal(crig_commit(&r, ann, &done), DFS_OK);
-    assert_int_equal(done.replicas_durable, 3);
-    nrig_assert_quiet(&r.n);
 }
 
 static void a_node_that_came_back_empty_does_not(void **state)
@@ -428,6 +450,7 @@ static void preconditions_are_tested_at_the_commit(void **state)
     assert_int_equal(crig_put(&r, ann, "a", 0), DFS_OK); /* somebody else is faster */
     r.upload = early;
     assert_int_equal(crig_commit(&r, ann, NULL), DFS_EXISTS);
+    assert_int_equal(uploads_open(), 0);
     open.operation = crig_operation(&r);
     assert_int_equal(crig_open(&r, ann, &open), DFS_EXISTS); /* and early, where that is known early */
 
@@ -446,6 +469,25 @@ static void preconditions_are_tested_at_the_commit(void **state)
     assert_int_equal(crig_open(&r, ann, &open), DFS_OK);
     assert_int_equal(crig_commit(&r, ann, NULL), DFS_OK);
     assert_int_equal(crig_version(&r, ann, "a"), 3);
+}
+
+/* The same commit, sent before over a connection that stalled, comes when what it was refused for is gone. */
+static void a_commit_that_was_refused_is_not_done_later(void **state)
+{
+    struct dfs_m_put_open open = crig_open_message(&r, "a", 0);
+    struct crig_upload early;
+
+    (void)state;
+    open.precondition = DFS_IF_ABSENT;
+    assert_int_equal(crig_open(&r, ann, &open), DFS_OK);
+    early = r.upload;
+    assert_int_equal(crig_put(&r, ann, "a", 0), DFS_OK);
+    r.upload = early;
+    assert_int_equal(crig_commit(&r, ann, NULL), DFS_EXISTS);
+    assert_int_equal(crig_remove(&r, ann, "a", 0), DFS_OK);
+    assert_int_equal(crig_commit(&r, ann, NULL), DFS_EXISTS);
+    assert_int_equal(crig_version(&r, ann, "a"), 0);
+    assert_int_equal(r.status, DFS_NOT_FOUND);
 }
 
 /* Ends --------------------------------------------------------------------------------------------------- */
@@ -596,9 +638,12 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_node_evicted_before_the_commit_does_not_count, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_node_that_came_back_counts_when_its_inventory_has_the_block, set_up,
                                         tear_down),
+        cmocka_unit_test_setup_teardown(a_block_that_was_called_lost_stays_lost_though_its_node_comes_back, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(a_node_that_came_back_empty_does_not, set_up, tear_down),
         cmocka_unit_test_setup_teardown(too_few_nodes_are_said_at_once, set_up, tear_down),
         cmocka_unit_test_setup_teardown(preconditions_are_tested_at_the_commit, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_commit_that_was_refused_is_not_done_later, set_up, tear_down),
         cmocka_unit_test_setup_teardown(an_upload_without_a_sign_of_life_is_given_up_for_good, set_up, tear_down),
         cmocka_unit_test_setup_teardown(an_aborted_upload_leaves_nothing, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_restart_of_metadata_loses_uploads_and_says_so, set_up, tear_down),
