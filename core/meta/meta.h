@@ -90,6 +90,7 @@ bool dfs_meta_node_at(const struct dfs_meta *meta, size_t index, struct dfs_meta
 /* Counters that must be zero when nothing is under way (checker: accounting). */
 struct dfs_meta_accounting {
     uint64_t copies_running;
+    uint64_t receiving_bytes; /* room at targets that copies under way have reserved */
     uint64_t uploads_open;
     uint64_t removals_waiting;
     uint64_t blocks_under; /* committed blocks with fewer live copies than wanted */

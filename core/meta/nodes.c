@@ -863,6 +863,7 @@ void meta_nodes_explain(const struct dfs_meta *meta, meta_block_no number, struc
 void meta_nodes_account(const struct dfs_meta *meta, struct dfs_meta_accounting *ret_accounting)
 {
     ret_accounting->copies_running = meta->nodes->repair.running;
+    ret_accounting->receiving_bytes = meta_repair_receiving(&meta->nodes->repair);
     ret_accounting->removals_waiting = meta->nodes->removals_count;
     ret_accounting->blocks_under = meta->nodes->repair.under;
 }

@@ -655,6 +655,15 @@ bool meta_repair_has_room(const struct meta_repair *repair, uint16_t index, uint
     return node != NULL && node->room_bytes >= node->receiving_bytes + length_bytes;
 }
 
+uint64_t meta_repair_receiving(const struct meta_repair *repair)
+{
+    uint64_t bytes = 0;
+
+    for (uint32_t i = 0; i < repair->nodes_room; i++)
+        bytes += repair->nodes[i] == NULL ? 0 : repair->nodes[i]->receiving_bytes;
+    return bytes;
+}
+
 void meta_repair_end_from(struct meta_repair *repair, uint16_t index, dfs_time_ns now)
 {
     struct meta_repair_node *node = node_find(repair, index);

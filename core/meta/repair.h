@@ -184,6 +184,8 @@ void meta_repair_flaps(struct meta_repair *repair, uint16_t index, uint32_t flap
 uint8_t meta_repair_rights_of(const struct meta_repair *repair, uint16_t index);
 /* Is there room for a new block of this length? */
 bool meta_repair_has_room(const struct meta_repair *repair, uint16_t index, uint32_t length_bytes);
+/* What all targets together have reserved for copies under way. */
+uint64_t meta_repair_receiving(const struct meta_repair *repair);
 /* All copies from a node end: its control connection broke, so orders and answers may be lost. */
 void meta_repair_end_from(struct meta_repair *repair, uint16_t index, dfs_time_ns now);
 

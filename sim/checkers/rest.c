@@ -121,6 +121,10 @@ static void accounting_end(struct sim_run *run, void *arg, bool settled)
         sim_run_violation(run, "accounting", run->cluster->meta.host,
                           "nothing moves any more, yet %llu copies are counted as running",
                           (unsigned long long)account.copies_running);
+    if (account.receiving_bytes != 0)
+        sim_run_violation(run, "accounting", run->cluster->meta.host,
+                          "nothing moves any more, yet room for %llu bytes is reserved at targets of copies",
+                          (unsigned long long)account.receiving_bytes);
     if (account.removals_waiting != 0)
         sim_run_violation(run, "accounting", run->cluster->meta.host,
                           "nothing moves any more, yet %llu removals are counted as waiting",
