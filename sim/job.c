@@ -323,3 +323,22 @@ json_t *sim_job_run(const struct sim_job *job)
         ;
     return sim_child_end(&child);
 }
+
+static const char *hash_of(const json_t *outcome)
+{
+    const char *hash = json_string_value(json_object_get(json_object_get(outcome, "result"), "trace_hash"));
+
+    return hash != NULL ? hash : "";
+}
+
+void sim_job_compare(json_t *outcome, const json_t *second)
+{
+    json_t *result = json_object_get(outcome, "result");
+    char words[128];
+
+    if (strcmp(hash_of(outcome), hash_of(second)) == 0)
+        return;
+    (void)snprintf(words, sizeof words, "the second run has the trace hash %s", hash_of(second));
+    (void)json_object_set_new(result, "verdict", json_string(sim_verdict_name(SIM_NONDETERMINISTIC)));
+    (void)json_object_set_new(result, "reason", json_string(words));
+}

@@ -60,4 +60,7 @@ json_t *sim_child_end(struct sim_child *child);
 /* All of it at once; NULL: the world gives no process. */
 json_t *sim_job_run(const struct sim_job *job);
 
+/* Outcomes of two runs of one seed: where the second is another run, or none, the first one's verdict becomes nondeterministic. */
+void sim_job_compare(json_t *outcome, const json_t *second);
+
 #endif

@@ -157,28 +157,15 @@ struct run_options {
     struct sim_job job;
 };
 
-static const char *hash_of(const json_t *outcome)
-{
-    const char *hash = json_string_value(json_object_get(json_object_get(outcome, "result"), "trace_hash"));
-
-    return hash != NULL ? hash : "";
-}
-
 /* A second run of the same: the verdict of the first becomes nondeterministic if it differs. */
 static bool run_again(const struct sim_job *job, json_t *outcome)
 {
     const struct sim_job again = {.source = job->source, .seed = job->seed};
     json_t *second = sim_job_run(&again);
-    json_t *result = json_object_get(outcome, "result");
-    char words[128];
 
     if (second == NULL)
         return false;
-    if (strcmp(hash_of(outcome), hash_of(second)) != 0) {
-        (void)snprintf(words, sizeof words, "the second run has the trace hash %s", hash_of(second));
-        (void)json_object_set_new(result, "verdict", json_string(sim_verdict_name(SIM_NONDETERMINISTIC)));
-        (void)json_object_set_new(result, "reason", json_string(words));
-    }
+    sim_job_compare(outcome, second);
     json_decref(second);
     return true;
 }

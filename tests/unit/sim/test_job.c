@@ -73,6 +73,34 @@ static void an_aborted_child_has_a_verdict(void **state)
     json_decref(outcome);
 }
 
+/* --twice: equal hashes leave the verdict as it was, others are 5, and so is a second run that came to nothing. */
+static void two_runs_are_compared(void **state)
+{
+    struct sim_source source = {.file = "good.json", .bytes = (char *)(uintptr_t)good, .count = sizeof good - 1};
+    const struct sim_job job = {.source = &source, .seed = 5};
+    const struct sim_job other_job = {.source = &source, .seed = 6};
+    json_t *first = sim_job_run(&job);
+    json_t *same = sim_job_run(&job);
+    json_t *other = sim_job_run(&other_job);
+    json_t *none = json_object();
+    const json_t *result = json_object_get(first, "result");
+
+    (void)state;
+    sim_job_compare(first, same);
+    assert_int_equal(sim_result_verdict(result), SIM_PASS);
+    sim_job_compare(first, other);
+    assert_int_equal(sim_result_verdict(result), SIM_NONDETERMINISTIC);
+    assert_int_equal(sim_verdict_exit_code(sim_result_verdict(result)), 5);
+    assert_non_null(strstr(json_string_value(json_object_get(result, "reason")),
+                           json_string_value(json_object_get(json_object_get(other, "result"), "trace_hash"))));
+    sim_job_compare(same, none);
+    assert_int_equal(sim_result_verdict(json_object_get(same, "result")), SIM_NONDETERMINISTIC);
+    json_decref(first);
+    json_decref(same);
+    json_decref(other);
+    json_decref(none);
+}
+
 /* Runs the program; what it prints is in the folder's out. */
 static int command(const char *arguments)
 {
@@ -170,9 +198,8 @@ static int teardown(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_child_says_its_result),
-        cmocka_unit_test(an_aborted_child_has_a_verdict),
-        cmocka_unit_test(exit_codes),
+        cmocka_unit_test(a_child_says_its_result), cmocka_unit_test(an_aborted_child_has_a_verdict),
+        cmocka_unit_test(two_runs_are_compared),   cmocka_unit_test(exit_codes),
         cmocka_unit_test(a_sweep_sums_up),
     };
 

@@ -170,6 +170,29 @@ static void failed_expectations(void **state)
         SIM_FAIL, "replicated");
 }
 
+/* One word of a checker is enough, whatever else comes, and the first ones are kept. */
+static void a_violation_fails_the_run(void **state)
+{
+    struct story story;
+
+    (void)state;
+    play(&story, HEAD "\"workload\":[" PUT "]}", 1);
+    assert_int_equal(story.run->verdict, SIM_PASS);
+    sim_run_verdict(story.run, SIM_STUCK, "it spins");
+    sim_run_violation(story.run, "copies", NULL, "number %d", 0);
+    assert_int_equal(story.run->verdict, SIM_FAIL);
+    sim_run_verdict(story.run, SIM_VACUOUS, "nothing was asked");
+    assert_int_equal(story.run->verdict, SIM_FAIL);
+    for (int i = 1; i < SIM_VIOLATIONS_MAX + 3; i++)
+        sim_run_violation(story.run, "zones", NULL, "number %d", i);
+    assert_int_equal(story.run->verdict, SIM_FAIL);
+    assert_int_equal(story.run->violations_count, SIM_VIOLATIONS_MAX);
+    assert_int_equal(story.run->violations_more, 3);
+    assert_string_equal(story.run->violations[0].checker, "copies");
+    assert_string_equal(story.run->violations[0].message, "number 0");
+    end(&story);
+}
+
 static void stuck(void **state)
 {
     (void)state;
@@ -702,6 +725,7 @@ int main(void)
         cmocka_unit_test(a_mix_asks_as_often_as_it_says),
         cmocka_unit_test(vacuous),
         cmocka_unit_test(failed_expectations),
+        cmocka_unit_test(a_violation_fails_the_run),
         cmocka_unit_test(stuck),
         cmocka_unit_test(what_has_an_end_is_undone),
         cmocka_unit_test(triggers_fire_once_or_every_time),
