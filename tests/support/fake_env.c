@@ -595,20 +595,26 @@ static void carry_out(struct fake_env *f, const struct fake_op *o, struct dfs_di
     }
 }
 
-bool fake_disk_one(struct fake_env *f)
+void fake_disk_nth(struct fake_env *f, size_t index)
 {
     struct dfs_disk_entry entries[FAKE_FILES_MAX];
     struct dfs_event event = {.kind = DFS_EV_DISK};
     struct fake_op o;
 
-    if (f->ops_count == 0)
-        return false;
-    o = f->ops[0];
-    memmove(f->ops, f->ops + 1, --f->ops_count * sizeof f->ops[0]);
+    assert_true(index < f->ops_count);
+    o = f->ops[index];
+    memmove(f->ops + index, f->ops + index + 1, (--f->ops_count - index) * sizeof f->ops[0]);
     event.disk = (struct dfs_disk_done){.verb = o.op.verb, .token = o.op.token};
     carry_out(f, &o, &event.disk, entries);
     f->disk_done[o.op.verb]++;
     fake_step(f, &event);
+}
+
+bool fake_disk_one(struct fake_env *f)
+{
+    if (f->ops_count == 0)
+        return false;
+    fake_disk_nth(f, 0);
     return true;
 }
 

@@ -190,8 +190,9 @@ void fake_datagram_in(struct fake_env *f, const struct dfs_addr *from, const voi
 const struct fake_datagram *fake_datagram_out(struct fake_env *f); /* the next one that the machine sent, or NULL */
 
 /* Disk */
-void fake_disk_run(struct fake_env *f); /* until nothing is submitted */
-bool fake_disk_one(struct fake_env *f); /* the oldest operation; false when there is none */
+void fake_disk_run(struct fake_env *f);               /* until nothing is submitted */
+bool fake_disk_one(struct fake_env *f);               /* the oldest operation; false when there is none */
+void fake_disk_nth(struct fake_env *f, size_t index); /* one that is pending: a disk answers in any order */
 const struct fake_op *fake_disk_pending(struct fake_env *f, size_t index); /* NULL past the end */
 void fake_disk_fail(struct fake_env *f, enum dfs_disk_verb verb, unsigned skip, unsigned count, enum dfs_status status);
 struct fake_file *fake_disk_file(struct fake_env *f, const char *name); /* NULL when absent */

@@ -130,6 +130,30 @@ static void test_lease_ends_two_intervals_after_the_sending(void **state)
     rig_close(&r);
 }
 
+/* Two intervals of the monotonic clock: a wall clock that is set, back or on, makes them no longer and no shorter. */
+static void test_lease_is_no_affair_of_the_wall_clock(void **state)
+{
+    static const int64_t hours[] = {-1, 1};
+
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        struct data_rig r;
+        dfs_time_ns sent;
+
+        up(&r);
+        const struct dfs_m_heartbeat beat = next_beat(&r);
+
+        sent = r.f.mono;
+        rig_ack(&r, beat.sequence);
+        r.f.wall += (dfs_time_ns)(hours[i] * 3600 * (int64_t)DFS_SECONDS);
+        fake_until(&r.f, sent + 2 * RIG_INTERVAL - 1, true);
+        assert_int_equal(fake_traces(&r.f, DFS_TRACE_FENCED), 0);
+        fake_until(&r.f, sent + 2 * RIG_INTERVAL, true);
+        assert_int_equal(fake_traces(&r.f, DFS_TRACE_FENCED), 1);
+        rig_close(&r);
+    }
+}
+
 static void test_fenced_server_says_so_and_refuses_the_first_hop_only(void **state)
 {
     struct data_rig r;
@@ -287,6 +311,7 @@ int main(void)
         cmocka_unit_test(test_unanswered_beat_is_repeated_at_a_quarter_and_a_half),
         cmocka_unit_test(test_acknowledgement_ends_the_repetitions),
         cmocka_unit_test(test_lease_ends_two_intervals_after_the_sending),
+        cmocka_unit_test(test_lease_is_no_affair_of_the_wall_clock),
         cmocka_unit_test(test_fenced_server_says_so_and_refuses_the_first_hop_only),
         cmocka_unit_test(test_next_acknowledgement_lifts_the_fence),
         cmocka_unit_test(test_fenced_for_an_interval_joins_again),

@@ -370,6 +370,57 @@ static void a_crash_at_any_point_of_a_checkpoint_leaves_the_state(void **state)
     assert_in_range(crash, 10, 60);
 }
 
+/* Carries out what waits for the disk but the journal's part of it, until there is nothing else. */
+static void run_but_the_journal(void)
+{
+    const struct fake_op *op;
+
+    for (size_t i = 0; (op = fake_disk_pending(&r.n.f, i)) != NULL;) {
+        if (strncmp(op->name, "journal-", 8) == 0) {
+            i++;
+            continue;
+        }
+        fake_disk_nth(&r.n.f, i);
+        i = 0;
+    }
+}
+
+/* A file is replaced while the walk is on its way to it: the old one goes by as replaced, the new one is in the journal alone. If the checkpoint were
+ * believed before the journal has it, a crash in between would take both. */
+static void a_checkpoint_is_published_behind_the_journal_that_it_has_seen(void **state)
+{
+    struct dfs_m_put_commit commit;
+    struct dfs_m_put_open open;
+    char *before;
+
+    (void)state;
+    fill(3000, "x"); /* five pieces */
+    before = dump();
+    fake_command(&r.n.f, 7, DFS_META_CHECKPOINT, NULL);
+    while (fake_disk_count(&r.n.f, "checkpoint-") == 0)
+        assert_true(fake_disk_one(&r.n.f));
+    open = crig_open_message(&r, "x/a-path-that-is-as-long-as-many-are/2999", 0);
+    crig_send(&r, ann, DFS_MSG_PUT_OPEN, &open);
+    assert_int_equal(crig_answer(&r, ann).number, DFS_MSG_PUT_PLAN);
+    commit = (struct dfs_m_put_commit){
+        .file = r.n.f.decoded.put_plan.file, .epoch = r.n.f.decoded.put_plan.epoch, .last = 1};
+    crig_send(&r, ann, DFS_MSG_PUT_COMMIT, &commit);
+    run_but_the_journal();
+    assert_int_equal(fake_disk_count(&r.n.f, ".tmp"), 1);
+    assert_int_equal(command_answers, 0);
+    restart();
+    assert_state(before);
+    dfs_free(before);
+
+    /* and not for ever */
+    fill(1, "y");
+    before = dump();
+    checkpoint();
+    restart();
+    assert_state(before);
+    dfs_free(before);
+}
+
 static void what_expired_during_a_checkpoint_stays_away(void **state)
 {
     char *before;
@@ -414,6 +465,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(changes_made_during_a_checkpoint_are_neither_lost_nor_doubled, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(a_crash_at_any_point_of_a_checkpoint_leaves_the_state, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_checkpoint_is_published_behind_the_journal_that_it_has_seen, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(what_expired_during_a_checkpoint_stays_away, set_up, tear_down),
     };
 

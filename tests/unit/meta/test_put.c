@@ -415,6 +415,56 @@ static void a_node_that_came_back_empty_does_not(void **state)
     assert_int_equal(crig_commit(&r, ann, &done), DFS_BLOCK_LOST);
 }
 
+/* Copies of every block on servers that are not `gone`. */
+static void assert_elsewhere(unsigned gone, uint32_t copies)
+{
+    for (uint32_t i = 0; i < r.upload.blocks; i++) {
+        uint32_t count = 0;
+
+        for (unsigned n = 0; n < NRIG_NODES; n++)
+            count += n != gone && nrig_has(&r.n, n, &r.upload.grants[i].block);
+        assert_int_equal(count, copies);
+    }
+}
+
+/* It was placed on a server that an operator empties meanwhile: what is stored there is a file's part at the commit, and has to go elsewhere before the server may. */
+static void an_upload_under_way_is_drained_too(void **state)
+{
+    struct dfs_m_put_open open = crig_open_message(&r, "a", 1000000);
+    const dfs_conn admin = crig_client(&r, 2, "a:/");
+    struct dfs_m_drain drain = {.on = 1};
+    struct dfs_m_put_done done;
+    unsigned drained;
+
+    (void)state;
+    nrig_up(&r.n, 4);
+    nrig_live(&r.n, 3 * DFS_SECONDS);
+    assert_int_equal(crig_open(&r, ann, &open), DFS_OK);
+    crig_store(&r, 0, 250000, 0);
+    drain.node = r.upload.replicas[0][0].node;
+    drained = crig_node_of(&r, &drain.node);
+    (void)crig_ask(&r, admin, DFS_MSG_DRAIN, &drain);
+    assert_int_equal(r.status, DFS_OK);
+    for (uint32_t i = 1; i < 4; i++)
+        crig_store(&r, i, 250000, 0);
+    assert_int_equal(crig_commit(&r, ann, &done), DFS_OK);
+    nrig_live(&r.n, 5 * DFS_SECONDS);
+    assert_elsewhere(drained, 3);
+
+    /* and no new block comes to it */
+    assert_int_equal(crig_open(&r, ann,
+                               &(struct dfs_m_put_open){
+                                   .operation = crig_operation(&r), .path = dfs_text_of("b"), .size_bytes = 1000000}),
+                     DFS_OK);
+    crig_store_all(&r);
+    assert_int_equal(crig_commit(&r, ann, &done), DFS_OK);
+    assert_elsewhere(drained, 3);
+    nrig_live(&r.n, 5 * DFS_SECONDS);
+    for (uint32_t i = 0; i < 4; i++)
+        assert_false(nrig_has(&r.n, drained, &r.upload.grants[i].block));
+    nrig_assert_quiet(&r.n);
+}
+
 static void too_few_nodes_are_said_at_once(void **state)
 {
     struct dfs_m_put_open open;
@@ -641,6 +691,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_block_that_was_called_lost_stays_lost_though_its_node_comes_back, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(a_node_that_came_back_empty_does_not, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(an_upload_under_way_is_drained_too, set_up, tear_down),
         cmocka_unit_test_setup_teardown(too_few_nodes_are_said_at_once, set_up, tear_down),
         cmocka_unit_test_setup_teardown(preconditions_are_tested_at_the_commit, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_commit_that_was_refused_is_not_done_later, set_up, tear_down),
