@@ -21,12 +21,13 @@
 #define DFS_CORE_DATA_DATA_INTERNAL_H
 
 #include "core/auth/token.h"
-#include "core/base/avl.h"
 #include "core/base/gate.h"
 #include "core/base/heap.h"
 #include "core/base/list.h"
 #include "core/base/mac.h"
 #include "core/base/map.h"
+#include "core/base/order.h"
+#include "core/base/slab.h"
 #include "core/base/stock.h"
 #include "core/data/block_file.h"
 #include "core/data/data.h"
@@ -175,11 +176,11 @@ struct data_sent {
 /* Blocks ------------------------------------------------------------------------------------------------- */
 
 struct data_block {
-    struct dfs_avl_node node;
+    struct dfs_list order; /* in data->blocks */
     struct dfs_block_id id;
-    uint32_t length_bytes; /* 0: the file's size is no block file's */
     uint64_t file_bytes;
-    uint64_t change; /* the number under which this incarnation reported it; 0: in the inventory */
+    uint64_t change;       /* the number under which this incarnation reported it; 0: in the inventory */
+    uint32_t length_bytes; /* 0, a stump: the file's size is no block file's */
     bool durable;
     bool bad;      /* does not verify, or is gone from the disk: never a source */
     bool removing; /* REMOVE is under way */
@@ -495,8 +496,9 @@ struct dfs_data {
     bool ending; /* dfs_data_free: the world is not to be touched any more */
 
     /* store */
-    struct dfs_avl blocks; /* in the order of their names */
+    struct dfs_order blocks; /* stumps, then blocks as they came */
     struct dfs_map blocks_by_id;
+    struct dfs_slab blocks_slab;
     uint64_t blocks_bytes; /* of their files */
     uint64_t blocks_good;  /* those that count in inventory and digest */
     uint64_t digest;
@@ -547,8 +549,7 @@ struct dfs_data {
     const char *failure_words;
 
     /* inventory and events */
-    struct dfs_block_id inventory_after; /* the last block of the last page */
-    bool inventory_begun;
+    struct dfs_mark inventory_at; /* behind the last block of the last page */
     bool inventory_confirmed;
     uint32_t inventory_page;
     uint32_t inventory_unanswered;
@@ -597,8 +598,8 @@ struct dfs_data {
     /* scrub */
     struct data_check *scrub;
     struct data_timer scrub_timer;
-    struct dfs_block_id scrub_after;
-    struct dfs_block_id scrub_first; /* where this pass began */
+    struct dfs_mark scrub_at;    /* behind the last block that was read */
+    struct dfs_mark scrub_first; /* where this pass began */
     bool scrub_wrapped;
     bool scrub_begun;
     struct dfs_block_id missing_told; /* the last block that was read but is not here, as reported */
@@ -676,8 +677,10 @@ void data_hungry_wait(struct dfs_data *data, struct data_hungry *hungry);
 void data_store_init(struct dfs_data *data);
 void data_store_close(struct dfs_data *data);
 struct data_block *data_block_find(const struct dfs_data *data, const struct dfs_block_id *id);
-struct data_block *data_block_after(const struct dfs_data *data,
-                                    const struct dfs_block_id *id); /* the first one greater; NULL id: the first */
+/* The next one in the order in which they came, the first one for NULL; NULL: no more. */
+struct data_block *data_block_next(struct dfs_data *data, const struct data_block *block);
+struct data_block *data_block_behind(const struct dfs_mark *mark); /* NULL: it stands at the end */
+struct data_block *data_block_before(const struct dfs_mark *mark); /* NULL: it stands at the beginning */
 struct data_block *data_block_listed(struct dfs_data *data, const struct dfs_block_id *id, uint64_t file_bytes);
 /* Published now: into the index, with a change number, traced. A block that is in already keeps its number
  * (unless it was bad). */

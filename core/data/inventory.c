@@ -6,6 +6,10 @@
  * meanwhile have higher numbers and are left out, removals are refused until it is finished, and events after
  * N are sent behind INVENTORY_END. Metadata answers each page, and the end, by STATUS; a few pages may be
  * unanswered, so that neither side's queue grows.
+ *
+ * Pages tell the blocks in the order in which they came, each once, and go on at a mark (order.h) that holds its
+ * place whatever comes or goes between two pages. A block that goes before its page all the same, because a write
+ * replaced a bad copy or the store vanished, is missing in the count, and metadata asks for another inventory.
  */
 #include "core/data/data_internal.h"
 
@@ -24,8 +28,8 @@ void data_changes_reset(struct dfs_data *data)
     data->change_sent = 0;
     data->changes_lost = false;
     /* What is there stands in the inventory, under no number of this incarnation. */
-    for (struct dfs_avl_node *node = dfs_avl_first(&data->blocks); node != NULL; node = dfs_avl_next(node))
-        dfs_container_of(node, struct data_block, node)->change = 0;
+    for (struct data_block *block = data_block_next(data, NULL); block != NULL; block = data_block_next(data, block))
+        block->change = 0;
 }
 
 static void changes_grow(struct dfs_data *data)
@@ -113,9 +117,9 @@ void data_changes_flush(struct dfs_data *data)
 /* What was found bad before this incarnation began: the inventory lists it as a block like others. */
 static void report_bad_again(struct dfs_data *data)
 {
-    for (struct dfs_avl_node *node = dfs_avl_first(&data->blocks); node != NULL; node = dfs_avl_next(node)) {
-        const struct data_block *block = dfs_container_of(node, struct data_block, node);
+    const struct data_block *block = NULL;
 
+    while ((block = data_block_next(data, block)) != NULL) {
         if (block->bad && block->length_bytes > 0 && block->change <= data->inventory_change)
             (void)data_change(data, DFS_CHANGE_BAD, &block->id, block->length_bytes, 0);
     }
@@ -134,13 +138,13 @@ static void inventory_end(struct dfs_data *data)
     report_bad_again(data);
 }
 
-/* The next block of the inventory after the last one told; NULL when all were. */
-static struct data_block *next_told(struct dfs_data *data, const struct dfs_block_id *after)
+/* The next block of the inventory, at the mark; NULL when all were told. */
+static struct data_block *next_told(struct dfs_data *data)
 {
-    struct data_block *block = data_block_after(data, after);
+    struct data_block *block = data_block_behind(&data->inventory_at);
 
     while (block != NULL && (block->length_bytes == 0 || block->change > data->inventory_change))
-        block = data_block_after(data, &block->id);
+        block = data_block_next(data, block);
     return block;
 }
 
@@ -149,7 +153,7 @@ static bool inventory_page(struct dfs_data *data)
     uint32_t max = data->config.inventory_page;
     struct dfs_w_stored *stored;
     struct dfs_m_inventory message = {.page = data->inventory_page};
-    struct data_block *block = next_told(data, data->inventory_begun ? &data->inventory_after : NULL);
+    struct data_block *block = next_told(data);
 
     if (block == NULL)
         return false;
@@ -159,10 +163,9 @@ static bool inventory_page(struct dfs_data *data)
     while (block != NULL && message.blocks_count < max) {
         stored[message.blocks_count++] =
             (struct dfs_w_stored){.block = data_w_block(&block->id), .length_bytes = block->length_bytes};
-        data->inventory_after = block->id;
-        block = next_told(data, &block->id);
+        dfs_mark_set(&data->inventory_at, &block->order);
+        block = next_told(data);
     }
-    data->inventory_begun = true;
     message.blocks = stored;
     dfs_link_send(&data->control->link, dfs_link_request(&data->control->link), DFS_MSG_INVENTORY, &message);
     dfs_free(stored);
@@ -183,7 +186,7 @@ void data_inventory_continue(struct dfs_data *data)
 
 void data_inventory_begin(struct dfs_data *data)
 {
-    data->inventory_begun = false;
+    dfs_mark_rewind(&data->inventory_at);
     data->inventory_confirmed = false;
     data->inventory_page = 0;
     data->inventory_unanswered = 0;

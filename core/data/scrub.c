@@ -1,9 +1,11 @@
 /*
- * scrub.c - every block is read and verified within scrub_interval: one at a time, in name order, evenly over
- * the time.
+ * scrub.c - every block is read and verified within scrub_interval: one at a time, in the order in which they came,
+ * evenly over the time.
  *
  * A pass begins anywhere (a server that is restarted often would otherwise never see its last blocks) and
- * goes round once. Blocks that come, go or are replaced meanwhile are no findings.
+ * goes round once: from scrub_first to the end, then from the beginning to scrub_first. Both places are marks
+ * (order.h): what is there when the pass begins and stays is read in this pass, whatever comes or goes beside it, and so
+ * is what comes before the end was reached. Blocks that come, go or are replaced meanwhile are no findings.
  */
 #include "core/data/data_internal.h"
 
@@ -28,30 +30,30 @@ static void pass_begin(struct dfs_data *data)
 {
     data->scrub_began = data->now;
     data->scrub_wrapped = false;
-    data->scrub_first = data->scrub_after;
+    dfs_mark_move(&data->scrub_at, &data->scrub_first);
     data->scrub_blocks = 0;
     data->scrub_bytes = 0;
     data->scrub_bad = 0;
 }
 
-/* The next block round the circle after scrub_after; NULL: the pass has seen all there are. */
-static struct data_block *scrub_candidate(const struct dfs_data *data, bool *ret_wrapped)
+/* The next block round the circle after scrub_at; NULL: the pass has seen all there are. */
+static struct data_block *scrub_candidate(struct dfs_data *data, bool *ret_wrapped)
 {
-    struct data_block *block = data_block_after(data, &data->scrub_after);
+    const struct data_block *last = data_block_before(&data->scrub_first); /* NULL: with the end of the list */
+    struct data_block *block = data_block_before(&data->scrub_at);
     bool wrapped = data->scrub_wrapped;
 
-    while (true) {
-        if (block == NULL && !wrapped) {
-            wrapped = true;
-            block = data_block_after(data, NULL);
+    do {
+        if (wrapped && block == last) {
+            block = NULL;
+            break;
         }
-        *ret_wrapped = wrapped;
-        if (block == NULL || (wrapped && data_block_compare(&block->id, &data->scrub_first) > 0))
-            return NULL;
-        if (!block->bad && !block->removing)
-            return block;
-        block = data_block_after(data, &block->id);
-    }
+        block = data_block_next(data, block);
+        DFS_ASSERT(block != NULL || !wrapped); /* both marks keep their order, so the last one is still ahead */
+        wrapped = wrapped || block == NULL;
+    } while (block == NULL || block->bad || block->removing);
+    *ret_wrapped = wrapped;
+    return block;
 }
 
 /* A block is due as far into the interval as its end is into the store's bytes; the pass ends with the interval. */
@@ -83,7 +85,6 @@ static void pass_end(struct dfs_data *data)
     data->counters.scrub_passes++;
     data->scrub_finished = data->now;
     dfs_trace_put(&data->env, &trace);
-    data->scrub_after = data->scrub_first;
     pass_begin(data);
     scrub_schedule(data);
 }
@@ -110,7 +111,7 @@ static void on_scrubbed(struct data_check *check, enum dfs_status status)
 static void on_scrub_timer(struct dfs_data *data, struct data_timer *timer)
 {
     bool wrapped;
-    const struct data_block *block = scrub_candidate(data, &wrapped);
+    struct data_block *block = scrub_candidate(data, &wrapped);
 
     (void)timer;
     DFS_ASSERT(data->scrub == NULL);
@@ -123,7 +124,7 @@ static void on_scrub_timer(struct dfs_data *data, struct data_timer *timer)
         return;
     }
     data->scrub_wrapped = wrapped;
-    data->scrub_after = block->id;
+    dfs_mark_set(&data->scrub_at, &block->order);
     data->scrub = data_check_begin(data, block, on_scrubbed);
     data_check_run(data->scrub);
 }
@@ -133,12 +134,30 @@ void data_scrub_init(struct dfs_data *data)
     data_timer_init(&data->scrub_timer, on_scrub_timer);
 }
 
+/* scrub_first behind any block: after a number of them that is drawn. */
+static void first_choose(struct dfs_data *data)
+{
+    uint8_t drawn[DFS_ID_BYTES];
+    struct data_block *block = NULL;
+    uint64_t steps = 0;
+
+    data->env.rng->random(data->env.ctx, DFS_RNG_CHOICE, drawn, sizeof drawn);
+    for (unsigned i = 0; i < 8; i++)
+        steps = steps << 8 | drawn[i];
+    steps = data->blocks.count == 0 ? 0 : steps % data->blocks.count;
+    while (steps-- > 0)
+        block = data_block_next(data, block);
+    if (block != NULL)
+        dfs_mark_set(&data->scrub_first, &block->order);
+}
+
+/* All blocks were listed just now: that this walks through half of them, once in a process's life, adds little. */
 void data_scrub_begin(struct dfs_data *data)
 {
     if (data->config.scrub_interval_ns == 0 || data->scrub_begun)
         return;
     data->scrub_begun = true;
-    data->env.rng->random(data->env.ctx, DFS_RNG_CHOICE, data->scrub_after.file.bytes, DFS_ID_BYTES);
+    first_choose(data);
     pass_begin(data);
     scrub_schedule(data);
 }

@@ -2,50 +2,24 @@
  * store.c - which blocks are published here, how much room is left, and when the directory is on stable
  * storage.
  *
- * The index is made from the disk's listing at the start and follows what this process publishes and removes.
- * Order of names is order of ids, so the inventory and the scrub walk its tree in name order; one block is found
- * in its map, which costs one look where the tree costs twenty.
+ * The index is made from the disk's listing at the start and follows what this process publishes and removes. The
+ * inventory and the scrub walk it in the order in which blocks came, by marks that keep their places (order.h): first
+ * what was there at the start, by name, then what was published, as it was published. One block is found in the map.
  */
 #include "core/data/data_internal.h"
 
 #include "core/base/assert.h"
 #include "core/base/mem.h"
 
-/* What a step down the tree reads of a block, its links and its id, lies in one cache line. */
-#define CACHE_LINE_BYTES 64
-#define BLOCK_BYTES ((sizeof(struct data_block) + CACHE_LINE_BYTES - 1) / CACHE_LINE_BYTES * CACHE_LINE_BYTES)
-
-_Static_assert(offsetof(struct data_block, id) + sizeof(struct dfs_block_id) <= CACHE_LINE_BYTES,
-               "links and id are one cache line");
-
-static struct data_block *block_of(const struct dfs_avl_node *node)
-{
-    return node == NULL ? NULL : (struct data_block *)((uintptr_t)node - offsetof(struct data_block, node));
-}
-
-/* The first bytes of an id as the number that orders as they do. */
-static uint64_t first_bytes(const struct data_block *block)
-{
-    const uint8_t *at = block->id.file.bytes;
-
-    return (uint64_t)at[0] << 56 | (uint64_t)at[1] << 48 | (uint64_t)at[2] << 40 | (uint64_t)at[3] << 32 |
-           (uint64_t)at[4] << 24 | (uint64_t)at[5] << 16 | (uint64_t)at[6] << 8 | (uint64_t)at[7];
-}
-
-/* The order of data_block_compare; ids of files are random, so their first bytes nearly always decide. */
-static int compare_blocks(const struct dfs_avl_node *a, const struct dfs_avl_node *b)
-{
-    const uint64_t left = first_bytes(block_of(a));
-    const uint64_t right = first_bytes(block_of(b));
-
-    if (left != right)
-        return left < right ? -1 : 1;
-    return data_block_compare(&block_of(a)->id, &block_of(b)->id);
-}
+_Static_assert(sizeof(struct data_block) == DFS_SLAB_LINE_BYTES, "there may be millions: a block is one cache line");
 
 void data_store_init(struct dfs_data *data)
 {
-    dfs_avl_init(&data->blocks, compare_blocks);
+    dfs_order_init(&data->blocks);
+    dfs_mark_init(&data->inventory_at, &data->blocks);
+    dfs_mark_init(&data->scrub_at, &data->blocks);
+    dfs_mark_init(&data->scrub_first, &data->blocks);
+    dfs_slab_init(&data->blocks_slab, sizeof(struct data_block));
     dfs_map_init(&data->blocks_by_id, offsetof(struct data_block, id), sizeof(struct dfs_block_id), 0);
     dfs_list_init(&data->dir_waiters);
     dfs_list_init(&data->dir_covered);
@@ -61,18 +35,24 @@ struct data_block *data_block_find(const struct dfs_data *data, const struct dfs
     return dfs_map_find(&data->blocks_by_id, id);
 }
 
-struct data_block *data_block_after(const struct dfs_data *data, const struct dfs_block_id *id)
+static struct data_block *block_of(struct dfs_list *link)
 {
-    struct data_block probe;
-    struct dfs_avl_node *node;
+    return link == NULL ? NULL : dfs_container_of(link, struct data_block, order);
+}
 
-    if (id == NULL)
-        return block_of(dfs_avl_first(&data->blocks));
-    probe.id = *id;
-    node = dfs_avl_at_least(&data->blocks, &probe.node);
-    if (node != NULL && data_block_compare(&block_of(node)->id, id) == 0)
-        node = dfs_avl_next(node);
-    return block_of(node);
+struct data_block *data_block_next(struct dfs_data *data, const struct data_block *block)
+{
+    return block_of(dfs_order_next(&data->blocks, block == NULL ? NULL : &block->order));
+}
+
+struct data_block *data_block_behind(const struct dfs_mark *mark)
+{
+    return block_of(dfs_mark_next(mark));
+}
+
+struct data_block *data_block_before(const struct dfs_mark *mark)
+{
+    return block_of(dfs_mark_item(mark));
 }
 
 /* What a block adds to the digest. A stump (below) is in no inventory, so it counts nowhere. */
@@ -89,12 +69,15 @@ static void digest_toggle(struct dfs_data *data, const struct data_block *block,
 static struct data_block *block_insert(struct dfs_data *data, const struct dfs_block_id *id, uint32_t length_bytes,
                                        uint64_t file_bytes)
 {
-    struct data_block *block = dfs_alloc_aligned(CACHE_LINE_BYTES, BLOCK_BYTES);
+    struct data_block *block = dfs_slab_take(&data->blocks_slab);
 
     *block = (struct data_block){.id = *id};
     block->length_bytes = length_bytes;
     block->file_bytes = file_bytes;
-    dfs_avl_insert(&data->blocks, &block->node);
+    if (length_bytes > 0)
+        dfs_order_push(&data->blocks, &block->order);
+    else
+        dfs_order_push_front(&data->blocks, &block->order); /* where data_stumps_remove looks */
     dfs_map_insert(&data->blocks_by_id, block);
     data->blocks_bytes += file_bytes;
     digest_toggle(data, block, true);
@@ -116,21 +99,23 @@ void data_block_free(struct dfs_data *data, struct data_block *block)
     digest_toggle(data, block, false);
     data->stumps_count -= block->length_bytes == 0;
     data->blocks_bytes -= block->file_bytes;
-    dfs_avl_remove(&data->blocks, &block->node);
+    dfs_order_remove(&data->blocks, &block->order);
     (void)dfs_map_remove(&data->blocks_by_id, &block->id);
-    dfs_free(block);
+    dfs_slab_give(&data->blocks_slab, block);
 }
 
 void data_blocks_forget(struct dfs_data *data)
 {
-    while (data->blocks.root != NULL)
-        data_block_free(data, block_of(data->blocks.root));
+    struct data_block *block;
+
+    while ((block = data_block_next(data, NULL)) != NULL)
+        data_block_free(data, block);
 }
 
 void data_store_close(struct dfs_data *data)
 {
-    data_blocks_forget(data);
     dfs_map_close(&data->blocks_by_id);
+    dfs_slab_close(&data->blocks_slab);
 }
 
 struct data_block *data_block_added(struct dfs_data *data, const struct dfs_block_id *id, uint32_t length_bytes,
@@ -194,13 +179,12 @@ static void on_stump_removed(struct dfs_data *data, void *owner, const struct df
  */
 void data_stumps_remove(struct dfs_data *data)
 {
-    struct data_block *block = data->stumps_count == 0 ? NULL : data_block_after(data, NULL);
+    struct data_block *block = data->stumps_count == 0 ? NULL : data_block_next(data, NULL);
     char name[DFS_FILE_NAME_BYTES_MAX];
 
-    while (block != NULL && block->length_bytes > 0)
-        block = data_block_after(data, &block->id);
     if (block == NULL || block->removing)
         return;
+    DFS_ASSERT(block->length_bytes == 0);
 
     const struct dfs_trace trace = {
         .kind = DFS_TRACE_BLOCK_BAD, .status = DFS_BLOCK_CORRUPT, .node = data->config.node, .block = block->id};

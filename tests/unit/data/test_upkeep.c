@@ -301,6 +301,34 @@ static void test_scrub_is_not_fooled_by_removals(void **state)
     rig_close(&r);
 }
 
+/* The pass stands behind block 1 when that one and the next one go, and another one comes. */
+static void test_scrub_pass_keeps_its_place(void **state)
+{
+    struct data_rig r;
+    const unsigned gone[] = {1, 2};
+    const struct dfs_block_id late = rig_block(6);
+
+    (void)state;
+    up(&r, 6, 60 * DFS_SECONDS);
+    rig_keep_alive(&r, 21 * DFS_SECONDS);
+    assert_int_equal(rig_metric(&r, "scrub_blocks"), 2);
+    order_removal(&r, gone, 2);
+    rig_keep_alive(&r, DFS_MILLISECONDS);
+    assert_int_equal(rig_metric(&r, "removes_done"), 2);
+    fake_forget(&r.f);
+    rig_store(&r, &late, bytes, COUNT);
+    fake_forget(&r.f);
+    for (unsigned i = 3; i <= 6; i++)
+        file_of(&r, i)->bytes[70000] ^= 1; /* so that each one that is read is told */
+    rig_keep_alive(&r, 40 * DFS_SECONDS);
+    assert_int_equal(fake_traces(&r.f, DFS_TRACE_SCRUB_DONE), 1);
+    assert_int_equal(fake_trace_last(&r.f, DFS_TRACE_SCRUB_DONE)->a, 6);
+    assert_int_equal(fake_trace_last(&r.f, DFS_TRACE_SCRUB_DONE)->b, 4);
+    assert_int_equal(fake_traces(&r.f, DFS_TRACE_BLOCK_BAD), 4);
+    assert_int_equal(fake_trace_last(&r.f, DFS_TRACE_BLOCK_BAD)->block.index, 6);
+    rig_close(&r);
+}
+
 static void test_scrub_without_blocks_is_done_each_interval(void **state)
 {
     struct data_rig r;
@@ -324,6 +352,7 @@ int main(void)
         cmocka_unit_test(test_scrub_reads_everything_within_its_time),
         cmocka_unit_test(test_scrub_finds_and_reports_rot),
         cmocka_unit_test(test_scrub_is_not_fooled_by_removals),
+        cmocka_unit_test(test_scrub_pass_keeps_its_place),
         cmocka_unit_test(test_scrub_without_blocks_is_done_each_interval),
     };
 
