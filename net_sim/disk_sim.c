@@ -68,6 +68,12 @@ void sim_disk_free(struct sim_disk *disk)
     dfs_free(disk);
 }
 
+void sim_disks_suffix(struct sim_world *world, uint64_t suffix)
+{
+    for (struct sim_disk *disk = world->disks; disk != NULL; disk = disk->next)
+        disk->key = sim_prf(disk->key, SIM_DRAW_SUFFIX, suffix);
+}
+
 void sim_disk_clone_synced(struct sim_disk *disk, const struct sim_disk *source)
 {
     const struct dfs_list *const lists[] = {&source->active, &source->settled};

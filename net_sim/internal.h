@@ -292,6 +292,7 @@ struct sim_text {
 
 struct sim_world {
     uint64_t seed;
+    uint64_t key; /* of its own draws: the seed, or a branch's */
     dfs_time_ns now;
     uint64_t hash;
     uint64_t draws; /* since the last event; goes into its hash */
@@ -422,6 +423,7 @@ void sim_disk_item_drop(struct sim_world *world, struct sim_item *item);
 void sim_disk_crash(struct sim_disk *disk, enum sim_unsynced mode);
 void sim_disk_settle(struct sim_disk *disk); /* everything carried out and on stable storage */
 void sim_disk_free(struct sim_disk *disk);
+void sim_disks_suffix(struct sim_world *world, uint64_t suffix); /* the disks' part of sim_world_suffix */
 
 /* local_sim.c ------------------------------------------------------------------------------------------------------ */
 

@@ -97,7 +97,8 @@ enum sim_draw {
     SIM_DRAW_CRASH_MODE,
     SIM_DRAW_CRASH_SECTOR,
     SIM_DRAW_CRASH_SIZE,
-    SIM_DRAW_LOCAL /* local files */
+    SIM_DRAW_LOCAL, /* local files */
+    SIM_DRAW_SUFFIX /* keys of a branch (sim_world_suffix) */
 };
 
 #endif

@@ -23,6 +23,7 @@ struct sim_world *sim_world_new(uint64_t seed, const struct sim_world_options *o
     struct sim_world *world = dfs_alloc_zero(sizeof *world);
 
     world->seed = seed;
+    world->key = seed;
     world->options = options != NULL ? *options : sim_world_options_default();
     world->hash = sim_mix(seed, UINT64_C(0x64667373696d)); /* "dfssim" */
     sim_queue_init(&world->queue);
@@ -284,7 +285,35 @@ size_t sim_world_in_flight(const struct sim_world *world)
 
 uint64_t sim_world_draw(const struct sim_world *world, const char *stream, uint64_t number)
 {
+    return sim_prf(world->key, dfs_hash64(0, stream, strlen(stream)), number);
+}
+
+uint64_t sim_world_identity(const struct sim_world *world, const char *stream, uint64_t number)
+{
     return sim_prf(world->seed, dfs_hash64(0, stream, strlen(stream)), number);
+}
+
+static void key_suffix(uint64_t *key, uint64_t suffix)
+{
+    *key = sim_prf(*key, SIM_DRAW_SUFFIX, suffix);
+}
+
+void sim_world_suffix(struct sim_world *world, uint64_t suffix)
+{
+    key_suffix(&world->key, suffix);
+    for (size_t i = 0; i < world->host_count; i++) {
+        struct sim_host *host = world->hosts[i];
+
+        key_suffix(&host->key, suffix);
+        for (size_t to = 0; to < host->link_count; to++)
+            if (host->links[to] != NULL)
+                key_suffix(&host->links[to]->key, suffix);
+    }
+    dfs_list_each(at, &world->conns)
+    {
+        key_suffix(&dfs_container_of(at, struct sim_conn, of_world)->key, suffix);
+    }
+    sim_disks_suffix(world, suffix);
 }
 
 /* Hosts by name and address ---------------------------------------------------------------------------------------- */

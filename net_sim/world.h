@@ -104,6 +104,16 @@ void sim_world_call(struct sim_world *world, dfs_time_ns at, void (*call)(void *
  * is added. */
 uint64_t sim_world_draw(const struct sim_world *world, const char *stream, uint64_t number);
 
+/* The same from the seed alone, whatever suffix the world has: for what keeps its value through a run, such as identities. */
+uint64_t sim_world_identity(const struct sim_world *world, const char *stream, uint64_t number);
+
+/*
+ * From now on everything is drawn with other keys, which follow from the present ones and `suffix`: the same past with another future. What was drawn
+ * already (a latency of what is under way, times of calls) stays. May be called at any moment, in a step and by an observer too; meant for a process
+ * that was forked off a run. Walks over all hosts, links, disks and connections.
+ */
+void sim_world_suffix(struct sim_world *world, uint64_t suffix);
+
 /* Hosts ------------------------------------------------------------------------------------------------------------ */
 
 /* The machine of a host. create() must not call the env except `random`; the first step is EV_START.

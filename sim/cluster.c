@@ -27,7 +27,7 @@ static void bytes_of(const struct sim_cluster *cluster, const char *stream, uint
                      size_t count)
 {
     for (size_t i = 0; i < count; i++)
-        bytes[i] = (uint8_t)sim_world_draw(cluster->world, stream, number << 8 | i);
+        bytes[i] = (uint8_t)sim_world_identity(cluster->world, stream, number << 8 | i);
 }
 
 static struct dfs_id id_of(const struct sim_cluster *cluster, const char *stream, uint64_t number)

@@ -4,6 +4,7 @@
 #include "sim/command_diverge.h"
 #include "sim/command_shrink.h"
 #include "sim/command_explore.h"
+#include "sim/command_why.h"
 #include "sim/costs.h"
 #include "sim/job.h"
 #include "sim/own_seed.h"
@@ -145,6 +146,8 @@ static const char run_help[] =
     "  --perfetto FILE hosts, operations, messages and disks for ui.perfetto.dev\n"
     "  --record FILE   the run as a scenario in which nothing is drawn: each operation and fault at its time\n"
     "  --twice         runs twice and compares the trace hashes\n"
+    "  --why           of a run that fails: the event after which it could not be saved any more, found by branches of the run with other\n"
+    "                  futures; --suffixes N of them a point (default 16), within --time 300s; goes with --seed and --json only\n"
     "  --real          against daemons that are started on this machine: crash is SIGKILL, pause SIGSTOP; restart, partition and drop\n"
     "\n"
     "Exit codes: 0 pass, 1 a checker or an expectation failed, 2 bad scenario or usage, 3 vacuous (a fault or step never took\n"
@@ -154,6 +157,10 @@ struct run_options {
     bool json;
     bool twice;
     bool real;
+    bool why;
+    bool why_options; /* some option that only --why has */
+    uint64_t suffixes;
+    int64_t time_ns;
     struct sim_job job;
 };
 
@@ -241,6 +248,22 @@ static int run_real(const struct run_options *options)
     return code;
 }
 
+static int run_why(const struct run_options *options)
+{
+    const struct sim_why_options why = {.source = options->job.source,
+                                        .seed = options->job.seed,
+                                        .suffixes = (uint32_t)options->suffixes,
+                                        .time_ns = (dfs_duration_ns)options->time_ns};
+
+    return sim_command_why(&why, options->json);
+}
+
+static bool writes_files(const struct sim_job *job)
+{
+    return job->trace_file != NULL || job->html_file != NULL || job->pcap_file != NULL || job->perfetto_file != NULL ||
+           job->record_file != NULL;
+}
+
 static int command_run(int argc, char **argv)
 {
     static const struct option options[] = {
@@ -249,16 +272,18 @@ static int command_run(int argc, char **argv)
         {"twice", no_argument, NULL, '2'},          {"help", no_argument, NULL, 'h'},
         {"record", required_argument, NULL, 'c'},   {"pcap", required_argument, NULL, 'p'},
         {"perfetto", required_argument, NULL, 'f'}, {"why", no_argument, NULL, 'x'},
-        {"real", no_argument, NULL, 'r'},           {NULL, 0, NULL, 0},
+        {"real", no_argument, NULL, 'r'},           {"suffixes", required_argument, NULL, 'n'},
+        {"time", required_argument, NULL, 'l'},     {NULL, 0, NULL, 0},
     };
     struct sim_source source = {0};
-    struct run_options run = {.job = {.source = &source, .seed = 1}};
+    struct run_options run = {.suffixes = SIM_WHY_SUFFIXES_DEFAULT,
+                              .time_ns = SIM_WHY_TIME_DEFAULT_NS,
+                              .job = {.source = &source, .seed = 1}};
     struct dfs_why why;
     bool seed_given = false;
     int found;
-    int index = 0;
 
-    while ((found = getopt_long(argc, argv, ":", options, &index)) != -1) {
+    while ((found = getopt_long(argc, argv, ":", options, NULL)) != -1) {
         switch (found) {
         case 's':
             if (!number_of(optarg, &run.job.seed))
@@ -293,22 +318,38 @@ static int command_run(int argc, char **argv)
             (void)fputs(run_help, stdout);
             return 0;
         case 'x':
-            return usage_error("--%s is not in this build", options[index].name);
+            run.why = true;
+            break;
+        case 'n':
+            if (!number_of(optarg, &run.suffixes) || run.suffixes == 0 || run.suffixes > SIM_WHY_SUFFIXES_MAX)
+                return usage_error("--suffixes: \"%s\" is not a number from 1 to %d", dfs_quote_text(optarg).text,
+                                   SIM_WHY_SUFFIXES_MAX);
+            run.why_options = true;
+            break;
+        case 'l':
+            if (dfs_duration_parse(optarg, &run.time_ns, &why) != DFS_OK || run.time_ns <= 0)
+                return usage_error("--time: \"%s\" is not a duration such as \"60s\"", dfs_quote_text(optarg).text);
+            run.why_options = true;
+            break;
         default:
             return unknown_option(argv, options);
         }
     }
     if (argc - optind != 1)
         return usage_error("run needs one SCENARIO; see dfs-sim run --help");
+    if (run.why && (run.real || run.twice || writes_files(&run.job)))
+        return usage_error(
+            "--why goes with --seed, --json, --suffixes and --time only: it makes a simulated run many times");
+    if (run.why_options && !run.why)
+        return usage_error("--suffixes and --time of a run go with --why");
     if (sim_source_load(&source, argv[optind], &why) != DFS_OK)
         return world_error(why.text);
-    if (run.real && (run.twice || run.job.trace_file != NULL || run.job.html_file != NULL ||
-                     run.job.pcap_file != NULL || run.job.perfetto_file != NULL || run.job.record_file != NULL))
+    if (run.real && (run.twice || writes_files(&run.job)))
         return usage_error(
             "--real goes with --seed and --json only: real time has no trace that could be kept or repeated");
     if (!seed_given)
         (void)sim_own_seed(&source, &run.job.seed);
-    const int code = run.real ? run_real(&run) : run_job(&run);
+    const int code = run.why ? run_why(&run) : run.real ? run_real(&run) : run_job(&run);
 
     sim_source_close(&source);
     return code;
@@ -612,7 +653,7 @@ static const struct {
     const char *help; /* NULL: not listed */
 } commands[] = {
     {"run", command_run,
-     "run SCENARIO [--seed N] [--json] [--trace FILE] [--html FILE] [--pcap FILE] [--perfetto FILE] [--record FILE] [--twice] [--real]"},
+     "run SCENARIO [--seed N] [--json] [--trace FILE] [--html FILE] [--pcap FILE] [--perfetto FILE] [--record FILE] [--twice] [--real] [--why]"},
     {"sweep", command_sweep,
      "sweep [SCENARIO...] --seeds A..B [-j N] [--time 60s] [--first] [--shard I/N] [--json] [--junit FILE]"},
     {"check", command_check, "check SCENARIO..."},

@@ -123,8 +123,15 @@ static void fire_now(void *arg, struct sim_world *world)
     struct sim_wound *wound = arg;
 
     (void)world;
+    if (wound->nemesis->calm && wound->fault->kind != SIM_FAULT_RESTART)
+        return;
     if (!wound->nemesis->stopped)
         (void)sim_wound_fire(wound, NULL);
+}
+
+void sim_nemesis_calm(struct sim_nemesis *nemesis)
+{
+    nemesis->calm = true;
 }
 
 void sim_nemesis_strike(struct sim_nemesis *nemesis, size_t index, const struct sim_fault *fault)
@@ -252,6 +259,7 @@ struct sim_nemesis *sim_nemesis_new(struct sim_run *run)
         nemesis->touches[i].last_end = DFS_NEVER;
     dfs_list_init(&nemesis->blows);
     dfs_list_init(&nemesis->rules);
+    dfs_list_init(&nemesis->moments);
     for (size_t i = 0; i < nemesis->wounds_count; i++) {
         const struct sim_fault *fault = &scenario->faults[i];
 
@@ -281,6 +289,7 @@ void sim_nemesis_free(struct sim_nemesis *nemesis)
         return;
     while ((at = dfs_list_first(&nemesis->blows)) != NULL)
         blow_free(dfs_container_of(at, struct sim_blow, link));
+    sim_nemesis_moments_free(nemesis);
     for (size_t i = 0; i < nemesis->copies_count; i++)
         dfs_free(nemesis->copies_nodes[i]);
     dfs_free(nemesis->captures);

@@ -15,6 +15,12 @@ void sim_nemesis_begin(struct sim_nemesis *nemesis);
 /* At the end of the scenario's duration: what has an end is over, nothing new begins. */
 void sim_nemesis_stop(struct sim_nemesis *nemesis);
 
+/* No further fault begins, written or drawn; what has begun goes on to its own end, and what a crash stopped is restarted when the scenario says so. */
+void sim_nemesis_calm(struct sim_nemesis *nemesis);
+
+/* Draws anew when the random faults that are still to come do: within what is left of their time. */
+void sim_nemesis_redraw(struct sim_nemesis *nemesis);
+
 /* Lets fault `index` of the scenario strike now as `fault` says (not in a step): with all the accounts of one that was written down. */
 void sim_nemesis_strike(struct sim_nemesis *nemesis, size_t index, const struct sim_fault *fault);
 

@@ -73,7 +73,9 @@ struct sim_nemesis {
     struct dfs_list rules;
     struct sim_touch *touches; /* by host number */
     uint32_t hosts_count;
+    struct dfs_list moments; /* of random faults: still to come, or drawn anew and void */
     bool stopped;
+    bool calm;    /* sim_nemesis_calm */
     bool filters; /* some fault or trigger looks at messages */
     bool captures_on;
     struct sim_capture *captures;
@@ -106,6 +108,7 @@ void sim_blow_replay(struct sim_blow *blow);
 
 /* nemesis_random.c */
 void sim_wound_random(struct sim_wound *wound);
+void sim_nemesis_moments_free(struct sim_nemesis *nemesis);
 
 /* A draw of the nemesis: fault, purpose, number. */
 uint64_t sim_nemesis_draw(const struct sim_nemesis *nemesis, const char *purpose, size_t fault, uint64_t number,

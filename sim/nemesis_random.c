@@ -15,8 +15,10 @@
 #define DRAWS_OF_ONE 16
 
 struct moment {
+    struct dfs_list link; /* in nemesis->moments */
     struct sim_wound *wound;
     uint64_t number;
+    bool is_void; /* another one of this number stands for it */
 };
 
 static uint64_t draw(const struct moment *moment, uint64_t purpose, uint64_t count)
@@ -197,7 +199,8 @@ static void fire_moment(void *arg, struct sim_world *world)
     const uint32_t host = kind == SIM_FAULT_ROTATE_KEYS ? 0 : pick(moment, kind);
 
     (void)world;
-    if (host != UINT32_MAX && !nemesis->stopped) {
+    dfs_list_remove(&moment->link);
+    if (host != UINT32_MAX && !nemesis->stopped && !nemesis->calm && !moment->is_void) {
         struct sim_fault *fault = dfs_alloc_zero(sizeof *fault);
 
         fault->kind = kind;
@@ -212,23 +215,77 @@ static void fire_moment(void *arg, struct sim_world *world)
     dfs_free(moment);
 }
 
-void sim_wound_random(struct sim_wound *wound)
+/* Before `to`, which is after `from`; of the scenario. */
+static void moment_new(struct sim_wound *wound, uint64_t number, uint64_t from, uint64_t to)
 {
     struct sim_nemesis *nemesis = wound->nemesis;
+    struct moment *moment = dfs_alloc(sizeof *moment);
+
+    *moment = (struct moment){.wound = wound, .number = number};
+    dfs_list_push(&nemesis->moments, &moment->link);
+    sim_world_call(nemesis->run->world,
+                   sim_run_world_time(nemesis->run, from + draw(moment, DRAWS_OF_ONE - 1, to - from)), fire_moment,
+                   moment);
+}
+
+/* When the faults of a `random` end to begin; of the scenario. */
+static uint64_t moments_end(const struct sim_wound *wound)
+{
     const struct sim_random_faults *random = &wound->fault->random;
-    const uint64_t duration = (uint64_t)nemesis->run->scenario->duration_ns;
-    const uint64_t from = (uint64_t)random->from_ns < duration ? (uint64_t)random->from_ns : duration;
-    const uint64_t to = random->to_seen && (uint64_t)random->to_ns < duration ? (uint64_t)random->to_ns : duration;
+    const uint64_t duration = (uint64_t)wound->nemesis->run->scenario->duration_ns;
+
+    return random->to_seen && (uint64_t)random->to_ns < duration ? (uint64_t)random->to_ns : duration;
+}
+
+static uint64_t moments_begin(const struct sim_wound *wound)
+{
+    const uint64_t from = (uint64_t)wound->fault->random.from_ns;
+    const uint64_t duration = (uint64_t)wound->nemesis->run->scenario->duration_ns;
+
+    return from < duration ? from : duration;
+}
+
+void sim_nemesis_redraw(struct sim_nemesis *nemesis)
+{
+    const uint64_t now = sim_run_time(nemesis->run);
+    struct dfs_list *const last = nemesis->moments.prev;
+
+    if (dfs_list_empty(&nemesis->moments))
+        return;
+    dfs_list_each(at, &nemesis->moments)
+    {
+        struct moment *moment = dfs_container_of(at, struct moment, link);
+        const uint64_t from = moments_begin(moment->wound) > now ? moments_begin(moment->wound) : now;
+        const uint64_t to = moments_end(moment->wound);
+
+        if (!moment->is_void && to > from) {
+            moment->is_void = true;
+            moment_new(moment->wound, moment->number, from, to);
+        }
+        if (at == last)
+            break;
+    }
+}
+
+void sim_nemesis_moments_free(struct sim_nemesis *nemesis)
+{
+    struct dfs_list *at;
+
+    while ((at = dfs_list_first(&nemesis->moments)) != NULL) {
+        dfs_list_remove(at);
+        dfs_free(dfs_container_of(at, struct moment, link));
+    }
+}
+
+void sim_wound_random(struct sim_wound *wound)
+{
+    const struct sim_random_faults *random = &wound->fault->random;
+    const uint64_t from = moments_begin(wound);
+    const uint64_t to = moments_end(wound);
     uint64_t count = (uint64_t)random->count;
 
     if (random->rate_millionths > 0)
         count = (uint64_t)((sim_u128)(to - from) * (uint64_t)random->rate_millionths / DFS_SECONDS / DFS_DECIMAL_ONE);
-    for (uint64_t i = 0; i < count && to > from; i++) {
-        struct moment *moment = dfs_alloc(sizeof *moment);
-
-        *moment = (struct moment){wound, i};
-        sim_world_call(nemesis->run->world,
-                       sim_run_world_time(nemesis->run, from + draw(moment, DRAWS_OF_ONE - 1, to - from)), fire_moment,
-                       moment);
-    }
+    for (uint64_t i = 0; i < count && to > from; i++)
+        moment_new(wound, i, from, to);
 }

@@ -40,6 +40,11 @@ _Bool sim_random_install(uint64_t seed)
     return RAND_set_rand_method(&method) == 1;
 }
 
+void sim_random_seed(uint64_t seed)
+{
+    seed_now = seed;
+}
+
 void sim_random_stream(uint64_t host, uint64_t step)
 {
     stream_now = sim_mix(host + 1, step);

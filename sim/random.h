@@ -12,6 +12,9 @@
 /* Replaces the process's RAND method. Once a process; false when OpenSSL refuses. */
 _Bool sim_random_install(uint64_t seed);
 
+/* From here on of another seed; the stream goes on. */
+void sim_random_seed(uint64_t seed);
+
 /* The stream of what comes next. */
 void sim_random_stream(uint64_t host, uint64_t step);
 

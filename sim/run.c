@@ -9,6 +9,7 @@
 #include "sim/expect.h"
 #include "sim/listen.h"
 #include "sim/nemesis.h"
+#include "sim/random.h"
 #include "sim/workload.h"
 
 #include <stdarg.h>
@@ -400,6 +401,13 @@ bool sim_run_at_rest(struct sim_run *run, char *why, size_t room)
     run->settled = true;
     run->settled_at = sim_run_time(run);
     return true;
+}
+
+void sim_run_suffix(struct sim_run *run, uint64_t suffix)
+{
+    sim_world_suffix(run->world, suffix);
+    sim_random_seed(sim_world_draw(run->world, "openssl", 0));
+    sim_nemesis_redraw(run->nemesis);
 }
 
 void sim_run_go(struct sim_run *run)

@@ -207,6 +207,12 @@ bool sim_run_at_rest(struct sim_run *run, char *why, size_t room);
 void sim_run_end(struct sim_run *run);
 void sim_run_free(struct sim_run *run);
 
+/*
+ * The same past with another future: what has not been drawn yet is drawn by `suffix` as well (sim_world_suffix), the moments of random faults included. At any moment;
+ * for a process that was forked off a run.
+ */
+void sim_run_suffix(struct sim_run *run, uint64_t suffix);
+
 /* Adds a listener; `state` is the caller's. In options.attach only. */
 void sim_run_listen(struct sim_run *run, const char *name, const struct sim_hooks *hooks, void *state);
 

@@ -475,6 +475,27 @@ static void print_hex(struct printer *p, const uint8_t *bytes, size_t count)
     }
 }
 
+/* What would end the line or the quotes is escaped: a key in PEM has line ends, and a peer may send anything. */
+static void print_quoted(struct printer *p, const struct dfs_text *text)
+{
+    print_text(p, "\"");
+    for (uint32_t i = 0; i < text->count && p->count + 1 < p->room; i++) {
+        const uint8_t byte = (uint8_t)text->at[i];
+
+        if (byte == '\n') {
+            print_text(p, "\\n");
+        } else if (byte < 0x20 || byte == 0x7F) {
+            print_text(p, "\\x");
+            print_hex(p, &byte, 1);
+        } else {
+            if (byte == '"' || byte == '\\')
+                print_text(p, "\\");
+            print_bytes(p, &text->at[i], 1);
+        }
+    }
+    print_text(p, "\"");
+}
+
 static void print_addr(struct printer *p, const struct dfs_addr *addr)
 {
     static const uint8_t mapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xFF, 0xFF};
@@ -529,9 +550,7 @@ static void print_field(struct printer *p, const struct dfs_field *field, const 
     case DFS_FIELD_TEXT: {
         const struct dfs_text *text = (const void *)at;
 
-        print_text(p, "\"");
-        print_bytes(p, text->at, text->count);
-        print_text(p, "\"");
+        print_quoted(p, text);
         break;
     }
     case DFS_FIELD_PART:

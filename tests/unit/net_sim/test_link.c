@@ -332,6 +332,44 @@ static void test_an_injected_datagram_shows_the_address_it_was_given(void **stat
 }
 
 /* Keyed draws: a datagram more on another link, or a host more, shifts nothing here. */
+/* The same past, and another future for each suffix; what a world is keeps its value. */
+static void test_a_suffix_changes_what_is_drawn_after_it(void **state)
+{
+    static const uint64_t suffixes[] = {0, 1, 1, 2}; /* 0: none */
+    struct sim_link_options link = sim_link_options_default();
+    uint8_t *seen[4];
+    uint64_t hashes[4];
+
+    (void)state;
+    link.loss_ppb = SIM_PPB_ONE / 3;
+    for (unsigned i = 0; i < 4; i++) {
+        struct duo duo;
+
+        duo_open(&duo, 1, &link, 1000);
+        const uint64_t identity = sim_world_identity(duo.world, "x", 7);
+        const uint64_t draw = sim_world_draw(duo.world, "x", 7);
+
+        assert_int_equal(sim_world_run(duo.world, 500 * EVERY), SIM_END_TIME);
+        if (suffixes[i] > 0) {
+            sim_world_suffix(duo.world, suffixes[i]);
+            assert_true(sim_world_draw(duo.world, "x", 7) != draw);
+        }
+        assert_int_equal(sim_world_identity(duo.world, "x", 7), identity);
+        duo_run(&duo);
+        seen[i] = duo.flow.seen;
+        hashes[i] = sim_world_hash(duo.world);
+        assert_in_range(duo.flow.got, 550, 780);
+        assert_memory_equal(seen[0], seen[i], 500);
+        sim_world_free(duo.world);
+    }
+    assert_memory_equal(seen[1], seen[2], 1000);
+    assert_int_equal(hashes[1], hashes[2]);
+    assert_true(memcmp(seen[0] + 501, seen[1] + 501, 499) != 0);
+    assert_true(memcmp(seen[1] + 501, seen[3] + 501, 499) != 0);
+    for (unsigned i = 0; i < 4; i++)
+        dfs_free(seen[i]);
+}
+
 static void test_draws_of_a_link_do_not_depend_on_other_links(void **state)
 {
     struct sim_link_options link = sim_link_options_default();
@@ -404,6 +442,7 @@ int main(void)
         cmocka_unit_test(test_a_link_may_have_options_of_its_own_and_change_them),
         cmocka_unit_test(test_filters_drop_delay_and_copy_the_nth),
         cmocka_unit_test(test_an_injected_datagram_shows_the_address_it_was_given),
+        cmocka_unit_test(test_a_suffix_changes_what_is_drawn_after_it),
         cmocka_unit_test(test_draws_of_a_link_do_not_depend_on_other_links),
         cmocka_unit_test(test_draws_are_uniform),
     };

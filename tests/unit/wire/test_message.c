@@ -260,6 +260,16 @@ static void printed_messages_show_no_secret(void **state)
     assert_string_equal(text, "LOGIN{u");
 }
 
+static void printed_messages_are_one_line(void **state)
+{
+    (void)state;
+    const struct dfs_m_login login = {.user = dfs_text_of("a\nb\x1b\"c\\"), .password = dfs_text_of("")};
+    char text[256];
+
+    dfs_print(dfs_message_layout(DFS_MSG_LOGIN), &login, text, sizeof text);
+    assert_string_equal(text, "LOGIN{user=\"a\\nb\\x1b\\\"c\\\\\" password=***}");
+}
+
 static void an_address_is_printed_as_people_write_it(void **state)
 {
     (void)state;
@@ -357,6 +367,7 @@ int main(void)
         cmocka_unit_test(a_list_beyond_the_arena_is_too_large),
         cmocka_unit_test(text_that_is_no_utf8_is_refused),
         cmocka_unit_test(printed_messages_show_no_secret),
+        cmocka_unit_test(printed_messages_are_one_line),
         cmocka_unit_test(an_address_is_printed_as_people_write_it),
         cmocka_unit_test(every_message_prints),
         cmocka_unit_test(names_and_numbers_find_each_other),
