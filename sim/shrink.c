@@ -51,15 +51,22 @@ static bool is_over(struct shrinking *s)
 
 /* Scenarios ----------------------------------------------------------------------------------------------------------------- */
 
+/* An empty list of a scenario is NULL; its copy is a list that may be cut. */
+static void *copy_list(const void *list, size_t count, size_t size)
+{
+    void *list_copy = dfs_alloc_zero_array(count + 1, size);
+
+    if (count > 0)
+        memcpy(list_copy, list, count * size);
+    return list_copy;
+}
+
 static void copy(const struct sim_scenario *from, struct sim_scenario *to)
 {
     *to = *from;
-    to->works = dfs_alloc_zero_array(from->works_count + 1, sizeof *to->works);
-    to->faults = dfs_alloc_zero_array(from->faults_count + 1, sizeof *to->faults);
-    to->expects = dfs_alloc_zero_array(from->expects_count + 1, sizeof *to->expects);
-    memcpy(to->works, from->works, from->works_count * sizeof *to->works);
-    memcpy(to->faults, from->faults, from->faults_count * sizeof *to->faults);
-    memcpy(to->expects, from->expects, from->expects_count * sizeof *to->expects);
+    to->works = copy_list(from->works, from->works_count, sizeof *to->works);
+    to->faults = copy_list(from->faults, from->faults_count, sizeof *to->faults);
+    to->expects = copy_list(from->expects, from->expects_count, sizeof *to->expects);
 }
 
 /* Leaves out `count` entries from `first` of the list that is faults, then operations. */
