@@ -23,9 +23,6 @@
 #include <inttypes.h>
 #include <limits.h>
 #include <malloc.h>
-#ifdef DFS_MIMALLOC
-#include <mimalloc.h>
-#endif
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -682,14 +679,16 @@ static int help(void)
     return 0;
 }
 
+#ifdef DFS_JEMALLOC
+/* What jemalloc reads before main. A world is hundreds of MiB of small things met in no order: large pages are a tenth of the time. */
+extern const char *malloc_conf;
+const char *malloc_conf = "thp:always,metadata_thp:auto,oversize_threshold:0";
+#endif
+
 /* Worlds come and go in one process, and their memory is touched anew by the next: the kernel would clear every page again. */
 static void keep_memory(void)
 {
-#ifdef DFS_MIMALLOC
-    mi_option_enable(
-        mi_option_large_os_pages); /* a world is hundreds of MiB of small things met in no order: a tenth of the time */
-    mi_option_disable(mi_option_allow_decommit);
-#elif defined(__GLIBC__)
+#if defined(__GLIBC__) && !defined(DFS_JEMALLOC)
     (void)mallopt(M_MMAP_THRESHOLD, 32 * 1024 * 1024);
     (void)mallopt(M_TRIM_THRESHOLD, INT_MAX);
     (void)mallopt(M_TOP_PAD, 1024 * 1024);
