@@ -605,13 +605,10 @@ bool sim_copies_has(struct sim_run *run, uint32_t data, const struct sim_block *
            (known->sound_length_bytes == block->length_bytes && known->sound_crc32c == block->crc32c);
 }
 
-static void look_at_block(struct sim_run *run, const struct sim_version *version, struct sim_block *block,
-                          const struct sim_host_set *active, uint32_t wanted, struct sim_copies_count *count)
+static void count_copies(struct sim_run *run, struct sim_block *block, const struct sim_host_set *active,
+                         struct sim_block_copies *ret_copies)
 {
-    uint32_t good = 0;
-    uint32_t anywhere = 0;
-    uint32_t maintained = 0;
-
+    memset(ret_copies, 0, sizeof *ret_copies);
     for (uint32_t i = 0; i < block->holders_count; i++) {
         const uint32_t data = block->holders[i];
         const bool is_active = sim_host_set_has(active, 2 + data);
@@ -621,25 +618,35 @@ static void look_at_block(struct sim_run *run, const struct sim_version *version
             continue;
         if (!sim_copies_has(run, data, block))
             continue;
-        anywhere++;
-        if (is_active)
-            good++;
-        else if (is_maintained)
-            maintained++;
+        ret_copies->anywhere++;
+        if (is_active) {
+            ret_copies->good++;
+            ret_copies->places |= i < SIM_COPIES_PLACES_MAX ? UINT64_C(1) << i : 0;
+        } else if (is_maintained) {
+            ret_copies->maintained++;
+        }
     }
+}
+
+static void look_at_block(struct sim_run *run, const struct sim_version *version, struct sim_block *block,
+                          const struct sim_host_set *active, uint32_t wanted, struct sim_copies_count *count)
+{
+    struct sim_block_copies copies;
+
+    count_copies(run, block, active, &copies);
     count->blocks++;
-    if (good >= wanted) {
+    if (copies.good >= wanted) {
         count->whole++;
         return;
     }
     if (count->under++ == 0) {
         count->first = block->id;
         count->first_of = version;
-        count->first_copies = good;
+        count->first_copies = copies.good;
     }
-    if (anywhere == 0)
+    if (copies.anywhere == 0)
         count->lost++;
-    else if (good + maintained >= wanted)
+    else if (copies.good + copies.maintained >= wanted)
         count->waiting++;
 }
 
@@ -664,4 +671,27 @@ void sim_copies_look(struct sim_run *run, const char *path, struct sim_copies_co
                 look_at_block(run, version, version->blocks[j], &active, wanted, ret_count);
         }
     }
+}
+
+uint32_t sim_copies_each(struct sim_run *run,
+                         void (*seen)(void *arg, const struct sim_version *version, const struct sim_block *block,
+                                      const struct sim_block_copies *copies),
+                         void *arg)
+{
+    struct sim_host_set active;
+    const uint32_t count = sim_copies_active(run, &active);
+
+    dfs_list_each(at, &run->copies->live)
+    {
+        const struct sim_version *version = dfs_container_of(at, struct sim_version, of_live);
+        struct sim_block_copies copies;
+
+        for (uint32_t i = 0; sim_version_is_live(version) && i < version->blocks_count; i++) {
+            if (version->blocks[i] == NULL)
+                continue;
+            count_copies(run, version->blocks[i], &active, &copies);
+            seen(arg, version, version->blocks[i], &copies);
+        }
+    }
+    return count;
 }

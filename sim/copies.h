@@ -91,4 +91,21 @@ struct sim_copies_count {
 /* Counts; `path` NULL: all. */
 void sim_copies_look(struct sim_run *run, const char *path, struct sim_copies_count *ret_count);
 
+/* Places of `holders` that fit into a set of copies. */
+#define SIM_COPIES_PLACES_MAX 64
+
+/* One block of a live version, now. */
+struct sim_block_copies {
+    uint32_t good;       /* copies on active servers */
+    uint32_t maintained; /* on servers in MAINTENANCE */
+    uint32_t anywhere;   /* on disks of any running server */
+    uint64_t places;     /* the good ones, by place in `holders` */
+};
+
+/* Looks at all blocks in the order in which they were first heard of. Returns how many servers are active. */
+uint32_t sim_copies_each(struct sim_run *run,
+                         void (*seen)(void *arg, const struct sim_version *version, const struct sim_block *block,
+                                      const struct sim_block_copies *copies),
+                         void *arg);
+
 #endif

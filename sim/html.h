@@ -1,15 +1,18 @@
 /*
  * html.h - the picture of a run: one page that needs nothing but a browser.
  *
- * A space-time diagram of the messages; hosts up, paused and down; copies per block over time; every event with a filter; violations marked. A listener that only looks: a run has the same trace
- * with and without it.
+ * One diagram over time: messages between hosts, hosts up, paused, down and in the ring, clients' operations, faults, copies of blocks, and what failed; a list of all
+ * events. A listener that only looks: a run has the same trace with and without it.
  */
 #ifndef DFS_SIM_HTML_H
 #define DFS_SIM_HTML_H
 
 #include "sim/run.h"
 
-/* sim/spacetime.js, made a part of the program by the build. */
+/* sim/page.html and so on, made a part of the program by the build. */
+extern const char sim_page_html[];
+extern const char sim_page_css[];
+extern const char sim_page_js[];
 extern const char sim_spacetime_js[];
 
 struct sim_html;
