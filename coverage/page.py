@@ -47,7 +47,7 @@ a { color: var(--accent); text-decoration: none; } a:hover { text-decoration: un
 table { border-collapse: collapse; width: 100%; background: var(--card); border: 1px solid var(--line); border-radius: 10px; overflow: hidden; }
 th, td { padding: 6px 12px; text-align: left; border-top: 1px solid var(--line); font-variant-numeric: tabular-nums; }
 thead th { border-top: 0; color: var(--soft); font-weight: 550; font-size: 13px; }
-td.number, th.number { text-align: right; } td.number, td.calls { white-space: nowrap; } td.calls { color: var(--soft); }
+td.number, th.number { text-align: right; } td.number, th.number, td.calls { white-space: nowrap; } td.calls { color: var(--soft); }
 tr.top td { font-weight: 600; }
 code { font: 13px/1.4 ui-monospace, monospace; }
 .bar { display: inline-block; width: 110px; height: 8px; border-radius: 4px; background: var(--line); overflow: hidden; vertical-align: middle; margin-right: 10px; }
@@ -57,12 +57,13 @@ details { background: var(--card); border: 1px solid var(--line); border-radius:
 summary { cursor: pointer; padding: 10px 14px; display: flex; align-items: center; gap: 12px; list-style: none; }
 summary::-webkit-details-marker { display: none; }
 summary::before { content: "\\25B8"; color: var(--soft); } details[open] > summary::before { content: "\\25BE"; }
+summary > span:last-child { min-width: 84px; text-align: right; font-variant-numeric: tabular-nums; }
 summary .who { color: var(--soft); flex: 1; }
 .role { font-size: 12px; color: var(--soft); border: 1px solid var(--line); border-radius: 20px; padding: 0 9px; }
 .inside { padding: 2px 14px 16px; overflow-x: auto; }
 .matrix { width: auto; border-radius: 6px; } .matrix th, .matrix td { padding: 3px 9px; font-size: 13px; border: 1px solid var(--line); }
 .matrix td.state { font-weight: 600; white-space: nowrap; }
-.took { background: var(--good-soft); } .none { background: var(--poor-soft); }
+.took { background: var(--good-soft); } .none, .matrix span.none { background: var(--poor-soft); } .matrix span.none { border-radius: 4px; padding: 0 4px; margin: 0 -4px; }
 .took span, .none span { white-space: nowrap; } .count { color: var(--soft); margin-left: 6px; }
 ul.never { columns: 2; column-gap: 34px; margin: 8px 0 0; padding: 0 0 0 18px; } ul.never li { break-inside: avoid; margin: 0 0 5px; }
 @media (max-width: 800px) { ul.never { columns: 1; } }
@@ -73,6 +74,11 @@ footer { color: var(--soft); margin-top: 50px; font-size: 13px; }
 
 def say(text):
     return html.escape(str(text))
+
+
+def with_code(text):
+    """What stands between backticks is code."""
+    return re.sub("`([^`]+)`", r"<code>\1</code>", say(text))
 
 
 def percent(covered, total):
@@ -179,7 +185,7 @@ def function_table(lines):
         where = f'<a href="{say(page)}#l{first}">{say(file)}:{first}</a>' if page else f"{say(file)}:{first}"
         rows.append(f'<tr><td><code>{say(name)}</code></td><td>{where}</td><td class=number>{missed} of {total}</td>'
                     f'<td class=calls>{"never called" if calls == 0 else f"called {count_in_words(calls)} times"}</td>'
-                    f'<td>{say(why.get((file, name), ""))}</td></tr>')
+                    f'<td>{with_code(why.get((file, name), ""))}</td></tr>')
     more = len(gaps) - min(len(gaps), FUNCTIONS_SHOWN)
     rest = f'<p class=note>{more} more functions of core have lines that were never run, {sum(gap[0] for gap in gaps[FUNCTIONS_SHOWN:])} in all.</p>' if more else ""
     return ('<table><thead><tr><th>function</th><th>where</th><th class=number>never run</th><th></th><th>why</th></tr></thead>'
@@ -194,11 +200,9 @@ def cell(machine, state, event, afters, taken):
     for after in afters:
         count = taken.counts.get((machine["machine"], state, event, after), 0)
         name = "stays" if after == state else after
-        parts.append(f'<span>{say(name)}<span class=count>{count_in_words(count) if count else "never"}</span></span>')
+        parts.append(f'<span{"" if count else " class=none"}>{say(name)}<span class=count>{count_in_words(count) if count else "never"}</span></span>')
     some = any((machine["machine"], state, event, after) in taken.counts for after in afters)
-    every = all((machine["machine"], state, event, after) in taken.counts for after in afters)
-    kind = "took" if every else "none" if not some else "took none"
-    return f'<td class="{kind}">{"<br>".join(parts)}</td>'
+    return f'<td class={"took" if some else "none"}>{"<br>".join(parts)}</td>'
 
 
 def matrix(machine, taken):
@@ -275,7 +279,7 @@ Why: <code>coverage/exclusions.md</code>.</p>
 {function_table(lines)}
 <h2>Paths of the machines</h2>
 <p class=note>What may come in which state, and where it leads: declared beside each machine's gate. In a cell the next state and how often it was taken.
-<span class=legend><span class=took>taken</span><span class=none>never taken, or not all of it</span></span></p>
+<span class=legend><span class=took>taken</span><span class=none>never taken</span></span></p>
 {machine_blocks(declared, taken)}
 <h2>What never happened</h2>
 <p class=note>Each is legal and means something; none was seen in these runs.</p>
