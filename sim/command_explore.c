@@ -26,7 +26,7 @@ static const char help[] =
     "  --timeouts T           times that a deadline comes though something is under way (default 0)\n"
     "  --overtakes R          without faults: times that something comes out of turn: before what was under way earlier, or after all the rest\n"
     "                         (default all: any order)\n"
-    "  --fault-overtakes R    the same in the round with faults (default 0: the usual order)\n"
+    "  --fault-overtakes R    the same in the round with faults (default 0: the usual order; all is for the smallest scopes)\n"
     "  --disks WHEN           disk operations are done in order with the rest, or overtaking (any, the default), before the rest (fast) or after it (slow);\n"
     "                         crash points lie between them in any case\n"
     "  --late                 a crashed host may also start later than at once\n"

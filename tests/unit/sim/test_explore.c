@@ -18,6 +18,11 @@
 #define STATS \
     HEAD \
         "\"workload\":[{\"at\":\"0s\",\"client\":\"c1\",\"stat\":\"x\"},{\"at\":\"0s\",\"client\":\"c2\",\"stat\":\"x\"}]}"
+/* Small enough for a fault in every order, without merging. */
+#define STAT \
+    "{\"dfs_scenario\":1,\"duration\":\"60s\",\"cluster\":{\"data\":1,\"clients\":1,\"replication\":1,\"config\":" \
+    "{\"heartbeat_interval\":\"60s\",\"scrypt_n\":16,\"token_lifetime\":\"1d\"}}," \
+    "\"workload\":[{\"at\":\"0s\",\"client\":\"c1\",\"stat\":\"x\"}]}"
 #define PUT HEAD "\"workload\":[{\"at\":\"0s\",\"client\":\"c1\",\"put\":\"a\",\"size\":\"1KB\"}]}"
 
 static struct sim_source source_of(const char *text)
@@ -191,17 +196,26 @@ static void a_crash_goes_on_from_the_end(void **state)
 static void merging_loses_no_outcome(void **state)
 {
     static struct sim_explore_result merged, whole;
-    const struct sim_scope_options scopes[] = {
-        {.overtakes = SIM_OVERTAKES_ALL},
-        {.overtakes = 0, .losses = 1},
-        {.overtakes = 1},
-        {.overtakes = 0, .crashes = 1, .unsynced = 7, .hosts = {{1u << 1 | 1u << 4}}},
+    const struct {
+        const char *text;
+        struct sim_scope_options scope;
+    } cases[] = {
+        {STATS, {.overtakes = SIM_OVERTAKES_ALL}},
+        {STATS, {.overtakes = 0, .losses = 1}},
+        {STATS, {.overtakes = 1}},
+        {STATS, {.overtakes = 0, .crashes = 1, .unsynced = 7, .hosts = {{1u << 1 | 1u << 4}}}},
+        {STAT, {.overtakes = SIM_OVERTAKES_ALL, .losses = 1}},
+        {STAT, {.overtakes = SIM_OVERTAKES_ALL, .crashes = 1, .unsynced = 1, .hosts = {{1u << 3}}}},
     };
 
     (void)state;
-    for (size_t i = 0; i < sizeof scopes / sizeof scopes[0]; i++) {
-        search(STATS, (struct sim_explore_options){.scope = scopes[i]}, &merged);
-        search(STATS, (struct sim_explore_options){.scope = scopes[i], .no_merge = true}, &whole);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        const struct sim_scope_options *scope = &cases[i].scope;
+
+        search(cases[i].text, (struct sim_explore_options){.scope = *scope}, &merged);
+        search(cases[i].text, (struct sim_explore_options){.scope = *scope, .no_merge = true}, &whole);
+        assert_true((merged.losses > 0) == (scope->losses > 0));
+        assert_true((merged.crashes > 0) == (scope->crashes > 0));
         assert_int_equal(merged.bound, SIM_BOUND_NONE);
         assert_int_equal(whole.bound, SIM_BOUND_NONE);
         assert_int_equal(merged.states, whole.states);
