@@ -120,8 +120,11 @@ static inline struct sim_item *sim_queue_pop(struct sim_queue *queue)
         i = least;
     }
     entries[i] = last;
-    __builtin_prefetch(entries[0].item); /* the next to come up, while the machine is busy with this one */
-    __builtin_prefetch((const char *)entries[0].item + 64);
+    /* One of these is next but one. A place beyond the end holds what was there before: asking for that does no harm. */
+    for (size_t k = 1; k <= 4; k++) {
+        __builtin_prefetch(entries[k].item);
+        __builtin_prefetch((const void *)((uintptr_t)entries[k].item + 64));
+    }
     return top;
 }
 
