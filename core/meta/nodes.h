@@ -277,7 +277,6 @@ struct meta_nodes {
     bool warm;
     dfs_time_ns warm_until;
     uint32_t expected; /* nodes not met since our start */
-    uint32_t away;     /* of those in maintenance */
 
     bool braked;
     dfs_time_ns brake_until;

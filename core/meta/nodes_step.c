@@ -235,7 +235,6 @@ void meta_nodes_started(struct dfs_meta *meta)
             node->away_until = 0;
         else
             node->away_until = meta->fair + (node->away_until - meta->wall);
-        nodes->away += node->away_until > 0;
     }
     nodes->warm_until = meta->fair + intervals(meta, meta->config.warmup_intervals);
     nodes->rate_at = meta->fair;
@@ -255,7 +254,6 @@ void meta_node_met(struct dfs_meta *meta, struct meta_node *node)
     }
     if (node->away_until > 0) {
         node->away_until = 0;
-        nodes->away--;
         set_away(meta);
     }
 }

@@ -418,6 +418,12 @@ static void a_resume_goes_on_where_changes_were_applied(void **state)
     assert_int_equal(nrig_resume(&r, 1), DFS_SUPERSEDED);
     assert_int_equal(nrig_resume(&r, 3), DFS_OK);
     assert_int_equal(nrig_resume(&r, 5), DFS_STALE_INCARNATION); /* never met */
+
+    /* One that has not told all that it has begins anew: what it did not come to say would never be said. */
+    assert_int_equal(nrig_join(&r, 4), DFS_OK);
+    nrig_break(&r, 4);
+    assert_int_equal(nrig_resume(&r, 4), DFS_STALE_INCARNATION);
+    assert_int_equal(nrig_state(&r, 4), DFS_NODE_JOINING);
 }
 
 static void what_a_node_says_before_it_joined_is_not_heard(void **state)
