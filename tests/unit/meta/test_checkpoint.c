@@ -157,6 +157,18 @@ static void the_newest_two_are_kept_with_what_follows_them(void **state)
     assert_null(fake_disk_file(&r.n.f, "journal-0000000003"));
     assert_non_null(fake_disk_file(&r.n.f, "journal-0000000004")); /* begins where checkpoint 3 ends */
     assert_non_null(fake_disk_file(&r.n.f, "journal-0000000005"));
+    assert_int_equal(fake_disk_count(&r.n.f, "journal-"), 2);
+
+    /* A start's own segment goes like any other: nothing is left of many lives. */
+    for (unsigned i = 0; i < 3; i++) {
+        restart();
+        for (unsigned k = 0; k < 2; k++) {
+            fill(1, "x");
+            checkpoint();
+        }
+        assert_int_equal(fake_disk_count(&r.n.f, "journal-"), 2);
+        assert_int_equal(fake_disk_count(&r.n.f, "checkpoint-"), 2);
+    }
 }
 
 static void a_bad_checkpoint_is_passed_over_for_the_one_before(void **state)

@@ -543,6 +543,8 @@ static void what_is_committed_during_the_inventory_is_adopted(void **state)
         assert_int_equal(nrig_state(&r, 0), DFS_NODE_ACTIVE);
         assert_int_equal(r.meta->nodes->counters.orphans, 0);
         assert_int_equal(r.meta->nodes->counters.copies_bad, pass);
+        assert_int_equal(meta_blockmap_block(&r.meta->map, nrig_block_no(&r, 0, 0))->copies_count, 3);
+        assert_int_equal(meta_block_good(meta_blockmap_block(&r.meta->map, nrig_block_no(&r, 0, 0))), 3 - pass);
         nrig_assert_sound(&r);
         if (pass == 0) {
             nrig_close(&r);
