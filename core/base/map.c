@@ -30,6 +30,41 @@ static const void *key_of(const struct dfs_map *map, const void *value)
     return (const uint8_t *)value + map->key_offset;
 }
 
+/* Ids, blocks and numbers are nearly all keys there are: for those the compiler knows how long they are. */
+static inline bool same_words(const uint8_t *a, const uint8_t *b, size_t words)
+{
+    uint64_t differ = 0;
+
+    for (size_t i = 0; i < words; i++) {
+        uint64_t left;
+        uint64_t right;
+
+        memcpy(&left, a + 8 * i, sizeof left);
+        memcpy(&right, b + 8 * i, sizeof right);
+        differ |= left ^ right;
+    }
+    return differ == 0;
+}
+
+static inline bool same_key(const struct dfs_map *map, const void *value, const void *key)
+{
+    switch (map->key_bytes) {
+    case 8:
+        return same_words(key_of(map, value), key, 1);
+    case 16:
+        return same_words(key_of(map, value), key, 2);
+    case 24:
+        return same_words(key_of(map, value), key, 3);
+    default:
+        return memcmp(key_of(map, value), key, map->key_bytes) == 0;
+    }
+}
+
+static inline uint64_t hash_of(const struct dfs_map *map, const void *key)
+{
+    return dfs_hash64(map->seed, key, map->key_bytes);
+}
+
 /* One table ------------------------------------------------------------------------------------------------------- */
 
 /* The upper bits name the place, so that a table which doubles is read and written from front to back. */
@@ -58,7 +93,7 @@ static struct dfs_map_slot *search(const struct dfs_map *map, const struct dfs_m
     while (table->slots[place].value != NULL) {
         const struct dfs_map_slot *slot = &table->slots[place];
 
-        if (slot->hash == hash && memcmp(key_of(map, slot->value), key, map->key_bytes) == 0)
+        if (slot->hash == hash && same_key(map, slot->value, key))
             break;
         place = after(table, place);
     }
@@ -156,7 +191,13 @@ void *dfs_map_find(const struct dfs_map *map, const void *key)
 {
     if (map->count == 0)
         return NULL;
-    return find(map, dfs_hash64(map->seed, key, map->key_bytes), key);
+    return find(map, hash_of(map, key), key);
+}
+
+void dfs_map_expect(const struct dfs_map *map, const void *key)
+{
+    if (map->count > 0)
+        __builtin_prefetch(&map->table.slots[home_of(&map->table, hash_of(map, key))]);
 }
 
 void dfs_map_insert(struct dfs_map *map, void *value)
@@ -167,7 +208,7 @@ void dfs_map_insert(struct dfs_map *map, void *value)
     move_some(map);
     if (map->count >= map->table.capacity / 4 * 3)
         grow(map);
-    entry.hash = dfs_hash64(map->seed, key_of(map, value), map->key_bytes);
+    entry.hash = hash_of(map, key_of(map, value));
     DFS_ASSERT(find(map, entry.hash, key_of(map, value)) == NULL);
     put(&map->table, &entry);
     map->count++;
@@ -175,7 +216,7 @@ void dfs_map_insert(struct dfs_map *map, void *value)
 
 void *dfs_map_remove(struct dfs_map *map, const void *key)
 {
-    const uint64_t hash = dfs_hash64(map->seed, key, map->key_bytes);
+    const uint64_t hash = hash_of(map, key);
     void *value;
 
     if (map->count == 0)

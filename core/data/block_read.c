@@ -105,10 +105,10 @@ static enum dfs_status admit(struct dfs_data *data, const struct data_peer *peer
                              const struct dfs_m_block_read *message, const struct dfs_block_id *id,
                              const struct data_block **ret_block)
 {
-    const struct data_block *block = data_block_find(data, id);
     const struct dfs_peer *who = &peer->link.peer;
     enum dfs_status status = peer->hello;
 
+    dfs_map_expect(&data->blocks_by_id, id);
     if (status == DFS_OK)
         status = data_grant_admit(data, &message->grant, message->hop, DFS_GRANT_READ);
     if (status == DFS_OK &&
@@ -120,6 +120,8 @@ static enum dfs_status admit(struct dfs_data *data, const struct data_peer *peer
     }
     if (data->reads_count >= DATA_READS_MAX || peer->reads_count >= DATA_READS_PER_PEER_MAX)
         return DFS_UNAVAILABLE;
+    const struct data_block *block = data_block_find(data, id);
+
     if (block == NULL || block->removing)
         return DFS_BLOCK_MISSING;
     if (block->bad)

@@ -105,10 +105,12 @@ void data_on_block_write(struct dfs_data *data, struct data_peer *peer, const st
 {
     const struct dfs_m_block_write *message = in->body;
     const struct dfs_block_id id = data_block_id(&message->grant.block);
-    int sender = -1;
-    enum dfs_status status = admit(data, peer, message, &sender);
+    enum dfs_status status;
     bool matching = false;
+    int sender = -1;
 
+    dfs_map_expect(&data->blocks_by_id, &id); /* by data_write_prepare, when the grant's tag is made out */
+    status = admit(data, peer, message, &sender);
     if (request_is_used(peer, in->request)) {
         data->counters.peers_bad++;
         data_peer_close(peer, DFS_BAD_REQUEST);

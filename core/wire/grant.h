@@ -5,7 +5,9 @@
  * and KEYS_UPDATE, so one bad node forges nothing for others and an older incarnation's key is worth nothing. A data node needs no look-up to admit a
  * request, and metadata never believes a client about what was stored. Expiry is by key id: the newest two are accepted, by no clock.
  *
- * Tags cover the canonical encoding of the part with its tags left out, behind one byte that names the purpose.
+ * Tags cover the fields of the part with its tags left out, behind one byte that names the purpose, so that no tag of one kind is one of another. What a
+ * key itself says (its node, incarnation and key id) is not repeated in a receipt: under another node's, life's or id's key it has another tag.
+ * A grant has a tag for each of its replicas: each covers the digest of the whole, which is made once.
  */
 #ifndef DFS_CORE_WIRE_GRANT_H
 #define DFS_CORE_WIRE_GRANT_H

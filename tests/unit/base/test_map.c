@@ -258,6 +258,32 @@ static void insert_nothing(void)
     dfs_map_insert(&map, NULL);
 }
 
+/* A value whose key is changed behind the map's back still has the hash of the old one: only the comparison tells them apart. */
+static void each_byte_of_a_key_counts_in_every_length(void **state)
+{
+    static const size_t lengths[] = {1, 8, 16, 20, 24, 26, 32};
+    const uint8_t key[32] = {1, 2, 3};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof lengths / sizeof lengths[0]; i++) {
+        uint8_t value[40];
+        struct dfs_map map;
+
+        memcpy(value + 3, key, sizeof key);
+        dfs_map_init(&map, 3, lengths[i], 5);
+        dfs_map_expect(&map, key); /* of an empty map: nothing */
+        dfs_map_insert(&map, value);
+        for (size_t k = 0; k < sizeof key; k++) {
+            value[3 + k] ^= 0x80;
+            dfs_map_expect(&map, key);
+            assert_ptr_equal(dfs_map_find(&map, key), k < lengths[i] ? NULL : value);
+            value[3 + k] ^= 0x80;
+            assert_ptr_equal(dfs_map_find(&map, key), value);
+        }
+        dfs_map_close(&map);
+    }
+}
+
 static void a_key_twice_or_no_value_panics(void **state)
 {
     (void)state;
@@ -277,6 +303,7 @@ int main(void)
         cmocka_unit_test(a_large_map_grows_a_few_entries_at_a_time),
         cmocka_unit_test(entries_are_found_and_removed_while_they_move),
         cmocka_unit_test(a_map_may_be_closed_while_its_entries_move_and_used_again),
+        cmocka_unit_test(each_byte_of_a_key_counts_in_every_length),
         cmocka_unit_test(a_key_twice_or_no_value_panics),
     };
 

@@ -97,6 +97,74 @@ static void receipts_and_orders_are_told_apart_and_cannot_be_changed(void **stat
     dfs_mac_close(&key);
 }
 
+/* Changes each byte of each field that is not in `outside` (and of the parts and items in it); the part must never pass. */
+static void change_each_byte(const struct dfs_layout *layout, uint8_t *base, const char *outside, const void *part,
+                             bool (*passes)(const void *part, struct dfs_mac *key), struct dfs_mac *key)
+{
+    for (size_t i = 0; i < layout->count; i++) {
+        const struct dfs_field *field = &layout->fields[i];
+        uint8_t *at = base + field->offset;
+        size_t bytes = field->width;
+
+        if (strstr(outside, field->name) != NULL)
+            continue;
+        if (field->kind == DFS_FIELD_PART) {
+            change_each_byte(field->part, at, outside, part, passes, key);
+            continue;
+        }
+        if (field->kind == DFS_FIELD_LIST) {
+            uint8_t *items;
+            uint32_t count;
+
+            memcpy(&items, at, sizeof items);
+            memcpy(&count, base + field->count_offset, sizeof count);
+            assert_true(count > 1);
+            for (uint32_t k = 0; k < count; k++)
+                change_each_byte(field->part, items + k * field->part->bytes, outside, part, passes, key);
+            continue;
+        }
+        assert_true(bytes > 0);
+        for (size_t k = 0; k < bytes; k++) {
+            at[k] ^= 0x10;
+            assert_false(passes(part, key));
+            at[k] ^= 0x10;
+        }
+    }
+    assert_true(passes(part, key));
+}
+
+static bool grant_passes(const void *part, struct dfs_mac *key)
+{
+    return dfs_grant_check(part, 0, key);
+}
+
+static bool receipt_passes(const void *part, struct dfs_mac *key)
+{
+    return dfs_receipt_check(part, key);
+}
+
+static void every_field_is_covered(void **state)
+{
+    struct dfs_arena arena;
+    struct dfs_w_grant grant;
+    struct dfs_w_receipt receipt;
+    struct dfs_mac key;
+
+    (void)state;
+    dfs_arena_init(&arena, 65536);
+    node_key(&key, 1, 1, 1);
+    sample_fill(&dfs_layout_grant, &grant, &arena, 1);
+    dfs_grant_sign(&grant, 0, &key);
+    change_each_byte(&dfs_layout_grant, (uint8_t *)&grant, "mac", &grant, grant_passes, &key);
+    sample_fill(&dfs_layout_receipt, &receipt, NULL, 1);
+    dfs_receipt_sign(&receipt, &key);
+    /* node, incarnation and key_id are said by the key */
+    change_each_byte(&dfs_layout_receipt, (uint8_t *)&receipt, "mac node incarnation key_id", &receipt, receipt_passes,
+                     &key);
+    dfs_mac_close(&key);
+    dfs_arena_close(&arena);
+}
+
 static void files_are_cut_as_the_design_says(void **state)
 {
     (void)state;
@@ -151,6 +219,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_grant_verifies_at_its_node_only),
+        cmocka_unit_test(every_field_is_covered),
         cmocka_unit_test(receipts_and_orders_are_told_apart_and_cannot_be_changed),
         cmocka_unit_test(files_are_cut_as_the_design_says),
         cmocka_unit_test(blocks_of_a_file_are_equal_to_within_a_byte),
