@@ -15,6 +15,7 @@ struct followed {
     json_t *row;
     uint64_t places;
     uint32_t good;
+    uint32_t anywhere;
     uint64_t look; /* in which it was seen */
     bool gone;
 };
@@ -69,10 +70,12 @@ static struct followed *follow(struct sim_html_blocks *blocks, const struct sim_
     return followed;
 }
 
-static void change(struct sim_html_blocks *blocks, struct followed *followed, int copies, json_t *hosts)
+static void change(struct sim_html_blocks *blocks, struct followed *followed, int copies, json_t *hosts,
+                   uint32_t anywhere)
 {
     if (json_array_size(followed->row) < CHANGES_MAX)
-        (void)json_array_append_new(followed->row, json_pack("[f,i,o]", now_ms(blocks), copies, hosts));
+        (void)json_array_append_new(followed->row,
+                                    json_pack("[f,i,o,i]", now_ms(blocks), copies, hosts, (int)anywhere));
     else
         json_decref(hosts);
 }
@@ -88,12 +91,14 @@ static void on_block(void *arg, const struct sim_version *version, const struct 
     if (followed == NULL)
         return;
     followed->look = blocks->look;
-    if (!followed->gone && followed->places == copies->places && followed->good == copies->good)
+    if (!followed->gone && followed->places == copies->places && followed->good == copies->good &&
+        followed->anywhere == copies->anywhere)
         return;
     followed->gone = false;
     followed->places = copies->places;
     followed->good = copies->good;
-    change(blocks, followed, (int)copies->good, hosts_of(block, copies->places));
+    followed->anywhere = copies->anywhere;
+    change(blocks, followed, (int)copies->good, hosts_of(block, copies->places), copies->anywhere);
 }
 
 void sim_html_blocks_look(struct sim_html_blocks *blocks)
@@ -110,7 +115,7 @@ void sim_html_blocks_look(struct sim_html_blocks *blocks)
         if (followed->look == blocks->look || followed->gone)
             continue;
         followed->gone = true;
-        change(blocks, followed, -1, json_array());
+        change(blocks, followed, -1, json_array(), 0);
     }
     json_t *row = json_pack("[f,i,I]", now_ms(blocks), (int)active, (json_int_t)blocks->lost);
 

@@ -26,7 +26,7 @@ void sim_html_blocks_look(struct sim_html_blocks *blocks);
 
 /*
  * New references. Samples: [ms, active servers, blocks with no copy on any disk, blocks with 0 good copies, with 1, ..., with more than wanted].
- * Blocks: [path, index, generation, [ms, copies, [hosts]]...]: what changed when; copies -1: the version is gone.
+ * Blocks: [path, index, generation, [ms, good copies, [their hosts], copies on any disk]...]: what changed when; copies -1: the version is gone.
  */
 json_t *sim_html_blocks_samples(const struct sim_html_blocks *blocks);
 json_t *sim_html_blocks_json(const struct sim_html_blocks *blocks);

@@ -99,13 +99,13 @@
     sample: i => {
       const [ms, active, lost, ...by] = data.samples[i];
       return { title: 'copies of all blocks', at: ms * 1000, rows: [['looked at', said(ms * 1000)], ['servers in the ring', active],
-        ...by.map((n, k) => [`${k > data.replication ? 'more than ' + data.replication : k} good ${k === 1 ? 'copy' : 'copies'}`, count(n, 'block')]), ['on no disk at all', count(lost, 'block')]] };
+        ...by.map((n, k) => [`${k > data.replication ? 'more than ' + data.replication : k} good ${k === 1 ? 'copy' : 'copies'} on active servers`, count(n, 'block')]), ['on no disk of a running server', count(lost, 'block')]] };
     },
     host: i => ({ title: hostName(i), rows: data.spans.filter(s => s[0] === i).map(([, a, b, state]) => [state, `${said(Math.round(a * 1000))} to ${said(Math.round(b * 1000))}`]) }),
     block: i => {
       const [path, index, generation, ...changes] = data.blocks[i];
-      return { title: `block ${index} of ${path || 'a file'}`, rows: [['generation', generation], ...changes.map(([ms, n, hosts]) => [said(Math.round(ms * 1000)),
-        n < 0 ? 'removed' : n === 0 ? 'no good copy' : hosts.map(hostName).join(', ')])] };
+      return { title: `block ${index} of ${path || 'a file'}`, rows: [['generation', generation], ...changes.map(([ms, n, hosts, anywhere]) => [said(Math.round(ms * 1000)),
+        n < 0 ? 'removed' : anywhere === 0 ? 'on no disk' : hosts.map(hostName).join(', ') || 'on no active server'])] };
     },
     failure: i => ({ title: failures[i].name, at: failures[i].at, rows: [], near: failures[i].at })
   };
@@ -164,7 +164,7 @@
       if (n < data.replication) lack += until - ms;
     });
     const last = changes.at(-1);
-    return { i, path, index, fewest: fewest === Infinity ? '' : fewest, lack, end: !last || last[1] < 0 ? 'removed' : last[2].map(hostName).join(', ') || 'no disk' };
+    return { i, path, index, fewest: fewest === Infinity ? '' : fewest, lack, end: !last || last[1] < 0 ? 'removed' : last[2].map(hostName).join(', ') || 'no active server' };
   }).sort((a, b) => a.fewest - b.fewest || b.lack - a.lack);
   function showBlocks() {
     const words = at('find-block').value.toLowerCase(), hit = blocks.filter(b => !words || b.path.toLowerCase().includes(words));
@@ -189,7 +189,7 @@
       line('hosts', key('background: var(--good-soft)', 'up'), key('background: var(--warn-soft)', 'paused'), key('background: var(--bad-soft)', 'down'),
         key('border-color: var(--bad); border-style: dashed', 'not in the ring'), element('span', {}, '\u2715 evicted  + joined  \u25c7 suspected or fenced  \u25b2 fault')),
       line('operations', key('background: var(--g1)', 'write'), key('background: var(--g2)', 'read'), key('background: var(--g6)', 'other'), key('border-color: var(--warn)', 'answered with an error'), key('background: var(--bad)', 'never answered')),
-      line('blocks', key('background: var(--bad)', 'no good copy'), key('background: var(--warn)', 'too few'), key('background: var(--good)', 'all copies'), key('background: var(--g3)', 'more than asked for')),
+      line('blocks', key('background: var(--good)', 'all copies on active servers'), key('background: var(--warn)', 'too few there'), key('background: var(--bad)', 'on no disk of a running server'), key('background: var(--g3)', 'more than asked for')),
       line('messages', element('span', {}, 'a line goes from sender to receiver, a dot is its arrival; dashed red with a cross: lost; where there are too many, a field is as dark as it is busy')));
   }
 

@@ -78,7 +78,7 @@ function levels(intervals, most) {
 }
 
 function makeDiagram({ data, messages, failures, canvas, overview, tip, chose, title, counted }) {
-  const LEFT = 78, RIGHT = 14, HIT = 7, LINES_MAX = 2500, LABELS_MAX = 30, DOTS_MAX = 600, CELL = 2, LONG = 6, LOST_MARKS_MAX = 400;
+  const LEFT = 78, RIGHT = 14, HIT = 7, LINES_MAX = 2500, CROWD = 700, LABELS_MAX = 30, DOTS_MAX = 600, CELL = 2, LONG = 6, LOST_MARKS_MAX = 400;
   const pen = canvas.getContext('2d'), small = overview.getContext('2d'), field = document.createElement('canvas');
   const end = Math.max(data.end_ms * 1000, 1), shownGroups = MESSAGE_GROUPS.map(() => true);
   let from = 0, to = end, chosen = null, block = null, matching = null, hidden = null, waiting = false, tones = {}, lay = null, width = 0;
@@ -161,7 +161,7 @@ function makeDiagram({ data, messages, failures, canvas, overview, tip, chose, t
 
   // Rows above the hosts ------------------------------------------------------------------------------------------------------
 
-  function copiesTone(copies) { return copies === 0 ? tone('bad') : copies < data.replication ? tone('warn') : copies === data.replication ? tone('good') : tone('g3'); }
+  function copiesTone(copies, anywhere) { return anywhere === 0 ? tone('bad') : copies < data.replication ? tone('warn') : copies === data.replication ? tone('good') : tone('g3'); }
 
   // One look after the other; of those that share a pixel the worst is shown, for it is what one looks for.
   function eachLook(draw) {
@@ -181,14 +181,13 @@ function makeDiagram({ data, messages, failures, canvas, overview, tip, chose, t
     const row = lay.of('copies');
     if (!row) return;
     const most = Math.max(1, data.samples.reduce((n, s) => Math.max(n, s.slice(3).reduce((a, b) => a + b, 0)), 0)), tall = row.height - 6;
-    const order = [0, ...Array.from({ length: data.replication - 1 }, (_, k) => k + 1), data.replication, data.replication + 1];
     eachLook((look, px, until) => {
+      const [, , lost, none, ...by] = look, few = none - lost + by.slice(0, data.replication - 1).reduce((a, b) => a + b, 0);
       let bottom = row.top + row.height - 2;
-      for (const copies of order) {
-        const n = look[3 + copies], h = n === 0 ? 0 : Math.max(1.5, n / most * tall); // one lonely block must be seen too
-        if (h === 0) continue;
-        pen.fillStyle = copiesTone(copies);
-        pen.fillRect(px, bottom - h, until - px, h);
+      for (const [n, colour] of [[lost, 'bad'], [few, 'warn'], [by[data.replication - 1], 'good'], [by[data.replication], 'g3']]) {
+        const h = n === 0 ? 0 : Math.max(1.5, n / most * tall); // one lonely block must be seen too
+        pen.fillStyle = tone(colour);
+        if (h > 0) pen.fillRect(px, bottom - h, until - px, h);
         bottom -= h;
       }
     });
@@ -197,10 +196,10 @@ function makeDiagram({ data, messages, failures, canvas, overview, tip, chose, t
     const row = lay.of('block');
     if (!row) return;
     const [, , , ...changes] = data.blocks[block];
-    changes.forEach(([ms, copies, hosts], i) => {
+    changes.forEach(([ms, copies, hosts, anywhere], i) => {
       const px = Math.max(LEFT, x(ms * 1000)), until = Math.min(width - RIGHT, x(i + 1 < changes.length ? changes[i + 1][0] * 1000 : end));
       if (copies < 0 || until < px) return;
-      pen.fillStyle = copiesTone(copies);
+      pen.fillStyle = copiesTone(copies, anywhere);
       pen.fillRect(px, row.top + 2, Math.max(1, until - px), row.height - 4);
       if (until - px > 14) text(String(copies), px + 3, row.top + row.height - 4.5, tone('card'));
       pen.fillStyle = tone('accent');
@@ -236,7 +235,7 @@ function makeDiagram({ data, messages, failures, canvas, overview, tip, chose, t
   // Hosts ----------------------------------------------------------------------------------------------------------------------
 
   function drawHosts() {
-    const tall = Math.min(8, lay.hosts[0].height - 2), soft = { up: 'good-soft', paused: 'warn-soft', down: 'bad-soft' };
+    const tall = Math.min(8, lay.hosts[0].height * 0.4), soft = { up: 'good-soft', paused: 'warn-soft', down: 'bad-soft' };
     const bar = (host, a, b, draw) => { const px = Math.max(LEFT, x(a)), until = Math.min(width - RIGHT, x(b)); if (until >= px) draw(px, line(host) - tall / 2, Math.max(1, until - px), tall); };
     data.spans.forEach(([host, a, b, state]) => bar(host, a * 1000, b * 1000, (...r) => { pen.fillStyle = tone(soft[state]); pen.fillRect(...r); }));
     pen.setLineDash([4, 3]);
@@ -312,7 +311,7 @@ function makeDiagram({ data, messages, failures, canvas, overview, tip, chose, t
     }
     pen.setLineDash([]);
   }
-  function drawLines(list) {
+  function drawLines(list, named = list.length <= LABELS_MAX) {
     const byGroup = MESSAGE_GROUPS.map(() => []);
     list.forEach(i => byGroup[messages.group[i]].push(i));
     byGroup.forEach((some, g) => {
@@ -321,8 +320,7 @@ function makeDiagram({ data, messages, failures, canvas, overview, tip, chose, t
       pen.fillStyle = tone('g' + g);
       some.forEach(i => { pen.beginPath(); pen.arc(x(messages.arrive[i]), line(messages.to[i]), 2.4, 0, 7); pen.fill(); });
     });
-    if (list.length > LABELS_MAX) return;
-    drawLabels(list);
+    if (named) drawLabels(list);
   }
   // A name stands on its line where no other name stands; without such a place it is left out.
   function drawLabels(list) {
@@ -386,7 +384,7 @@ function makeDiagram({ data, messages, failures, canvas, overview, tip, chose, t
     field.getContext('2d').putImageData(image, 0, 0);
     pen.imageSmoothingEnabled = false;
     for (let y = 0; y < gaps; y++) {
-      const top = line(y) + 5, below = operationLevels[y + 1] ? lay.hosts[y + 1].top + 2 : line(y + 1) - 5; // a client's operations stand clear of it
+      const clear = Math.min(5, lay.hosts[0].height * 0.25), top = line(y) + clear, below = operationLevels[y + 1] ? lay.hosts[y + 1].top + 2 : line(y + 1) - clear; // a client's operations stand clear of it
       pen.drawImage(field, 0, y, columns, 1, LEFT, top, columns * CELL, Math.max(1, below - top));
     }
   }
@@ -398,7 +396,7 @@ function makeDiagram({ data, messages, failures, canvas, overview, tip, chose, t
       if (messages.arrive[i] < from || !alive(i)) continue;
       if (messages.lost[i]) lost.push(i); else room[n++] = i;
     }
-    const list = room.subarray(0, n), few = n <= LINES_MAX;
+    const list = room.subarray(0, n), few = n <= CROWD;
     if (few) drawLines(list); else drawMany(list);
     drawLost(lost);
     counted(n + lost.length, messages.count, few ? '' : ', too many for lines: zoom in');
@@ -413,7 +411,7 @@ function makeDiagram({ data, messages, failures, canvas, overview, tip, chose, t
     }
     if (long.length > LINES_MAX) { drawField(list); return; }
     drawField(roomShort.subarray(0, n));
-    drawLines(long);
+    drawLines(long, false);
   }
   // Where the kept ones end, lest the emptiness behind be taken for silence.
   function drawKept() {
