@@ -10,9 +10,22 @@
 
 /* State -------------------------------------------------------------------------------------------------- */
 
+/* Ours alone, and the same in every life. */
+static uint64_t path_seed(const struct dfs_meta *meta)
+{
+    static const char info[] = "dfs index of paths";
+    struct dfs_key key;
+    uint64_t seed;
+
+    dfs_key_derive(&meta->config.root, sizeof meta->config.root, info, sizeof info - 1, &key);
+    memcpy(&seed, key.bytes, sizeof seed);
+    dfs_wipe(&key, sizeof key);
+    return seed;
+}
+
 void meta_state_init(struct dfs_meta *meta)
 {
-    meta_namespace_init(&meta->ns);
+    meta_namespace_init(&meta->ns, path_seed(meta));
     meta_blockmap_init(&meta->map);
     meta->outcomes = dfs_alloc_zero(sizeof *meta->outcomes);
     dfs_map_init(&meta->outcomes->by_operation, offsetof(struct meta_outcome, operation), sizeof(struct dfs_id), 0);
@@ -31,11 +44,14 @@ static void outcome_drop(struct meta_outcomes *outcomes, struct meta_outcome *ou
 
 void meta_state_close(struct dfs_meta *meta)
 {
+    struct meta_version *version;
+    meta_version_no number = 1;
+
     if (meta->outcomes == NULL)
         return;
     meta_nodes_close(meta);
-    dfs_list_each(at, &meta->ns.versions)
-        meta_blockmap_drop(&meta->map, &dfs_container_of(at, struct meta_version, all)->file);
+    while ((version = meta_namespace_walk(&meta->ns, &number)) != NULL)
+        meta_blockmap_drop(&meta->map, &version->file);
     meta_namespace_close(&meta->ns);
     meta_blockmap_close(&meta->map);
     dfs_list_each(at, &meta->outcomes->all)
@@ -122,7 +138,7 @@ static enum dfs_status apply_file(struct dfs_meta *meta, const struct meta_r_fil
         meta_blockmap_add(&meta->map, &version->file, staged->extents, record->blocks);
         for (uint32_t i = 0; meta->phase == META_BOOTING && i < record->blocks; i++)
             meta_nodes_block_committed(
-                meta, version->file.blocks[i]); /* live the commit does it, when it has added the copies */
+                meta, meta_file_at(&version->file, i)); /* live the commit does it, when it has added the copies */
     }
     version_assign(meta, version, record->path, record->current != 0, record->version, record->removed_ms);
     return DFS_OK;
@@ -142,7 +158,7 @@ static enum dfs_status apply_place(struct dfs_meta *meta, const struct meta_r_pl
 void meta_apply_drop(struct dfs_meta *meta, struct meta_version *version)
 {
     for (uint32_t i = 0; i < version->file.blocks_count; i++)
-        meta_nodes_block_dropped(meta, version->file.blocks[i]);
+        meta_nodes_block_dropped(meta, meta_file_at(&version->file, i));
     meta_checkpoint_version_dropped(meta, version);
     meta_blockmap_drop(&meta->map, &version->file);
     meta_namespace_drop(&meta->ns, version);

@@ -18,6 +18,7 @@ void meta_on_block_bad(struct dfs_meta *meta, struct meta_peer *peer, uint32_t r
         .file = body->block.file, .index = body->block.index, .generation = body->block.generation};
     const meta_block_no number = meta_block_find(meta, &id);
     const struct meta_version *version = meta_namespace_file(&meta->ns, &id.file);
+    const struct meta_path *path;
     meta_copy_no copy;
     uint16_t node;
 
@@ -25,7 +26,8 @@ void meta_on_block_bad(struct dfs_meta *meta, struct meta_peer *peer, uint32_t r
         meta_reply_status(meta, peer, request, DFS_NOT_FOUND, "no such block or node");
         return;
     }
-    if (!meta_claims_allow(meta, peer, request, 'r', version->path->text, version->path->text_bytes))
+    path = meta_version_path(&meta->ns, version);
+    if (!meta_claims_allow(meta, peer, request, 'r', path->text, path->text_bytes))
         return;
     copy = meta_blockmap_find(&meta->map, number, node);
     if (copy != 0 && blames_copy(body->status)) {

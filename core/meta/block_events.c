@@ -6,7 +6,7 @@
 
 #include "core/base/mem.h"
 
-static void added(struct dfs_meta *meta, struct meta_node *node, const struct dfs_w_change *change, uint64_t number)
+static void added(struct dfs_meta *meta, struct meta_node *node, const struct dfs_w_change *change)
 {
     const struct dfs_block_id id = meta_block_of_wire(&change->block);
     const meta_block_no no = meta_block_find(meta, &id);
@@ -15,7 +15,7 @@ static void added(struct dfs_meta *meta, struct meta_node *node, const struct df
     if (block == NULL)
         meta_orphan_met(meta, node, &id, change->length_bytes, false);
     else if (block->length_bytes == change->length_bytes && block->crc32c == change->crc32c)
-        meta_copy_here(meta, node, no, 0, number);
+        meta_copy_here(meta, node, no, 0);
     else
         meta_copy_is_bad(meta, node, no, DFS_BLOCK_CORRUPT);
 }
@@ -73,7 +73,7 @@ void meta_change_apply(struct dfs_meta *meta, struct meta_node *node, const stru
             node->digest ^= digest;
             node->blocks++;
         }
-        added(meta, node, change, number);
+        added(meta, node, change);
         return;
     case DFS_CHANGE_REMOVED:
         node->digest ^= digest;

@@ -5,125 +5,121 @@
 
 #include <string.h>
 
-_Static_assert(sizeof(struct meta_block) == 48, "a block's share of memory is promised");
-_Static_assert(sizeof(struct meta_copy) == 28, "a copy's share of memory is promised");
+_Static_assert(sizeof(struct meta_block) == 72, "a block's share of memory is promised");
+_Static_assert(sizeof(struct meta_extra) == 20, "a further copy's share of memory is promised");
+_Static_assert(META_COPIES_INLINE <= 4, "two bits of a copy's number name its place");
 
 /* What counts as bad for copies_bad. */
 #define COPY_NOT_GOOD (META_COPY_BAD | META_COPY_DOUBTED)
-
-/* Pools -------------------------------------------------------------------------------------------------- */
-
-static void pool_init(struct meta_pool *pool, size_t entry_bytes)
-{
-    *pool = (struct meta_pool){.entry_bytes = entry_bytes};
-}
-
-static void pool_close(struct meta_pool *pool)
-{
-    for (uint32_t i = 0; i < pool->chunks_count; i++)
-        dfs_free(pool->chunks[i]);
-    dfs_free(pool->chunks);
-    *pool = (struct meta_pool){0};
-}
-
-/* A zeroed entry. *bytes grows by what had to be allocated. The free list's link is the last word of an
- * entry. */
-static uint32_t pool_take(struct meta_pool *pool, uint64_t *bytes)
-{
-    uint32_t number = pool->free;
-
-    if (number != 0) {
-        uint8_t *entry = meta_pool_at(pool, number);
-
-        memcpy(&pool->free, entry + pool->entry_bytes - sizeof(uint32_t), sizeof(uint32_t));
-        memset(entry, 0, pool->entry_bytes);
-        pool->count++;
-        return number;
-    }
-    if (pool->used == pool->chunks_count * META_POOL_CHUNK) {
-        if (pool->chunks_count == pool->chunks_room) {
-            const uint32_t room = pool->chunks_room == 0 ? 8 : pool->chunks_room * 2;
-
-            DFS_ASSERT(room <= UINT32_MAX / META_POOL_CHUNK); /* numbers have 32 bits */
-            pool->chunks = dfs_realloc_array(pool->chunks, room, sizeof *pool->chunks);
-            *bytes += (room - pool->chunks_room) * sizeof *pool->chunks;
-            pool->chunks_room = room;
-        }
-        pool->chunks[pool->chunks_count++] = dfs_alloc_zero_array(META_POOL_CHUNK, pool->entry_bytes);
-        *bytes += META_POOL_CHUNK * pool->entry_bytes;
-    }
-    pool->count++;
-    return ++pool->used;
-}
-
-static void pool_give(struct meta_pool *pool, uint32_t number)
-{
-    uint8_t *entry = meta_pool_at(pool, number);
-
-    memset(entry, 0, pool->entry_bytes);
-    memcpy(entry + pool->entry_bytes - sizeof(uint32_t), &pool->free, sizeof(uint32_t));
-    pool->free = number;
-    pool->count--;
-}
 
 /* Life --------------------------------------------------------------------------------------------------- */
 
 void meta_blockmap_init(struct meta_blockmap *map)
 {
-    *map = (struct meta_blockmap){0};
-    pool_init(&map->blocks, sizeof(struct meta_block));
-    pool_init(&map->copies, sizeof(struct meta_copy));
+    *map = (struct meta_blockmap){.nodes = NULL};
+    meta_pool_init(&map->blocks, sizeof(struct meta_block));
+    meta_pool_init(&map->extras, sizeof(struct meta_extra));
 }
 
 void meta_blockmap_close(struct meta_blockmap *map)
 {
-    pool_close(&map->blocks);
-    pool_close(&map->copies);
+    meta_pool_close(&map->blocks);
+    meta_pool_close(&map->extras);
     dfs_free(map->nodes);
-    *map = (struct meta_blockmap){0};
+    meta_blockmap_init(map);
+}
+
+uint64_t meta_blockmap_bytes(const struct meta_blockmap *map)
+{
+    return meta_pool_bytes(&map->blocks) + meta_pool_bytes(&map->extras) +
+           (uint64_t)map->nodes_room * sizeof *map->nodes + map->list_bytes;
 }
 
 /* Blocks ------------------------------------------------------------------------------------------------- */
 
+static uint64_t list_bytes(const struct meta_file *file)
+{
+    return file->blocks_count > 1 ? file->blocks_count * sizeof *file->blocks.many : 0;
+}
+
+static meta_block_no block_add(struct meta_blockmap *map, struct meta_file *file, uint32_t index,
+                               const struct meta_extent *extent)
+{
+    const meta_block_no number = meta_pool_take(&map->blocks);
+    struct meta_block *block = meta_blockmap_block(map, number);
+
+    DFS_ASSERT(number <= META_BLOCKS_MAX);
+    block->file = file;
+    block->index = index;
+    block->generation = extent->generation;
+    block->length_bytes = extent->length_bytes;
+    block->crc32c = extent->crc32c;
+    return number;
+}
+
 void meta_blockmap_add(struct meta_blockmap *map, struct meta_file *file, const struct meta_extent *extents,
                        uint32_t count)
 {
-    DFS_ASSERT(file->blocks == NULL && file->blocks_count == 0);
+    DFS_ASSERT(file->blocks_count == 0);
     if (count == 0)
         return;
-    file->blocks = dfs_alloc(count * sizeof *file->blocks);
     file->blocks_count = count;
-    map->bytes += count * sizeof *file->blocks;
-    for (uint32_t i = 0; i < count; i++) {
-        const meta_block_no number = pool_take(&map->blocks, &map->bytes);
-        struct meta_block *block = meta_blockmap_block(map, number);
-
-        block->file = file;
-        block->index = i;
-        block->generation = extents[i].generation;
-        block->length_bytes = extents[i].length_bytes;
-        block->crc32c = extents[i].crc32c;
-        file->blocks[i] = number;
+    map->list_bytes += list_bytes(file);
+    if (count == 1) {
+        file->blocks.one = block_add(map, file, 0, extents);
+        return;
     }
+    file->blocks.many = dfs_alloc(count * sizeof *file->blocks.many);
+    for (uint32_t i = 0; i < count; i++)
+        file->blocks.many[i] = block_add(map, file, i, &extents[i]);
 }
 
 void meta_blockmap_drop(struct meta_blockmap *map, struct meta_file *file)
 {
     for (uint32_t i = 0; i < file->blocks_count; i++) {
-        struct meta_block *block = meta_blockmap_block(map, file->blocks[i]);
+        const meta_block_no number = meta_file_at(file, i);
+        const struct meta_block *block = meta_blockmap_block(map, number);
+        meta_copy_no copy;
 
-        while (block->copies != 0)
-            meta_blockmap_remove(map, block->copies);
+        while ((copy = meta_blockmap_first(map, number)) != 0)
+            meta_blockmap_remove(map, copy);
         DFS_ASSERT(block->copies_count == 0 && block->copies_bad == 0);
-        pool_give(&map->blocks, file->blocks[i]);
+        meta_pool_give(&map->blocks, number);
     }
-    map->bytes -= file->blocks_count * sizeof *file->blocks;
-    dfs_free(file->blocks);
-    file->blocks = NULL;
+    map->list_bytes -= list_bytes(file);
+    if (file->blocks_count > 1)
+        dfs_free(file->blocks.many);
+    file->blocks.many = NULL;
     file->blocks_count = 0;
 }
 
 /* Copies ------------------------------------------------------------------------------------------------- */
+
+/* The first copy of a block at or behind this place. */
+static meta_copy_no first_from(const struct meta_blockmap *map, meta_block_no number, uint32_t place)
+{
+    const struct meta_block *block = meta_blockmap_block(map, number);
+
+    for (; place < META_COPIES_INLINE; place++) {
+        if (block->copies[place].here)
+            return number << 2 | place;
+    }
+    return block->extra == 0 ? 0 : block->extra | META_COPY_EXTRA;
+}
+
+meta_copy_no meta_blockmap_first(const struct meta_blockmap *map, meta_block_no block)
+{
+    return first_from(map, block, 0);
+}
+
+meta_copy_no meta_blockmap_next(const struct meta_blockmap *map, meta_copy_no number)
+{
+    if ((number & META_COPY_EXTRA) == 0)
+        return first_from(map, number >> 2, (number & 3) + 1);
+    const uint32_t next = meta_blockmap_extra(map, number)->next;
+
+    return next == 0 ? 0 : next | META_COPY_EXTRA;
+}
 
 static struct meta_node_copies *node_copies(struct meta_blockmap *map, uint16_t node)
 {
@@ -135,7 +131,6 @@ static struct meta_node_copies *node_copies(struct meta_blockmap *map, uint16_t 
             room *= 2;
         map->nodes = dfs_realloc_array(map->nodes, room, sizeof *map->nodes);
         memset(map->nodes + map->nodes_room, 0, (room - map->nodes_room) * sizeof *map->nodes);
-        map->bytes += (room - map->nodes_room) * sizeof *map->nodes;
         map->nodes_room = room;
     }
     return &map->nodes[node];
@@ -143,17 +138,17 @@ static struct meta_node_copies *node_copies(struct meta_blockmap *map, uint16_t 
 
 meta_copy_no meta_blockmap_find(const struct meta_blockmap *map, meta_block_no block, uint16_t node)
 {
-    meta_copy_no number = meta_blockmap_block(map, block)->copies;
+    meta_copy_no number = meta_blockmap_first(map, block);
 
     while (number != 0 && meta_blockmap_copy(map, number)->node != node)
-        number = meta_blockmap_copy(map, number)->next;
+        number = meta_blockmap_next(map, number);
     return number;
 }
 
 void meta_blockmap_flags(struct meta_blockmap *map, meta_copy_no number, uint8_t set, uint8_t clear)
 {
     struct meta_copy *copy = meta_blockmap_copy(map, number);
-    struct meta_block *block = meta_blockmap_block(map, copy->block);
+    struct meta_block *block = meta_blockmap_block(map, meta_copy_block(map, number));
 
     if ((copy->flags & COPY_NOT_GOOD) != 0)
         block->copies_bad--;
@@ -162,22 +157,53 @@ void meta_blockmap_flags(struct meta_blockmap *map, meta_copy_no number, uint8_t
         block->copies_bad++;
 }
 
+/* The first free place of the block, or behind its extra ones. */
+static meta_copy_no place_take(struct meta_blockmap *map, meta_block_no number)
+{
+    struct meta_block *block = meta_blockmap_block(map, number);
+    uint32_t *link = &block->extra;
+
+    for (uint32_t place = 0; place < META_COPIES_INLINE; place++) {
+        if (!block->copies[place].here)
+            return number << 2 | place;
+    }
+    while (*link != 0)
+        link = &meta_blockmap_extra(map, *link)->next;
+    *link = meta_pool_take(&map->extras);
+    DFS_ASSERT(*link < META_COPY_EXTRA);
+    meta_blockmap_extra(map, *link)->block = number;
+    return *link | META_COPY_EXTRA;
+}
+
+static void place_give(struct meta_blockmap *map, meta_copy_no number)
+{
+    const uint32_t extra = number & ~META_COPY_EXTRA;
+    uint32_t *link;
+
+    if ((number & META_COPY_EXTRA) == 0) {
+        *meta_blockmap_copy(map, number) = (struct meta_copy){.here = false};
+        return;
+    }
+    link = &meta_blockmap_block(map, meta_copy_block(map, number))->extra;
+    while (*link != extra) {
+        DFS_ASSERT(*link != 0);
+        link = &meta_blockmap_extra(map, *link)->next;
+    }
+    *link = meta_blockmap_extra(map, extra)->next;
+    meta_pool_give(&map->extras, extra);
+}
+
 static meta_copy_no copy_add(struct meta_blockmap *map, meta_block_no block_number, uint16_t node)
 {
-    const meta_copy_no number = pool_take(&map->copies, &map->bytes);
+    const meta_copy_no number = place_take(map, block_number);
     struct meta_copy *copy = meta_blockmap_copy(map, number);
     struct meta_block *block = meta_blockmap_block(map, block_number);
     struct meta_node_copies *of_node = node_copies(map, node);
-    meta_copy_no *link = &block->copies;
 
     DFS_ASSERT(block->copies_count < UINT8_MAX); /* a copy a node, and placement never wants so many */
-    while (*link != 0)
-        link = &meta_blockmap_copy(map, *link)->next;
-    *link = number;
     block->copies_count++;
-    copy->block = block_number;
-    copy->node = node;
-    copy->node_next = of_node->first;
+    map->copies_count++;
+    *copy = (struct meta_copy){.here = true, .node = node, .node_next = of_node->first};
     if (of_node->first != 0)
         meta_blockmap_copy(map, of_node->first)->node_prev = number;
     of_node->first = number;
@@ -186,36 +212,25 @@ static meta_copy_no copy_add(struct meta_blockmap *map, meta_block_no block_numb
     return number;
 }
 
-meta_copy_no meta_blockmap_put(struct meta_blockmap *map, meta_block_no block, uint16_t node, uint8_t flags,
-                               uint64_t change)
+meta_copy_no meta_blockmap_put(struct meta_blockmap *map, meta_block_no block, uint16_t node, uint8_t flags)
 {
     meta_copy_no number = meta_blockmap_find(map, block, node);
 
     if (number == 0)
         number = copy_add(map, block, node);
     meta_blockmap_flags(map, number, flags, 0);
-    struct meta_copy *copy = meta_blockmap_copy(map, number);
-
-    if (change > meta_copy_change(copy)) {
-        copy->change_high = (uint32_t)(change >> 32);
-        copy->change_low = (uint32_t)change;
-    }
     return number;
 }
 
 void meta_blockmap_remove(struct meta_blockmap *map, meta_copy_no number)
 {
-    struct meta_copy *copy = meta_blockmap_copy(map, number);
-    struct meta_block *block = meta_blockmap_block(map, copy->block);
+    const struct meta_copy *copy = meta_blockmap_copy(map, number);
+    struct meta_block *block = meta_blockmap_block(map, meta_copy_block(map, number));
     struct meta_node_copies *of_node = node_copies(map, copy->node);
-    meta_copy_no *link = &block->copies;
 
-    while (*link != number) {
-        DFS_ASSERT(*link != 0);
-        link = &meta_blockmap_copy(map, *link)->next;
-    }
-    *link = copy->next;
+    DFS_ASSERT(copy->here && block->copies_count > 0);
     block->copies_count--;
+    map->copies_count--;
     if ((copy->flags & COPY_NOT_GOOD) != 0)
         block->copies_bad--;
     if (copy->node_prev != 0)
@@ -226,7 +241,7 @@ void meta_blockmap_remove(struct meta_blockmap *map, meta_copy_no number)
         meta_blockmap_copy(map, copy->node_next)->node_prev = copy->node_prev;
     of_node->count--;
     of_node->bytes -= block->length_bytes;
-    pool_give(&map->copies, number);
+    place_give(map, number);
 }
 
 /* Soundness ---------------------------------------------------------------------------------------------- */
@@ -237,12 +252,12 @@ static bool block_is_sound(const struct meta_blockmap *map, meta_block_no number
     uint32_t count = 0;
     uint32_t bad = 0;
 
-    if (block->index >= block->file->blocks_count || block->file->blocks[block->index] != number)
+    if (block->index >= block->file->blocks_count || meta_file_at(block->file, block->index) != number)
         return false;
-    for (meta_copy_no at = block->copies; at != 0; at = meta_blockmap_copy(map, at)->next) {
+    for (meta_copy_no at = meta_blockmap_first(map, number); at != 0; at = meta_blockmap_next(map, at)) {
         const struct meta_copy *copy = meta_blockmap_copy(map, at);
 
-        if (copy->block != number || count > UINT8_MAX)
+        if (!copy->here || meta_copy_block(map, at) != number || count > UINT8_MAX)
             return false;
         count++;
         bad += (copy->flags & COPY_NOT_GOOD) != 0;
@@ -263,7 +278,7 @@ static bool node_is_sound(const struct meta_blockmap *map, uint16_t node, uint64
 
         if (copy->node != node || copy->node_prev != prev || count == of_node.count)
             return false;
-        bytes += meta_blockmap_block(map, copy->block)->length_bytes;
+        bytes += meta_blockmap_block(map, meta_copy_block(map, at))->length_bytes;
         count++;
         prev = at;
     }
@@ -288,5 +303,5 @@ bool meta_blockmap_is_sound(const struct meta_blockmap *map)
         if (!node_is_sound(map, (uint16_t)i, &of_nodes))
             return false;
     }
-    return blocks == map->blocks.count && of_blocks == map->copies.count && of_nodes == map->copies.count;
+    return blocks == map->blocks.count && of_blocks == map->copies_count && of_nodes == map->copies_count;
 }

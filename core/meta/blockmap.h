@@ -2,14 +2,14 @@
  * blockmap.h - file -> blocks -> copies, and node -> copies. The truth about where data is; the ring only
  * proposes.
  *
- * Pure: no env, no clock, no policy. Blocks and copies live in pools and are named by 32-bit numbers (never
- * reused while held, 0 is none); their addresses are stable while they live. A block with three copies takes
- * META_BLOCK_BYTES + 3 * META_COPY_BYTES + 4; with its share of the namespace under 250 bytes. Losing a node
- * costs O(its copies).
+ * Pure: no env, no clock, no policy. Blocks live in a pool and are named by 32-bit numbers (never reused while held, 0 is none);
+ * their addresses are stable while they live. A block has room for three copies; further ones are in a pool of their own, and
+ * META_EXTRA_BYTES each. A block with up to three copies takes META_BLOCK_BYTES, and 4 in its file's list when the file has
+ * more than one; with its share of the namespace under 250 bytes (`ci/bench meta` measures it). Losing a node costs O(its copies).
  *
  * Only blocks of committed files are here. What an open upload has placed stands in uploads.h.
  *
- * `queue*`, `due` and `mark` of a block and the META_COPY_SEEN and EXCESS flags of a copy are repair's: the block map never
+ * `queued`, `queue` and `mark` of a block and the META_COPY_SEEN and EXCESS flags of a copy are repair's: the block map never
  * looks at them. A block that is dropped is announced by meta_nodes_block_dropped before it goes (meta_internal.h).
  */
 #ifndef DFS_CORE_META_BLOCKMAP_H
@@ -19,6 +19,7 @@
 #include "core/base/limits.h"
 #include "core/base/time.h"
 #include "core/meta/namespace.h"
+#include "core/meta/pool.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -29,22 +30,6 @@ typedef uint32_t meta_copy_no;  /* 0: none */
 
 #define META_NODE_NONE UINT16_MAX
 
-struct meta_block {
-    struct meta_file *file; /* NULL: this slot of the pool is free */
-    dfs_time_ns due;        /* repair: not before */
-    uint32_t index;
-    uint32_t generation;
-    uint32_t length_bytes;
-    uint32_t crc32c;
-    meta_copy_no copies;      /* list by meta_copy.next; in order of arrival */
-    meta_block_no queue_next; /* repair: links of its queue */
-    meta_block_no queue_prev;
-    uint8_t copies_count; /* all of the list */
-    uint8_t copies_bad;   /* of these, with META_COPY_BAD or META_COPY_DOUBTED */
-    uint8_t queue;        /* repair: which queue; 0: none */
-    uint8_t mark;         /* repair: bits */
-};
-
 /* Flags of a copy. */
 #define META_COPY_DURABLE 1u  /* the node said it is on stable storage */
 #define META_COPY_VERIFIED 2u /* read and found right since the node joined */
@@ -52,39 +37,49 @@ struct meta_block {
 #define META_COPY_BAD 8u      /* the node itself found it bad: never used, replaced, then removed */
 #define META_COPY_SEEN 16u    /* met in the inventory that is under way */
 #define META_COPY_EXCESS 32u  /* its removal is under way */
+/* 64: META_COPY_ASKED, nodes.h */
 
 struct meta_copy {
-    meta_block_no block; /* 0: this slot of the pool is free */
-    meta_copy_no next;   /* of the block */
     meta_copy_no node_next;
     meta_copy_no node_prev;
-    uint32_t change_high; /* the node's change number that brought it: meta_copy_change() */
-    uint32_t change_low;
     uint16_t node;
     uint8_t flags; /* change with meta_blockmap_flags() only: the block counts the bad ones */
-    uint8_t reserved;
+    bool here;     /* false: this place is free */
 };
 
-#define META_BLOCK_BYTES sizeof(struct meta_block) /* 48 */
-#define META_COPY_BYTES sizeof(struct meta_copy)   /* 28 */
+/* As many as most blocks have. */
+#define META_COPIES_INLINE 3
 
-static inline uint64_t meta_copy_change(const struct meta_copy *copy)
-{
-    return (uint64_t)copy->change_high << 32 | copy->change_low;
-}
-
-/* Pools grow by chunks, so that addresses stay and memory follows need. */
-#define META_POOL_CHUNK 512 /* entries */
-
-struct meta_pool {
-    uint8_t **chunks;
-    size_t entry_bytes;
-    uint32_t chunks_count;
-    uint32_t chunks_room;
-    uint32_t used; /* numbers 1..used were given out at least once */
-    uint32_t free; /* first of the free list, 0: empty */
-    uint32_t count;
+struct meta_block {
+    struct meta_file *file; /* NULL: this slot of the pool is free */
+    uint32_t index;
+    uint32_t generation;
+    uint32_t length_bytes;
+    uint32_t crc32c;
+    uint32_t extra;       /* further copies: struct meta_extra */
+    uint32_t queued;      /* repair: what it knows of a block that is in a queue */
+    uint8_t copies_count; /* all of them */
+    uint8_t copies_bad;   /* of these, with META_COPY_BAD or META_COPY_DOUBTED */
+    uint8_t queue;        /* repair: which queue; 0: none */
+    uint8_t mark;         /* repair: bits */
+    struct meta_copy copies[META_COPIES_INLINE];
 };
+
+/* A copy for which its block has no room. */
+struct meta_extra {
+    meta_block_no block;
+    uint32_t next; /* of the same block */
+    struct meta_copy copy;
+};
+
+#define META_BLOCK_BYTES sizeof(struct meta_block) /* 72 */
+#define META_EXTRA_BYTES sizeof(struct meta_extra) /* 20 */
+
+/* A copy's number is the block's times four and its place there, or this bit and the number of the extra one. */
+#define META_COPY_EXTRA (UINT32_C(1) << 31)
+
+/* 536 million blocks: 39 GB of this map. */
+#define META_BLOCKS_MAX ((META_COPY_EXTRA >> 2) - 1)
 
 struct meta_node_copies {
     meta_copy_no first;
@@ -94,14 +89,16 @@ struct meta_node_copies {
 
 struct meta_blockmap {
     struct meta_pool blocks;
-    struct meta_pool copies;
+    struct meta_pool extras;
     struct meta_node_copies *nodes; /* by node index */
     uint32_t nodes_room;
-    uint64_t bytes; /* allocated, the files' block lists included */
+    uint64_t copies_count;
+    uint64_t list_bytes; /* of the files' block lists */
 };
 
 void meta_blockmap_init(struct meta_blockmap *map);
 void meta_blockmap_close(struct meta_blockmap *map);
+uint64_t meta_blockmap_bytes(const struct meta_blockmap *map); /* allocated, the files' block lists included */
 
 /* What has been read of a block before it is in the map. */
 struct meta_extent {
@@ -110,16 +107,11 @@ struct meta_extent {
     uint32_t crc32c;
 };
 
-/* Gives `file` (blocks NULL) its `count` blocks, without copies. count 0 is fine. */
+/* Gives `file` (which has none) its `count` blocks, without copies. count 0 is fine. */
 void meta_blockmap_add(struct meta_blockmap *map, struct meta_file *file, const struct meta_extent *extents,
                        uint32_t count);
 /* Takes a file's blocks and all their copies out. */
 void meta_blockmap_drop(struct meta_blockmap *map, struct meta_file *file);
-
-static inline void *meta_pool_at(const struct meta_pool *pool, uint32_t number)
-{
-    return pool->chunks[(number - 1) / META_POOL_CHUNK] + (size_t)((number - 1) % META_POOL_CHUNK) * pool->entry_bytes;
-}
 
 /* The number must be one of the map's (not 0). */
 static inline struct meta_block *meta_blockmap_block(const struct meta_blockmap *map, meta_block_no number)
@@ -127,26 +119,46 @@ static inline struct meta_block *meta_blockmap_block(const struct meta_blockmap 
     return meta_pool_at(&map->blocks, number);
 }
 
+static inline struct meta_extra *meta_blockmap_extra(const struct meta_blockmap *map, uint32_t number)
+{
+    return meta_pool_at(&map->extras, number & ~META_COPY_EXTRA);
+}
+
 static inline struct meta_copy *meta_blockmap_copy(const struct meta_blockmap *map, meta_copy_no number)
 {
-    return meta_pool_at(&map->copies, number);
+    if ((number & META_COPY_EXTRA) != 0)
+        return &meta_blockmap_extra(map, number)->copy;
+    return &meta_blockmap_block(map, number >> 2)->copies[number & 3];
 }
+
+/* Whose copy it is. */
+static inline meta_block_no meta_copy_block(const struct meta_blockmap *map, meta_copy_no number)
+{
+    return (number & META_COPY_EXTRA) != 0 ? meta_blockmap_extra(map, number)->block : number >> 2;
+}
+
+/* The copies of a block: this one and then the next until 0, in an order that stays as long as they do. Take the next number before
+ * removing. */
+meta_copy_no meta_blockmap_first(const struct meta_blockmap *map, meta_block_no block);
+meta_copy_no meta_blockmap_next(const struct meta_blockmap *map, meta_copy_no number);
 
 /* The number of block `index` of a file, 0 when there is none of that index, or of another generation. */
 static inline meta_block_no meta_file_block(const struct meta_blockmap *map, const struct meta_file *file,
                                             uint32_t index, uint32_t generation)
 {
-    if (index >= file->blocks_count || meta_blockmap_block(map, file->blocks[index])->generation != generation)
+    meta_block_no number;
+
+    if (index >= file->blocks_count)
         return 0;
-    return file->blocks[index];
+    number = meta_file_at(file, index);
+    return meta_blockmap_block(map, number)->generation == generation ? number : 0;
 }
 
 /* The copy on `node`, or 0. O(copies of the block). */
 meta_copy_no meta_blockmap_find(const struct meta_blockmap *map, meta_block_no block, uint16_t node);
 
-/* A copy, new or known: flags are set, the change number is taken if it is higher. Returns its number. */
-meta_copy_no meta_blockmap_put(struct meta_blockmap *map, meta_block_no block, uint16_t node, uint8_t flags,
-                               uint64_t change);
+/* A copy, new or known: flags are set. Returns its number. */
+meta_copy_no meta_blockmap_put(struct meta_blockmap *map, meta_block_no block, uint16_t node, uint8_t flags);
 void meta_blockmap_flags(struct meta_blockmap *map, meta_copy_no number, uint8_t set, uint8_t clear);
 void meta_blockmap_remove(struct meta_blockmap *map, meta_copy_no number);
 
@@ -157,8 +169,7 @@ static inline uint32_t meta_block_good(const struct meta_block *block)
     return (uint32_t)block->copies_count - block->copies_bad;
 }
 
-/* Walks: of a block by meta_copy.next from block->copies; of a node by node_next from here (newest first).
- * Take the next number before removing. */
+/* The copies of a node: from here by node_next, newest first. Take the next number before removing. */
 static inline meta_copy_no meta_blockmap_node_first(const struct meta_blockmap *map, uint16_t node)
 {
     return node < map->nodes_room ? map->nodes[node].first : 0;

@@ -587,6 +587,7 @@ void meta_boot_on_synced(struct dfs_meta *meta)
     if (meta->boot == NULL || meta->boot->phase != BOOT_OPENING || !meta_journal_is_synced(&meta->journal))
         return;
     meta_boot_close(meta);
+    meta_namespace_replayed(&meta->ns);
     meta_enter(meta, META_SERVING, "disk");
     meta_nodes_started(meta);
 }

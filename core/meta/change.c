@@ -56,21 +56,23 @@ static void removed_synced(struct dfs_meta *meta, const struct meta_after *after
     dfs_trace_put(&meta->env, &trace);
 }
 
-static struct dfs_text path_text(const struct meta_version *version)
+static struct dfs_text path_text(const struct dfs_meta *meta, const struct meta_version *version)
 {
-    return (struct dfs_text){.at = version->path->text, .count = version->path->text_bytes};
+    const struct meta_path *path = meta_version_path(&meta->ns, version);
+
+    return (struct dfs_text){.at = path->text, .count = path->text_bytes};
 }
 
 void meta_version_discard(struct dfs_meta *meta, struct meta_version *version)
 {
     const struct meta_r_place record = {.file = version->file.id,
-                                        .path = path_text(version),
+                                        .path = path_text(meta, version),
                                         .version = version->version,
                                         .removed_ms = meta->wall / DFS_MILLISECONDS};
 
     meta_append(meta, META_RECORD_PLACE, &record);
     const struct meta_after after = {
-        .id = version->file.id, .words = {version->size_bytes, version->version}, .text = path_text(version)};
+        .id = version->file.id, .words = {version->size_bytes, version->version}, .text = path_text(meta, version)};
 
     meta_after_sync(meta, removed_synced, &after);
 }

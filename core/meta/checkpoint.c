@@ -96,9 +96,10 @@ struct meta_checkpoint {
 
     enum stage stage;
     uint32_t node_cursor;
-    struct dfs_list *version; /* next in ns.versions */
-    uint64_t serial_last;     /* the newest version when the walk began */
-    uint32_t block;           /* of the version: next to write */
+    meta_version_no version;      /* the walk goes on from here */
+    meta_version_no version_last; /* numbers that were in use when the walk began */
+    uint64_t serial_last;         /* the newest version then */
+    uint32_t block;               /* of the version: next to write */
     struct dfs_list *outcome;
 
     uint8_t *piece; /* under construction; header room included */
@@ -334,7 +335,8 @@ static void put_blocks(struct dfs_meta *meta, const struct meta_version *version
     struct meta_r_blocks record = {.file = version->file.id, .first = checkpoint->block, .blocks = extents};
 
     while (record.blocks_count < CHECKPOINT_EXTENTS && checkpoint->block < version->file.blocks_count) {
-        const struct meta_block *block = meta_blockmap_block(&meta->map, version->file.blocks[checkpoint->block++]);
+        const struct meta_block *block =
+            meta_blockmap_block(&meta->map, meta_file_at(&version->file, checkpoint->block++));
 
         extents[record.blocks_count++] = (struct dfs_w_extent){
             .generation = block->generation, .length_bytes = block->length_bytes, .crc32c = block->crc32c};
@@ -342,16 +344,19 @@ static void put_blocks(struct dfs_meta *meta, const struct meta_version *version
     piece_put(meta, META_RECORD_BLOCKS, &record);
 }
 
-static void version_record(const struct meta_version *version, struct meta_r_file *ret_record)
+static void version_record(const struct dfs_meta *meta, const struct meta_version *version,
+                           struct meta_r_file *ret_record)
 {
+    const struct meta_path *path = meta_version_path(&meta->ns, version);
+
     *ret_record = (struct meta_r_file){
         .file = version->file.id,
-        .path = {.at = version->path->text, .count = version->path->text_bytes},
-        .current = version->trash == NULL,
+        .path = {.at = path->text, .count = path->text_bytes},
+        .current = version->trash == 0,
         .version = version->version,
         .serial = version->serial,
         .created_ms = version->created_ms,
-        .removed_ms = version->trash == NULL ? 0 : version->trash->removed_ms,
+        .removed_ms = meta_version_removed_ms(&meta->ns, version),
         .size_bytes = version->size_bytes,
         .digest = version->digest,
         .block_size_bytes = version->block_size_bytes,
@@ -369,21 +374,22 @@ static void walk_version(struct dfs_meta *meta)
     const struct meta_version *version;
     struct meta_r_file record;
 
-    if (checkpoint->version == &meta->ns.versions ||
-        dfs_container_of(checkpoint->version, struct meta_version, all)->serial > checkpoint->serial_last) {
-        checkpoint->stage = STAGE_OUTCOMES; /* newer ones stand in the journal */
+    if (checkpoint->version > checkpoint->version_last) {
+        checkpoint->stage = STAGE_OUTCOMES;
         return;
     }
-    version = dfs_container_of(checkpoint->version, struct meta_version, all);
-    if (version->path != NULL && (version->file.flags & META_FILE_EXPIRING) == 0) {
+    version = meta_version_at(&meta->ns, checkpoint->version);
+    /* A free number, one on its way out, or one of a newer version, which stands in the journal. */
+    if (version->path != 0 && (version->file.flags & META_FILE_EXPIRING) == 0 &&
+        version->serial <= checkpoint->serial_last) {
         if (checkpoint->block < version->file.blocks_count) {
             put_blocks(meta, version);
             return;
         }
-        version_record(version, &record);
+        version_record(meta, version, &record);
         piece_put(meta, META_RECORD_FILE, &record);
     }
-    checkpoint->version = checkpoint->version->next;
+    checkpoint->version++;
     checkpoint->block = 0;
 }
 
@@ -454,10 +460,8 @@ void meta_checkpoint_version_dropped(struct dfs_meta *meta, const struct meta_ve
 {
     struct meta_checkpoint *checkpoint = meta->checkpoint;
 
-    if (checkpoint == NULL || checkpoint->version != &version->all)
-        return;
-    checkpoint->version = checkpoint->version->next;
-    checkpoint->block = 0;
+    if (checkpoint != NULL && checkpoint->version == version->number)
+        checkpoint->block = 0; /* whoever has the number next begins with his first */
 }
 
 void meta_checkpoint_outcome_dropped(struct dfs_meta *meta, const struct meta_outcome *outcome)
@@ -483,7 +487,8 @@ static void walk_begin(struct dfs_meta *meta)
     checkpoint->offset = 0;
     checkpoint->stage = STAGE_HEAD;
     checkpoint->node_cursor = 0;
-    checkpoint->version = meta->ns.versions.next;
+    checkpoint->version = 1;
+    checkpoint->version_last = meta->ns.versions.used;
     checkpoint->serial_last = meta->ns.sequence;
     checkpoint->block = 0;
     checkpoint->outcome = NULL;

@@ -48,8 +48,7 @@ void meta_on_copy_done(struct dfs_meta *meta, struct meta_peer *peer, uint32_t r
     if (status == DFS_OK && proves(meta, copying, done)) {
         const uint8_t durable = done->receipts[0].durable != 0 ? META_COPY_DURABLE : 0;
 
-        meta_copy_here(meta, meta_node_at(meta, copying->node[1]), copying->block, META_COPY_VERIFIED | durable,
-                       done->receipts[0].change);
+        meta_copy_here(meta, meta_node_at(meta, copying->node[1]), copying->block, META_COPY_VERIFIED | durable);
         return;
     }
     if (status == DFS_OK)

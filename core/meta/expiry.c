@@ -61,7 +61,7 @@ static size_t copies_of(const struct dfs_meta *meta, const struct meta_file *fil
     size_t count = 0;
 
     for (uint32_t i = 0; i < file->blocks_count; i++)
-        count += meta_blockmap_block(&meta->map, file->blocks[i])->copies_count;
+        count += meta_blockmap_block(&meta->map, meta_file_at(file, i))->copies_count;
     return count;
 }
 
@@ -76,10 +76,10 @@ static void expire_synced(struct dfs_meta *meta, const struct meta_after *after)
         return;
     leftovers = dfs_alloc_zero_array(copies_of(meta, &version->file), sizeof *leftovers);
     for (uint32_t i = 0; i < version->file.blocks_count; i++) {
-        const meta_block_no number = version->file.blocks[i];
-        meta_copy_no at = meta_blockmap_block(&meta->map, number)->copies;
+        const meta_block_no number = meta_file_at(&version->file, i);
+        meta_copy_no at = meta_blockmap_first(&meta->map, number);
 
-        for (; at != 0; at = meta_blockmap_copy(&meta->map, at)->next) {
+        for (; at != 0; at = meta_blockmap_next(&meta->map, at)) {
             meta_block_id(meta, number, &leftovers[count].block);
             leftovers[count++].node = meta_blockmap_copy(&meta->map, at)->node;
         }
@@ -98,8 +98,7 @@ static void expire_version(struct dfs_meta *meta, struct meta_version *version)
     const struct meta_r_expire record = {.file = version->file.id};
     const struct meta_after after = {.id = version->file.id};
 
-    version->file.flags |= META_FILE_EXPIRING;
-    dfs_list_remove(&version->trash->by_age);
+    meta_namespace_expiring(&meta->ns, version);
     meta_append_group(meta);
     meta_journal_append(&meta->journal, META_RECORD_EXPIRE, &record);
     meta_after_sync(meta, expire_synced, &after);
@@ -108,15 +107,13 @@ static void expire_version(struct dfs_meta *meta, struct meta_version *version)
 static dfs_time_ns expire_trash(struct dfs_meta *meta)
 {
     for (uint32_t i = 0; i < EXPIRE_PER_STEP; i++) {
-        struct dfs_list *at = dfs_list_first(&meta->ns.trash);
-        const struct meta_trash *trash;
+        const struct meta_trash *trash = meta_namespace_due(&meta->ns);
 
-        if (at == NULL)
+        if (trash == NULL)
             return DFS_NEVER;
-        trash = dfs_container_of(at, struct meta_trash, by_age);
         if (trash->due > meta->now)
             return trash->due;
-        expire_version(meta, trash->version);
+        expire_version(meta, meta_version_at(&meta->ns, trash->version));
     }
     return meta->now;
 }

@@ -20,9 +20,9 @@ void meta_on_explain(struct dfs_meta *meta, struct meta_peer *peer, uint32_t req
         struct dfs_w_explain_block *explain = &page.blocks[page.blocks_count++];
 
         explain->index = i;
-        explain->copies = meta_block_live(meta, version->file.blocks[i]);
+        explain->copies = meta_block_live(meta, meta_file_at(&version->file, i));
         explain->wanted = version->file.copies_wanted;
-        meta_nodes_explain(meta, version->file.blocks[i], explain);
+        meta_nodes_explain(meta, meta_file_at(&version->file, i), explain);
     }
     page.more = i < version->file.blocks_count;
     meta_reply(meta, peer, request, DFS_MSG_EXPLAIN_PAGE, &page);

@@ -26,8 +26,8 @@ static struct verdict file_check(const struct dfs_meta *meta, const struct meta_
     struct verdict verdict = {false, false, false};
 
     for (uint32_t i = 0; i < file->blocks_count; i++) {
-        const uint32_t live = meta_block_live(meta, file->blocks[i]);
-        const bool bad = meta_blockmap_block(&meta->map, file->blocks[i])->copies_bad > 0;
+        const uint32_t live = meta_block_live(meta, meta_file_at(file, i));
+        const bool bad = meta_blockmap_block(&meta->map, meta_file_at(file, i))->copies_bad > 0;
 
         page->blocks++;
         page->corrupt += bad;
@@ -45,7 +45,7 @@ static struct verdict file_check(const struct dfs_meta *meta, const struct meta_
  * missing). */
 static void path_check(const struct dfs_meta *meta, const struct meta_path *path, struct dfs_m_fsck_page *page)
 {
-    const struct verdict verdict = file_check(meta, &path->current->file, page);
+    const struct verdict verdict = file_check(meta, &meta_path_current(&meta->ns, path)->file, page);
     struct dfs_w_fsck_path *named;
 
     page->files++;
@@ -74,7 +74,7 @@ void meta_on_fsck(struct dfs_meta *meta, struct meta_peer *peer, uint32_t reques
     page.paths = dfs_arena_take(&meta->scratch, DFS_LIST_PAGE_MAX, sizeof *page.paths);
     DFS_ASSERT(page.paths != NULL);
     path = meta_namespace_seek(&meta->ns, from->at, from->count, body->after.count > 0);
-    for (; path != NULL && begins_with(path, body->prefix); path = meta_namespace_next(path)) {
+    for (; path != NULL && begins_with(path, body->prefix); path = meta_namespace_next(&meta->ns, path)) {
         bytes += PATH_BYTES + path->text_bytes;
         if (page.files == DFS_LIST_PAGE_MAX - 1 || page.blocks >= BLOCKS_PER_PAGE ||
             bytes > META_PAGE_BYTES_MAX - DFS_PATH_BYTES_MAX) {

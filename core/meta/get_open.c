@@ -56,7 +56,7 @@ void meta_on_get_open(struct dfs_meta *meta, struct meta_peer *peer, uint32_t re
     };
     DFS_ASSERT(plan.plan != NULL);
     while (plan.plan_count < page) {
-        if (!block_plan(meta, peer, request, version->file.blocks[body->first_block + plan.plan_count],
+        if (!block_plan(meta, peer, request, meta_file_at(&version->file, body->first_block + plan.plan_count),
                         &plan.plan[plan.plan_count]))
             return;
         plan.plan_count++;

@@ -41,9 +41,9 @@ static void met(struct dfs_meta *meta, struct meta_node *node, const struct dfs_
         stray_add(node->inventory, &id, stored->length_bytes);
     } else if (meta_blockmap_block(&meta->map, block)->length_bytes != stored->length_bytes) {
         meta_copy_is_bad(meta, node, block, DFS_BLOCK_CORRUPT);
-        (void)meta_blockmap_put(&meta->map, block, node->index, META_COPY_SEEN, 0);
+        (void)meta_blockmap_put(&meta->map, block, node->index, META_COPY_SEEN);
     } else {
-        meta_copy_here(meta, node, block, META_COPY_SEEN, 0);
+        meta_copy_here(meta, node, block, META_COPY_SEEN);
     }
 }
 

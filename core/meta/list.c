@@ -76,9 +76,10 @@ static size_t folder_bytes(const struct meta_path *path, const struct dfs_m_list
     return slash == NULL ? 0 : (size_t)(slash - path->text) + 1;
 }
 
-static void entry_fill(const struct meta_path *path, size_t folder, struct dfs_w_entry *ret_entry)
+static void entry_fill(const struct dfs_meta *meta, const struct meta_path *path, size_t folder,
+                       struct dfs_w_entry *ret_entry)
 {
-    const struct meta_version *current = path->current;
+    const struct meta_version *current = meta_path_current(&meta->ns, path);
 
     if (folder > 0)
         *ret_entry = (struct dfs_w_entry){.path = {.at = path->text, .count = (uint32_t)folder}};
@@ -116,7 +117,7 @@ static bool page_fill(const struct dfs_meta *meta, const struct meta_peer *peer,
             page->more = 1;
             return page->entries_count > 0;
         }
-        entry_fill(path, folder, entry);
+        entry_fill(meta, path, folder, entry);
         if (may_see(peer, entry)) {
             bytes += ENTRY_BYTES + entry->path.count;
             if (bytes > META_PAGE_BYTES_MAX) {
@@ -126,7 +127,7 @@ static bool page_fill(const struct dfs_meta *meta, const struct meta_peer *peer,
             page->entries_count++;
         }
         if (folder == 0) {
-            path = meta_namespace_next(path);
+            path = meta_namespace_next(&meta->ns, path);
             continue;
         }
         cursor_skip_folder(&cursor, path->text, folder);

@@ -377,17 +377,12 @@ enum dfs_status dfs_meta_failure(const struct dfs_meta *meta, const char **ret_w
     return meta->failure;
 }
 
-static uint64_t map_bytes(const struct dfs_map *map)
-{
-    return (map->table.capacity + map->old.capacity) * sizeof *map->table.slots;
-}
-
 void dfs_meta_account(const struct dfs_meta *meta, struct dfs_meta_accounting *ret_accounting)
 {
     *ret_accounting = (struct dfs_meta_accounting){
         .uploads_open = meta->uploads.count,
         .blocks = meta->map.blocks.count,
-        .bytes_of_memory = meta->map.bytes + meta->ns.bytes + map_bytes(&meta->ns.files),
+        .bytes_of_memory = meta_blockmap_bytes(&meta->map) + meta_namespace_bytes(&meta->ns),
     };
     meta_nodes_account(meta, ret_accounting);
 }
@@ -418,10 +413,10 @@ void dfs_meta_metrics(const struct dfs_meta *meta,
     emit(ctx, "dfs_meta_expired_total", "versions that left the trash for good", c->expired);
     emit(ctx, "dfs_meta_uploads_open", "uploads under way", meta->uploads.count);
     emit(ctx, "dfs_meta_uploads_expired_total", "uploads given up", c->uploads_expired);
-    emit(ctx, "dfs_meta_files", "files, the trash included", meta->ns.versions_count);
-    emit(ctx, "dfs_meta_files_in_trash", "removed and replaced versions still kept", meta->ns.trash_count);
+    emit(ctx, "dfs_meta_files", "files, the trash included", meta->ns.versions.count);
+    emit(ctx, "dfs_meta_files_in_trash", "removed and replaced versions still kept", meta->ns.trash.count);
     emit(ctx, "dfs_meta_blocks", "blocks of committed files", accounting.blocks);
-    emit(ctx, "dfs_meta_block_copies", "copies known", meta->map.copies.count);
+    emit(ctx, "dfs_meta_block_copies", "copies known", meta->map.copies_count);
     emit(ctx, "dfs_meta_blocks_under", "blocks with fewer live copies than wanted", accounting.blocks_under);
     emit(ctx, "dfs_meta_map_bytes", "memory of the block map and the namespace", accounting.bytes_of_memory);
     emit(ctx, "dfs_meta_journal_position", "synced journal position", meta_journal_position(&meta->journal));

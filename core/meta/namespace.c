@@ -1,8 +1,11 @@
 #include "core/meta/namespace.h"
 
 #include "core/base/assert.h"
+#include "core/base/hash.h"
+#include "core/base/list.h"
 #include "core/base/mem.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 /* Paths -------------------------------------------------------------------------------------------------- */
@@ -68,222 +71,239 @@ bool meta_path_is_valid(const char *path, size_t path_bytes)
     return component_is_valid(path + begin, path_bytes - begin);
 }
 
-static int compare_text(const char *a, size_t a_bytes, const char *b, size_t b_bytes)
-{
-    const size_t common = a_bytes < b_bytes ? a_bytes : b_bytes;
-    const int order = common == 0 ? 0 : memcmp(a, b, common);
-
-    if (order != 0)
-        return order;
-    return (a_bytes > b_bytes) - (a_bytes < b_bytes);
-}
-
-static const struct meta_path *path_of(const struct dfs_avl_node *node)
-{
-    return (const struct meta_path *)(const void *)((const char *)node - offsetof(struct meta_path, node));
-}
-
-static struct meta_path *path_at(struct dfs_avl_node *node)
-{
-    return node == NULL ? NULL : dfs_container_of(node, struct meta_path, node);
-}
-
-static int compare_paths(const struct dfs_avl_node *a, const struct dfs_avl_node *b)
-{
-    const struct meta_path *left = path_of(a);
-    const struct meta_path *right = path_of(b);
-
-    return compare_text(left->text, left->text_bytes, right->text, right->text_bytes);
-}
-
-/* A path built for comparing only. */
-union probe {
-    struct meta_path path;
-    uint8_t room[sizeof(struct meta_path) + DFS_PATH_BYTES_MAX];
-};
-
-static struct dfs_avl_node *probe_make(union probe *probe, const char *text, size_t bytes)
-{
-    DFS_ASSERT(bytes <= DFS_PATH_BYTES_MAX);
-    probe->path.text_bytes = (uint16_t)bytes;
-    if (bytes > 0)
-        memcpy(probe->room + offsetof(struct meta_path, text), text, bytes);
-    return &probe->path.node;
-}
-
-static size_t path_bytes_of(size_t text_bytes)
-{
-    return sizeof(struct meta_path) + text_bytes;
-}
-
 /* Life --------------------------------------------------------------------------------------------------- */
 
-void meta_namespace_init(struct meta_namespace *ns)
+_Static_assert(sizeof(struct meta_version) == 88, "a version's share of memory is promised");
+_Static_assert(sizeof(struct meta_trash) == 32, "a removed version's share of memory is promised");
+
+static uint64_t hash_of(const struct dfs_id *file)
 {
-    *ns = (struct meta_namespace){0};
-    dfs_avl_init(&ns->live, compare_paths);
-    dfs_avl_init(&ns->dead, compare_paths);
-    /* File ids are ours, nobody chooses them: the map needs no secret seed. */
-    dfs_map_init(&ns->files, offsetof(struct meta_version, file.id), sizeof(struct dfs_id), 0);
-    dfs_list_init(&ns->versions);
-    dfs_list_init(&ns->trash);
+    /* File ids are ours, nobody chooses them: no secret seed is needed. */
+    return dfs_hash64(0, file->bytes, sizeof file->bytes);
+}
+
+static uint64_t hash_of_version(const void *owner, uint32_t number)
+{
+    return hash_of(&meta_version_at(owner, number)->file.id);
+}
+
+static uint32_t *chain_of_version(const void *owner, uint32_t number)
+{
+    return &meta_version_at(owner, number)->chain;
+}
+
+void meta_namespace_init(struct meta_namespace *ns, uint64_t seed)
+{
+    *ns = (struct meta_namespace){.sequence = 0};
+    meta_paths_init(&ns->paths, seed);
+    meta_pool_init(&ns->versions, sizeof(struct meta_version));
+    meta_pool_init(&ns->trash, sizeof(struct meta_trash));
+    meta_index_init(&ns->files, ns, hash_of_version, chain_of_version);
+    dfs_heap_init(&ns->due);
 }
 
 void meta_namespace_close(struct meta_namespace *ns)
 {
-    struct dfs_list *at;
+    struct meta_version *version;
+    meta_version_no number = 1;
 
-    if (ns->versions.next == NULL)
+    if (ns->versions.entry_bytes == 0)
         return; /* zeroed */
-    while ((at = dfs_list_first(&ns->versions)) != NULL)
-        meta_namespace_drop(ns, dfs_container_of(at, struct meta_version, all));
-    dfs_map_close(&ns->files);
+    while ((version = meta_namespace_walk(ns, &number)) != NULL)
+        meta_namespace_drop(ns, version);
+    dfs_heap_close(&ns->due);
+    meta_index_close(&ns->files);
+    meta_pool_close(&ns->versions);
+    meta_pool_close(&ns->trash);
+    meta_paths_close(&ns->paths);
+}
+
+uint64_t meta_namespace_bytes(const struct meta_namespace *ns)
+{
+    return meta_paths_bytes(&ns->paths) + meta_pool_bytes(&ns->versions) + meta_pool_bytes(&ns->trash) +
+           (uint64_t)ns->files.room * sizeof ns->files.heads[0] + ns->due.capacity * sizeof ns->due.entries[0];
 }
 
 /* Questions ---------------------------------------------------------------------------------------------- */
 
 struct meta_path *meta_namespace_path(const struct meta_namespace *ns, const char *path, size_t path_bytes)
 {
-    union probe probe;
-    struct dfs_avl_node *node;
+    const meta_path_no number = meta_paths_find(&ns->paths, path, path_bytes);
 
-    if (path_bytes > DFS_PATH_BYTES_MAX)
-        return NULL;
-    node = dfs_avl_find(&ns->live, probe_make(&probe, path, path_bytes));
-    return path_at(node != NULL ? node : dfs_avl_find(&ns->dead, &probe.path.node));
+    return number == 0 ? NULL : meta_path_at(&ns->paths, number);
 }
 
 struct meta_version *meta_namespace_current(const struct meta_namespace *ns, const char *path, size_t path_bytes)
 {
-    union probe probe;
-    struct dfs_avl_node *node;
+    const struct meta_path *found = meta_namespace_path(ns, path, path_bytes);
 
-    if (path_bytes > DFS_PATH_BYTES_MAX)
-        return NULL;
-    node = dfs_avl_find(&ns->live, probe_make(&probe, path, path_bytes));
-    return node == NULL ? NULL : path_at(node)->current;
+    return found == NULL ? NULL : meta_path_current(ns, found);
 }
 
 struct meta_version *meta_namespace_version(const struct meta_namespace *ns, const char *path, size_t path_bytes,
                                             uint64_t version)
 {
-    struct meta_path *found = meta_namespace_path(ns, path, path_bytes);
+    const struct meta_path *found = meta_namespace_path(ns, path, path_bytes);
+    struct meta_version *at;
 
     if (found == NULL)
         return NULL;
-    if (found->current != NULL && found->current->version == version)
-        return found->current;
-    dfs_list_each(at, &found->trash)
-    {
-        struct meta_version *old = dfs_container_of(at, struct meta_trash, of_path)->version;
-
-        if (old->version == version && (old->file.flags & META_FILE_EXPIRING) == 0)
-            return old;
+    at = meta_path_current(ns, found);
+    if (at != NULL && at->version == version)
+        return at;
+    for (meta_trash_no no = found->trash; no != 0; no = meta_trash_at(ns, no)->older) {
+        at = meta_version_at(ns, meta_trash_at(ns, no)->version);
+        if (at->version == version && (at->file.flags & META_FILE_EXPIRING) == 0)
+            return at;
     }
     return NULL;
 }
 
 struct meta_version *meta_namespace_file(const struct meta_namespace *ns, const struct dfs_id *file)
 {
-    return dfs_map_find(&ns->files, file->bytes);
+    meta_version_no number = meta_index_first(&ns->files, hash_of(file));
+
+    while (number != 0) {
+        struct meta_version *version = meta_version_at(ns, number);
+
+        if (dfs_id_equal(&version->file.id, file))
+            return version;
+        number = version->chain;
+    }
+    return NULL;
+}
+
+struct meta_version *meta_namespace_walk(const struct meta_namespace *ns, meta_version_no *number)
+{
+    while (*number <= ns->versions.used) {
+        struct meta_version *version = meta_version_at(ns, (*number)++);
+
+        if (version->number != 0)
+            return version;
+    }
+    return NULL;
+}
+
+struct meta_trash *meta_namespace_due(const struct meta_namespace *ns)
+{
+    return ns->due.count == 0 ? NULL : dfs_container_of(ns->due.entries[0].item, struct meta_trash, by_due);
 }
 
 struct meta_path *meta_namespace_seek(const struct meta_namespace *ns, const char *key, size_t key_bytes, bool after)
 {
-    union probe probe;
-    struct meta_path *path = path_at(dfs_avl_at_least(&ns->live, probe_make(&probe, key, key_bytes)));
+    struct meta_path *path = meta_paths_at_least(&ns->paths, key, key_bytes);
 
-    if (after && path != NULL && compare_text(path->text, path->text_bytes, key, key_bytes) == 0)
-        return meta_namespace_next(path);
+    if (after && path != NULL && meta_path_compare(path, key, key_bytes) == 0)
+        return meta_paths_next(&ns->paths, path);
     return path;
 }
 
-struct meta_path *meta_namespace_next(const struct meta_path *path)
+struct meta_path *meta_namespace_next(const struct meta_namespace *ns, const struct meta_path *path)
 {
-    return path_at(dfs_avl_next(&path->node));
+    return meta_paths_next(&ns->paths, path);
 }
 
 /* Paths come and go with their versions ------------------------------------------------------------------ */
 
-static struct meta_path *path_take(struct meta_namespace *ns, const char *text, size_t bytes)
+/* The path, made if need be, and one version more. */
+static meta_path_no path_enter(struct meta_namespace *ns, const char *text, size_t bytes)
 {
-    struct meta_path *path = meta_namespace_path(ns, text, bytes);
+    meta_path_no number = meta_paths_find(&ns->paths, text, bytes);
 
-    if (path != NULL)
-        return path;
-    path = dfs_alloc_zero(path_bytes_of(bytes));
-    dfs_list_init(&path->trash);
-    path->text_bytes = (uint16_t)bytes;
-    memcpy(path->text, text, bytes);
-    dfs_avl_insert(&ns->dead, &path->node);
-    ns->bytes += path_bytes_of(bytes);
-    return path;
+    if (number == 0)
+        number = meta_paths_add(&ns->paths, text, bytes);
+    meta_path_at(&ns->paths, number)->versions++;
+    return number;
 }
 
-/* In the tree where it belongs, or gone when nothing is left of it. During a replay a version may have its
- * path without being its current one. */
-static void path_settle(struct meta_namespace *ns, struct meta_path *path, bool was_live)
+/* Listed or not, or gone when nothing is left of it. During a replay a version may have its path without being its current
+ * one. */
+static void path_settle(struct meta_namespace *ns, meta_path_no number)
 {
-    const bool is_live = path->current != NULL;
+    const struct meta_path *path = meta_path_at(&ns->paths, number);
 
-    if (path->versions == 0) {
-        dfs_avl_remove(was_live ? &ns->live : &ns->dead, &path->node);
-        ns->bytes -= path_bytes_of(path->text_bytes);
-        dfs_free(path);
-        return;
-    }
-    if (is_live == was_live)
-        return;
-    dfs_avl_remove(was_live ? &ns->live : &ns->dead, &path->node);
-    dfs_avl_insert(is_live ? &ns->live : &ns->dead, &path->node);
+    if (path->versions == 0)
+        meta_paths_remove(&ns->paths, number);
+    else
+        meta_paths_order(&ns->paths, number, path->current != 0);
+}
+
+/* To the front: the newest removal. */
+static void trash_push(struct meta_namespace *ns, struct meta_path *path, meta_trash_no number)
+{
+    struct meta_trash *trash = meta_trash_at(ns, number);
+
+    trash->newer = 0;
+    trash->older = path->trash;
+    if (path->trash != 0)
+        meta_trash_at(ns, path->trash)->newer = number;
+    path->trash = number;
+}
+
+static void trash_enter(struct meta_namespace *ns, struct meta_version *version, meta_path_no to, uint64_t removed_ms,
+                        dfs_time_ns due)
+{
+    struct meta_path *path = meta_path_at(&ns->paths, to);
+    const meta_trash_no number = meta_pool_take(&ns->trash);
+    struct meta_trash *trash = meta_trash_at(ns, number);
+
+    trash->version = version->number;
+    trash->removed_ms = removed_ms;
+    trash->due = due;
+    trash_push(ns, path, number);
+    dfs_heap_item_init(&trash->by_due);
+    dfs_heap_set(&ns->due, &trash->by_due, due);
+    version->trash = number;
 }
 
 static void trash_leave(struct meta_namespace *ns, struct meta_version *version)
 {
-    if (version->trash == NULL)
+    struct meta_trash *trash;
+
+    if (version->trash == 0)
         return;
-    dfs_list_remove(&version->trash->of_path);
-    dfs_list_remove(&version->trash->by_age);
-    dfs_free(version->trash);
-    version->trash = NULL;
-    ns->trash_count--;
-    ns->bytes -= sizeof(struct meta_trash);
+    trash = meta_trash_at(ns, version->trash);
+    if (trash->newer != 0)
+        meta_trash_at(ns, trash->newer)->older = trash->older;
+    else
+        meta_path_at(&ns->paths, version->path)->trash = trash->older;
+    if (trash->older != 0)
+        meta_trash_at(ns, trash->older)->newer = trash->newer;
+    dfs_heap_remove(&ns->due, &trash->by_due);
+    meta_pool_give(&ns->trash, version->trash);
+    version->trash = 0;
 }
 
 /* Takes the version from where it is; its path may be gone after. */
 static void leave(struct meta_namespace *ns, struct meta_version *version)
 {
-    struct meta_path *path = version->path;
-    bool was_live;
+    const meta_path_no from = version->path;
+    struct meta_path *path;
 
     trash_leave(ns, version);
     version->file.flags &= (uint8_t)~META_FILE_CURRENT;
-    version->path = NULL;
-    if (path == NULL)
+    version->path = 0;
+    if (from == 0)
         return;
-    was_live = path->current != NULL;
-    if (path->current == version)
-        path->current = NULL;
+    path = meta_path_at(&ns->paths, from);
+    if (path->current == version->number)
+        path->current = 0;
     path->versions--;
-    path_settle(ns, path, was_live);
+    path_settle(ns, from);
 }
 
 /* Assignments -------------------------------------------------------------------------------------------- */
 
 struct meta_version *meta_namespace_add(struct meta_namespace *ns, const struct dfs_id *file, uint64_t serial)
 {
-    struct meta_version *version = dfs_alloc_zero(sizeof *version);
-    struct dfs_list *before = &ns->versions;
+    const meta_version_no number = meta_pool_take(&ns->versions);
+    struct meta_version *version = meta_version_at(ns, number);
 
+    DFS_ASSERT(meta_namespace_file(ns, file) == NULL);
+    version->number = number;
     version->file.id = *file;
     version->serial = serial;
-    dfs_map_insert(&ns->files, version);
-    /* Nearly always at the end; a replay over a checkpoint may bring an older one late. */
-    while (before->prev != &ns->versions && dfs_container_of(before->prev, struct meta_version, all)->serial > serial)
-        before = before->prev;
-    dfs_list_insert(before, &version->all);
-    ns->versions_count++;
-    ns->bytes += sizeof *version;
+    meta_index_add(&ns->files, hash_of(file), number);
     if (serial > ns->sequence)
         ns->sequence = serial;
     return version;
@@ -296,117 +316,146 @@ static void number_set(struct meta_namespace *ns, struct meta_version *version, 
         ns->sequence = number;
 }
 
-void meta_namespace_place(struct meta_namespace *ns, struct meta_version *version, const char *path_text,
-                          size_t path_bytes, uint64_t number)
-{
-    char text[DFS_PATH_BYTES_MAX]; /* path_text may be that of the path which is left, and freed */
-    struct meta_path *path;
-    bool was_live;
+/* In both the new place is entered before the old one is left: the text may be that of the path which goes. */
 
-    DFS_ASSERT(path_bytes <= sizeof text);
-    memcpy(text, path_text, path_bytes);
+void meta_namespace_place(struct meta_namespace *ns, struct meta_version *version, const char *path, size_t path_bytes,
+                          uint64_t number)
+{
+    const meta_path_no to = path_enter(ns, path, path_bytes);
+
     leave(ns, version);
-    path = path_take(ns, text, path_bytes);
-    was_live = path->current != NULL;
     /* During a replay another version may still be flagged as current here; its own assignment comes. */
-    path->current = version;
-    path->versions++;
-    version->path = path;
+    meta_path_at(&ns->paths, to)->current = version->number;
+    version->path = to;
     version->file.flags |= META_FILE_CURRENT;
     number_set(ns, version, number);
-    path_settle(ns, path, was_live);
+    path_settle(ns, to);
 }
 
-void meta_namespace_trash(struct meta_namespace *ns, struct meta_version *version, const char *path_text,
-                          size_t path_bytes, uint64_t number, uint64_t removed_ms, dfs_time_ns due)
+static bool is_in_trash_of(const struct meta_namespace *ns, const struct meta_version *version, const char *path,
+                           size_t path_bytes, uint64_t removed_ms)
 {
-    struct meta_trash *trash = version->trash;
-    struct meta_path *path;
+    return version->trash != 0 && meta_trash_at(ns, version->trash)->removed_ms == removed_ms &&
+           meta_path_compare(meta_version_path(ns, version), path, path_bytes) == 0;
+}
+
+void meta_namespace_trash(struct meta_namespace *ns, struct meta_version *version, const char *path, size_t path_bytes,
+                          uint64_t number, uint64_t removed_ms, dfs_time_ns due)
+{
+    meta_path_no to;
 
     number_set(ns, version, number);
-    if (trash != NULL && trash->removed_ms == removed_ms &&
-        compare_text(version->path->text, version->path->text_bytes, path_text, path_bytes) == 0)
+    if (is_in_trash_of(ns, version, path, path_bytes, removed_ms))
         return;
-    /* The new place first: the text may be that of the path which is left. */
-    path = path_take(ns, path_text, path_bytes);
-    trash = dfs_alloc_zero(sizeof *trash);
-    trash->version = version;
-    trash->removed_ms = removed_ms;
-    trash->due = due;
-    path->versions++;
-    dfs_list_push_front(&path->trash, &trash->of_path);
-    dfs_list_init(&trash->by_age);
+    to = path_enter(ns, path, path_bytes);
     leave(ns, version);
-    version->path = path;
-    version->trash = trash;
-    dfs_list_push(&ns->trash, &trash->by_age);
-    ns->trash_count++;
-    ns->bytes += sizeof *trash;
+    version->path = to;
+    trash_enter(ns, version, to, removed_ms, due);
+}
+
+void meta_namespace_expiring(struct meta_namespace *ns, struct meta_version *version)
+{
+    DFS_ASSERT(version->trash != 0);
+    version->file.flags |= META_FILE_EXPIRING;
+    dfs_heap_remove(&ns->due, &meta_trash_at(ns, version->trash)->by_due);
+}
+
+struct removed {
+    uint64_t removed_ms;
+    uint64_t version; /* of two removals in a millisecond the newer version's was the later one */
+    meta_version_no number;
+};
+
+static int compare_removed(const void *a, const void *b)
+{
+    const struct removed *left = a;
+    const struct removed *right = b;
+
+    if (left->removed_ms != right->removed_ms)
+        return left->removed_ms < right->removed_ms ? -1 : 1;
+    return (left->version > right->version) - (left->version < right->version);
+}
+
+void meta_namespace_replayed(struct meta_namespace *ns)
+{
+    struct removed *all = dfs_alloc_zero_array(ns->trash.count, sizeof *all);
+    const struct meta_version *version;
+    meta_version_no number = 1;
+    uint32_t count = 0;
+
+    while ((version = meta_namespace_walk(ns, &number)) != NULL) {
+        if (version->trash == 0)
+            continue;
+        all[count++] = (struct removed){
+            .removed_ms = meta_version_removed_ms(ns, version), .version = version->version, .number = version->number};
+        meta_version_path(ns, version)->trash = 0;
+    }
+    if (count > 1)
+        qsort(all, count, sizeof *all, compare_removed);
+    for (uint32_t i = 0; i < count; i++) {
+        version = meta_version_at(ns, all[i].number);
+        trash_push(ns, meta_path_at(&ns->paths, version->path), version->trash);
+    }
+    dfs_free(all);
 }
 
 void meta_namespace_drop(struct meta_namespace *ns, struct meta_version *version)
 {
-    DFS_ASSERT(version->file.blocks == NULL);
+    DFS_ASSERT(version->file.blocks_count == 0);
     leave(ns, version);
-    dfs_list_remove(&version->all);
-    dfs_map_remove(&ns->files, version->file.id.bytes);
-    dfs_free(version);
-    ns->versions_count--;
-    ns->bytes -= sizeof *version;
+    meta_index_remove(&ns->files, hash_of(&version->file.id), version->number);
+    meta_pool_give(&ns->versions, version->number);
 }
 
 /* Soundness ---------------------------------------------------------------------------------------------- */
 
-/* Once a replay is over: every version is its path's current one or in its trash. */
-static bool path_is_sound(const struct meta_path *path, bool live, uint64_t *versions, uint64_t *trash)
+/* Where a version says that it is, it is. Once a replay is over every version is its path's current one or in its trash. */
+static bool version_is_sound(const struct meta_namespace *ns, const struct meta_version *version)
 {
-    const uint64_t before = *versions;
+    const struct meta_path *path = meta_version_path(ns, version);
 
-    if (live != (path->current != NULL) || path->versions == 0)
+    if (version->version > ns->sequence || version->serial > ns->sequence || path == NULL)
         return false;
-    if (live) {
-        if (path->current->path != path || path->current->trash != NULL)
-            return false;
-        (*versions)++;
-    }
-    for (const struct dfs_list *at = path->trash.next; at != &path->trash; at = at->next) {
-        const struct meta_trash *removed =
-            (const struct meta_trash *)(const void *)((const char *)at - offsetof(struct meta_trash, of_path));
-
-        if (removed->version->path != path || removed->version->trash != removed)
-            return false;
-        (*versions)++;
-        (*trash)++;
-    }
-    return *versions - before == path->versions;
+    if (version->trash == 0)
+        return path->current == version->number && path->height != 0;
+    return path->current != version->number && meta_trash_at(ns, version->trash)->version == version->number;
 }
 
-static bool tree_is_sound(const struct dfs_avl *tree, bool live, uint64_t *versions, uint64_t *trash)
+/* Versions of a path as it counts them: what is current, and its trash, in both directions. */
+static bool path_is_sound(const struct meta_namespace *ns, const struct meta_path *path, uint64_t *trash)
 {
-    if (!dfs_avl_is_sound(tree))
-        return false;
-    for (const struct dfs_avl_node *at = dfs_avl_first(tree); at != NULL; at = dfs_avl_next(at)) {
-        if (!path_is_sound(path_of(at), live, versions, trash))
+    uint32_t count = path->current != 0;
+    meta_trash_no newer = 0;
+
+    for (meta_trash_no no = path->trash; no != 0; no = meta_trash_at(ns, no)->older) {
+        if (meta_trash_at(ns, no)->newer != newer || count++ > path->versions)
             return false;
+        newer = no;
+        (*trash)++;
     }
-    return true;
+    return count == path->versions && (path->height != 0) == (path->current != 0);
 }
 
 bool meta_namespace_is_sound(const struct meta_namespace *ns)
 {
     uint64_t versions = 0;
     uint64_t trash = 0;
-    uint64_t serial = 0;
+    meta_version_no number = 1;
+    const struct meta_version *version;
 
-    if (!tree_is_sound(&ns->live, true, &versions, &trash) || !tree_is_sound(&ns->dead, false, &versions, &trash))
+    if (!meta_paths_is_sound(&ns->paths) || !meta_index_is_sound(&ns->files))
         return false;
-    for (const struct dfs_list *at = ns->versions.next; at != &ns->versions; at = at->next) {
-        const struct meta_version *version =
-            (const struct meta_version *)(const void *)((const char *)at - offsetof(struct meta_version, all));
+    while ((version = meta_namespace_walk(ns, &number)) != NULL) {
+        const struct meta_path *path = meta_version_path(ns, version);
 
-        if (version->serial < serial || version->version > ns->sequence)
+        versions++;
+        if (!version_is_sound(ns, version))
             return false;
-        serial = version->serial;
+        /* Each path once: by its current version, or by the one that was removed last. */
+        if (path != NULL &&
+            (path->current == version->number || (path->current == 0 && path->trash == version->trash)) &&
+            !path_is_sound(ns, path, &trash))
+            return false;
     }
-    return versions == ns->versions_count && trash == ns->trash_count && ns->files.count == ns->versions_count;
+    return versions == ns->versions.count && versions == ns->files.count && trash == ns->trash.count;
 }

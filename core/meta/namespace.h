@@ -15,12 +15,12 @@
 #ifndef DFS_CORE_META_NAMESPACE_H
 #define DFS_CORE_META_NAMESPACE_H
 
-#include "core/base/avl.h"
+#include "core/base/heap.h"
 #include "core/base/id.h"
-#include "core/base/limits.h"
-#include "core/base/list.h"
-#include "core/base/map.h"
 #include "core/base/time.h"
+#include "core/meta/index.h"
+#include "core/meta/paths.h"
+#include "core/meta/pool.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -29,7 +29,10 @@
 /* What the block map knows of a file: its blocks by index. Part of a version; blockmap.h fills it. */
 struct meta_file {
     struct dfs_id id;
-    uint32_t *blocks; /* numbers in the block map's pool, by block index */
+    union {
+        uint32_t one;   /* blocks_count 1 */
+        uint32_t *many; /* by block index; NULL when there are none */
+    } blocks;           /* numbers in the block map's pool: meta_file_at() */
     uint32_t blocks_count;
     uint8_t copies_wanted;
     uint8_t ack;        /* enum dfs_ack */
@@ -42,32 +45,17 @@ struct meta_file {
 #define META_FILE_EXPIRING 2u /* its EXPIRE record is on its way to the disk: nobody sees it any more */
 #define META_FILE_CURRENT 4u  /* a state that was assigned; which version a path shows is meta_path.current */
 
-struct meta_version;
+/* The number of a block in the block map; `index` is below blocks_count. */
+static inline uint32_t meta_file_at(const struct meta_file *file, uint32_t index)
+{
+    return file->blocks_count == 1 ? file->blocks.one : file->blocks.many[index];
+}
 
-/* A path that has a version, current or in the trash. */
-struct meta_path {
-    struct dfs_avl_node node;     /* in `live` when there is a current version, else in `dead` */
-    struct meta_version *current; /* NULL: only trash */
-    struct dfs_list trash;        /* meta_trash.of_path, the newest removal first */
-    uint32_t versions;            /* whose path this is: it lives while there are any */
-    uint16_t text_bytes;
-    char text[];
-};
-
-/* What only a removed version needs. */
-struct meta_trash {
-    struct dfs_list of_path;
-    struct dfs_list by_age; /* in namespace.trash, in order of removal */
-    struct meta_version *version;
-    uint64_t removed_ms; /* wall, for people */
-    dfs_time_ns due;     /* mono: when it may expire */
-};
+typedef uint32_t meta_version_no; /* 0: none */
+typedef uint32_t meta_trash_no;   /* 0: none */
 
 struct meta_version {
     struct meta_file file; /* first */
-    struct meta_path *path;
-    struct meta_trash *trash; /* NULL: current */
-    struct dfs_list all;      /* in namespace.versions, ascending by serial */
     uint64_t size_bytes;
     /* what clients see; given anew by commit, move and restore, so a path's versions only grow */
     uint64_t version;
@@ -75,28 +63,40 @@ struct meta_version {
     uint64_t created_ms; /* wall, for people */
     uint32_t digest;
     uint32_t block_size_bytes;
+    meta_version_no number; /* its own; 0: this slot of the pool is free */
+    meta_version_no chain;  /* of the index of file ids */
+    meta_path_no path;      /* 0: nowhere yet */
+    meta_trash_no trash;    /* 0: current */
+};
+
+/* What only a removed version needs. */
+struct meta_trash {
+    meta_version_no version;
+    meta_trash_no newer; /* of the same path, in order of removal; during a replay in any */
+    meta_trash_no older;
+    struct dfs_heap_item by_due; /* in namespace.due */
+    dfs_time_ns due;             /* mono: when it may expire */
+    uint64_t removed_ms;         /* wall, for people */
 };
 
 struct meta_namespace {
-    struct dfs_avl live;
-    struct dfs_avl dead;
-    struct dfs_map files;     /* file id -> version */
-    struct dfs_list versions; /* all, ascending by serial: what a checkpoint walks */
-    struct dfs_list trash;    /* meta_trash.by_age */
-    uint64_t sequence;        /* the newest version number given */
-    uint64_t versions_count;
-    uint64_t trash_count;
-    uint64_t bytes; /* allocated */
+    struct meta_paths paths;
+    struct meta_pool versions;
+    struct meta_pool trash;
+    struct meta_index files; /* file id -> version */
+    struct dfs_heap due;     /* meta_trash.by_due; those that are expiring have left it */
+    uint64_t sequence;       /* the newest version number given */
 };
 
-void meta_namespace_init(struct meta_namespace *ns);
+/* `seed` is known to nobody who chooses paths. The namespace stays where it is. */
+void meta_namespace_init(struct meta_namespace *ns, uint64_t seed);
 void meta_namespace_close(struct meta_namespace *ns); /* frees versions with their (already emptied) files */
 
 /* UTF-8, 1..DFS_PATH_BYTES_MAX bytes, no empty component, no "." or "..", no '/' at either end, no control
  * characters. */
 bool meta_path_is_valid(const char *path, size_t path_bytes);
 
-/* NULL when no such path has a current version. */
+/* Exact questions are O(1). NULL when no such path has a current version. */
 struct meta_version *meta_namespace_current(const struct meta_namespace *ns, const char *path, size_t path_bytes);
 /* The path itself, if only trash is left as well. */
 struct meta_path *meta_namespace_path(const struct meta_namespace *ns, const char *path, size_t path_bytes);
@@ -105,9 +105,49 @@ struct meta_version *meta_namespace_version(const struct meta_namespace *ns, con
                                             uint64_t version);
 struct meta_version *meta_namespace_file(const struct meta_namespace *ns, const struct dfs_id *file);
 
+static inline struct meta_version *meta_version_at(const struct meta_namespace *ns, meta_version_no number)
+{
+    return meta_pool_at(&ns->versions, number);
+}
+
+static inline struct meta_trash *meta_trash_at(const struct meta_namespace *ns, meta_trash_no number)
+{
+    return meta_pool_at(&ns->trash, number);
+}
+
+/* NULL: only trash. */
+static inline struct meta_version *meta_path_current(const struct meta_namespace *ns, const struct meta_path *path)
+{
+    return path->current == 0 ? NULL : meta_version_at(ns, path->current);
+}
+
+/* NULL: nowhere yet. */
+static inline struct meta_path *meta_version_path(const struct meta_namespace *ns, const struct meta_version *version)
+{
+    return version->path == 0 ? NULL : meta_path_at(&ns->paths, version->path);
+}
+
+/* When a version was removed; 0: it is current. */
+static inline uint64_t meta_version_removed_ms(const struct meta_namespace *ns, const struct meta_version *version)
+{
+    return version->trash == 0 ? 0 : meta_trash_at(ns, version->trash)->removed_ms;
+}
+
+/* Every version once, in no order that means anything: the first of a number >= *number (begin with 1), which is set behind
+ * it; NULL past the end. What is added or dropped meanwhile is met or not. */
+struct meta_version *meta_namespace_walk(const struct meta_namespace *ns, meta_version_no *number);
+
+/* What may expire first; NULL: the trash is empty, or all of it is expiring. */
+struct meta_trash *meta_namespace_due(const struct meta_namespace *ns);
+/* The version's EXPIRE record is on its way: nobody finds it any more. */
+void meta_namespace_expiring(struct meta_namespace *ns, struct meta_version *version);
+
 /* The first live path >= (or, with `after`, >) this key; NULL past the end. Any bytes are a key. */
 struct meta_path *meta_namespace_seek(const struct meta_namespace *ns, const char *key, size_t key_bytes, bool after);
-struct meta_path *meta_namespace_next(const struct meta_path *path); /* in the order of bytes */
+struct meta_path *meta_namespace_next(const struct meta_namespace *ns,
+                                      const struct meta_path *path); /* in the order of bytes */
+
+uint64_t meta_namespace_bytes(const struct meta_namespace *ns); /* allocated, the files' block lists not included */
 
 /* Assignments -------------------------------------------------------------------------------------------- */
 
@@ -123,6 +163,9 @@ void meta_namespace_place(struct meta_namespace *ns, struct meta_version *versio
  * its `due`. */
 void meta_namespace_trash(struct meta_namespace *ns, struct meta_version *version, const char *path, size_t path_bytes,
                           uint64_t number, uint64_t removed_ms, dfs_time_ns due);
+
+/* A replay is over: what was removed is put in order, since a checkpoint tells files in no order. O(n log n) in the trash. */
+void meta_namespace_replayed(struct meta_namespace *ns);
 
 /* The version is gone. Its path too, when nothing else is there. */
 void meta_namespace_drop(struct meta_namespace *ns, struct meta_version *version);

@@ -663,19 +663,19 @@ static void walks_step_over(struct dfs_meta *meta, meta_copy_no copy)
 
 void meta_copy_gone(struct dfs_meta *meta, meta_copy_no copy, enum meta_repair_cause cause)
 {
-    const meta_block_no block = meta_blockmap_copy(&meta->map, copy)->block;
+    const meta_block_no block = meta_copy_block(&meta->map, copy);
 
     walks_step_over(meta, copy);
     meta_blockmap_remove(&meta->map, copy);
     meta_repair_look(&meta->nodes->repair, block, cause, meta->fair);
 }
 
-void meta_copy_here(struct dfs_meta *meta, struct meta_node *node, meta_block_no block, uint8_t flags, uint64_t change)
+void meta_copy_here(struct dfs_meta *meta, struct meta_node *node, meta_block_no block, uint8_t flags)
 {
     struct meta_repair *repair = &meta->nodes->repair;
     const struct meta_copying *copying;
 
-    (void)meta_blockmap_put(&meta->map, block, node->index, flags, change);
+    (void)meta_blockmap_put(&meta->map, block, node->index, flags);
     copying = meta_repair_find_to(repair, block, node->index);
     if (copying != NULL)
         meta_repair_finish(repair, copying, DFS_OK, meta->fair);
@@ -689,7 +689,7 @@ void meta_copy_is_bad(struct dfs_meta *meta, struct meta_node *node, meta_block_
     struct dfs_trace trace = {.kind = DFS_TRACE_BLOCK_BAD, .status = status, .node = node->id};
 
     if (copy == 0)
-        copy = meta_blockmap_put(&meta->map, block, node->index, 0, 0);
+        copy = meta_blockmap_put(&meta->map, block, node->index, 0);
     else if ((meta_blockmap_copy(&meta->map, copy)->flags & META_COPY_BAD) != 0)
         return;
     meta_blockmap_flags(&meta->map, copy, META_COPY_BAD, META_COPY_DOUBTED | META_COPY_VERIFIED);
@@ -711,11 +711,11 @@ void meta_nodes_block_changed(struct dfs_meta *meta, meta_block_no block)
 
 void meta_nodes_block_dropped(struct dfs_meta *meta, meta_block_no block)
 {
-    meta_copy_no no = meta_blockmap_block(&meta->map, block)->copies;
+    meta_copy_no no = meta_blockmap_first(&meta->map, block);
 
     while (no != 0 && !dfs_list_empty(&meta->nodes->walks)) {
         walks_step_over(meta, no);
-        no = meta_blockmap_copy(&meta->map, no)->next;
+        no = meta_blockmap_next(&meta->map, no);
     }
     meta_repair_forget(&meta->nodes->repair, block, meta->fair);
 }

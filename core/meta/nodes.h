@@ -358,7 +358,7 @@ struct dfs_w_block meta_block_to_wire(const struct dfs_block_id *block);
 void meta_copy_gone(struct dfs_meta *meta, meta_copy_no copy, enum meta_repair_cause cause);
 /* A copy of a committed block with the right length: enters the map or is confirmed; a copy under way to it
  * has arrived. */
-void meta_copy_here(struct dfs_meta *meta, struct meta_node *node, meta_block_no block, uint8_t flags, uint64_t change);
+void meta_copy_here(struct dfs_meta *meta, struct meta_node *node, meta_block_no block, uint8_t flags);
 /* A copy (made if need be) is bad: traced, replaced, then removed. */
 void meta_copy_is_bad(struct dfs_meta *meta, struct meta_node *node, meta_block_no block, enum dfs_status status);
 

@@ -63,12 +63,12 @@ static bool walk_drop(struct dfs_meta *meta, struct meta_node *node, uint32_t co
 static bool walk_look(struct dfs_meta *meta, struct meta_node *node, uint32_t count)
 {
     while (node->walk_at != 0) {
-        const struct meta_copy *copy = meta_blockmap_copy(&meta->map, node->walk_at);
+        const meta_block_no block = meta_copy_block(&meta->map, node->walk_at);
 
         if (count-- == 0)
             return false;
-        node->walk_at = copy->node_next;
-        meta_repair_look(&meta->nodes->repair, copy->block, node->walk_cause, meta->fair);
+        node->walk_at = meta_blockmap_copy(&meta->map, node->walk_at)->node_next;
+        meta_repair_look(&meta->nodes->repair, block, node->walk_cause, meta->fair);
     }
     return true;
 }
@@ -78,7 +78,7 @@ static bool walk_sweep(struct dfs_meta *meta, struct meta_node *node, uint32_t c
     while (node->walk_at != 0) {
         const meta_copy_no no = node->walk_at;
         const struct meta_copy *copy = meta_blockmap_copy(&meta->map, no);
-        const meta_block_no block = copy->block;
+        const meta_block_no block = meta_copy_block(&meta->map, no);
         const bool seen = (copy->flags & META_COPY_SEEN) != 0;
 
         if (count-- == 0)

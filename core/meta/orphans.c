@@ -15,7 +15,7 @@ void meta_orphan_met(struct dfs_meta *meta, struct meta_node *node, const struct
     if (block != 0) {
         /* Committed since the node's inventory named it. */
         if (meta_blockmap_block(&meta->map, block)->length_bytes == length_bytes)
-            meta_copy_here(meta, node, block, 0, 0);
+            meta_copy_here(meta, node, block, 0);
         else
             meta_copy_is_bad(meta, node, block, DFS_BLOCK_CORRUPT);
         return;

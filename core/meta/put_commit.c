@@ -234,12 +234,12 @@ static void copies_enter(struct dfs_meta *meta, const struct meta_upload *upload
                               (copy->flags & META_PLACED_RECEIPT) == 0;
 
             if (copy_counts(meta, copy))
-                (void)meta_blockmap_put(&meta->map, version->file.blocks[i], copy->node,
-                                        (copy->flags & META_PLACED_DURABLE) != 0 ? META_COPY_DURABLE : 0, copy->change);
+                (void)meta_blockmap_put(&meta->map, meta_file_at(&version->file, i), copy->node,
+                                        (copy->flags & META_PLACED_DURABLE) != 0 ? META_COPY_DURABLE : 0);
             else if (told && meta_nodes_serves(meta, copy->node))
-                (void)meta_blockmap_put(&meta->map, version->file.blocks[i], copy->node, 0, 0);
+                (void)meta_blockmap_put(&meta->map, meta_file_at(&version->file, i), copy->node, 0);
         }
-        meta_nodes_block_committed(meta, version->file.blocks[i]);
+        meta_nodes_block_committed(meta, meta_file_at(&version->file, i));
     }
 }
 

@@ -31,9 +31,9 @@ uint32_t meta_block_readable(const struct dfs_meta *meta, meta_block_no block, u
     uint32_t count = 0;
 
     for (uint32_t rank = 0; rank < 3; rank++) {
-        meta_copy_no at = meta_blockmap_block(&meta->map, block)->copies;
+        meta_copy_no at = meta_blockmap_first(&meta->map, block);
 
-        for (; at != 0 && count < DFS_REPLICAS_MAX; at = meta_blockmap_copy(&meta->map, at)->next) {
+        for (; at != 0 && count < DFS_REPLICAS_MAX; at = meta_blockmap_next(&meta->map, at)) {
             const struct meta_copy *copy = meta_blockmap_copy(&meta->map, at);
 
             if (rank_of(copy) == rank && meta_nodes_serves(meta, copy->node))
@@ -45,10 +45,10 @@ uint32_t meta_block_readable(const struct dfs_meta *meta, meta_block_no block, u
 
 uint32_t meta_block_live(const struct dfs_meta *meta, meta_block_no block)
 {
-    meta_copy_no at = meta_blockmap_block(&meta->map, block)->copies;
+    meta_copy_no at = meta_blockmap_first(&meta->map, block);
     uint32_t count = 0;
 
-    for (; at != 0; at = meta_blockmap_copy(&meta->map, at)->next) {
+    for (; at != 0; at = meta_blockmap_next(&meta->map, at)) {
         const struct meta_copy *copy = meta_blockmap_copy(&meta->map, at);
 
         count += rank_of(copy) == 0 && meta_nodes_serves(meta, copy->node);

@@ -98,7 +98,7 @@ static bool still_holds(struct dfs_meta *meta, struct meta_node *node, const str
         return removal->reason == DFS_REMOVE_DELETED || meta_uploads_find(&meta->uploads, &removal->block.file) == NULL;
     /* A file has it by now: it was committed, or restored. */
     if (copy == 0)
-        meta_copy_here(meta, node, block, 0, 0);
+        meta_copy_here(meta, node, block, 0);
     return false;
 }
 

@@ -44,6 +44,7 @@ void meta_repair_init(struct meta_repair *repair, const struct meta_repair_polic
     repair->policy = *policy;
     repair->map = map;
     repair->ring = ring;
+    meta_pool_init(&repair->queued, sizeof(struct meta_queued));
     dfs_list_init(&repair->all);
     dfs_list_init(&repair->free);
     dfs_list_init(&repair->wakes);
@@ -59,6 +60,7 @@ void meta_repair_close(struct meta_repair *repair)
     dfs_heap_close(&repair->frees);
     dfs_list_each(at, &repair->troubles) dfs_free(dfs_container_of(at, struct meta_trouble, all));
     dfs_map_close(&repair->trouble);
+    meta_pool_close(&repair->queued);
     for (uint32_t i = 0; i < repair->copyings_used; i++)
         dfs_free(repair->copyings[i]);
     dfs_free(repair->copyings);
@@ -112,7 +114,13 @@ static struct meta_block *block_of(const struct meta_repair *repair, meta_block_
     return meta_blockmap_block(repair->map, number);
 }
 
-/* block->due of a parked block says where. */
+/* Of a block that is in a queue. */
+static struct meta_queued *queued_of(const struct meta_repair *repair, meta_block_no number)
+{
+    return meta_pool_at(&repair->queued, block_of(repair, number)->queued);
+}
+
+/* The due time of a parked block says where. */
 static struct meta_queue *parked_at(const struct meta_repair *repair, dfs_time_ns due)
 {
     return &repair->nodes[due & 0xffff]->parked[due >> 16 & 1][due >> 17];
@@ -123,44 +131,62 @@ static uint32_t parked_level(dfs_time_ns due)
     return (uint32_t)(due >> 17);
 }
 
-static struct meta_queue *queue_of(struct meta_repair *repair, const struct meta_block *block)
+static struct meta_queue *queue_of(struct meta_repair *repair, meta_block_no number)
 {
-    return block->queue == META_QUEUE_PARKED ? parked_at(repair, block->due) : &repair->queues[block->queue];
+    const uint8_t queue = block_of(repair, number)->queue;
+
+    return queue == META_QUEUE_PARKED ? parked_at(repair, queued_of(repair, number)->due) : &repair->queues[queue];
 }
 
-static void queue_leave(struct meta_repair *repair, struct meta_block *block)
+static void queue_leave(struct meta_repair *repair, meta_block_no number)
 {
+    struct meta_block *block = block_of(repair, number);
+    const struct meta_queued *queued;
     struct meta_queue *queue;
 
     if (block->queue == META_QUEUE_NONE)
         return;
-    queue = queue_of(repair, block);
+    queued = queued_of(repair, number);
+    queue = queue_of(repair, number);
     if (block->queue == META_QUEUE_UNPLACED && repair->unplaced_left > 0 && queue->count == repair->unplaced_left)
         repair->unplaced_left--;
-    if (block->queue_prev == 0)
-        queue->first = block->queue_next;
+    if (queued->prev == 0)
+        queue->first = queued->next;
     else
-        block_of(repair, block->queue_prev)->queue_next = block->queue_next;
-    if (block->queue_next == 0)
-        queue->last = block->queue_prev;
+        queued_of(repair, queued->prev)->next = queued->next;
+    if (queued->next == 0)
+        queue->last = queued->prev;
     else
-        block_of(repair, block->queue_next)->queue_prev = block->queue_prev;
+        queued_of(repair, queued->next)->prev = queued->prev;
     queue->count--;
-    block->queue_prev = 0;
-    block->queue_next = 0;
+    meta_pool_give(&repair->queued, block->queued);
+    block->queued = 0;
     block->queue = META_QUEUE_NONE;
 }
 
-static void queue_append(struct meta_repair *repair, struct meta_queue *queue, meta_block_no number)
+/* A block that is in no queue: its record. */
+static struct meta_queued *queue_enter(struct meta_repair *repair, meta_block_no number, enum meta_queue_name name,
+                                       dfs_time_ns due)
 {
     struct meta_block *block = block_of(repair, number);
 
-    block->queue_prev = queue->last;
-    block->queue_next = 0;
+    DFS_ASSERT(block->queued == 0);
+    block->queued = meta_pool_take(&repair->queued);
+    block->queue = (uint8_t)name;
+    queued_of(repair, number)->due = due;
+    return queued_of(repair, number);
+}
+
+static void queue_append(struct meta_repair *repair, meta_block_no number, enum meta_queue_name name, dfs_time_ns due)
+{
+    struct meta_queued *queued = queue_enter(repair, number, name, due);
+    struct meta_queue *queue = queue_of(repair, number);
+
+    queued->prev = queue->last;
     if (queue->last == 0)
         queue->first = number;
     else
-        block_of(repair, queue->last)->queue_next = number;
+        queued_of(repair, queue->last)->next = number;
     queue->last = number;
     queue->count++;
 }
@@ -168,15 +194,11 @@ static void queue_append(struct meta_repair *repair, struct meta_queue *queue, m
 /* To the end of a queue; nothing when it is in that one already. */
 static void queue_move(struct meta_repair *repair, meta_block_no number, enum meta_queue_name to, dfs_time_ns due)
 {
-    struct meta_block *block = block_of(repair, number);
-
-    if (block->queue == to)
+    if (block_of(repair, number)->queue == to)
         return;
-    queue_leave(repair, block);
-    block->queue = (uint8_t)to;
-    block->due = due;
+    queue_leave(repair, number);
     if (to != META_QUEUE_NONE)
-        queue_append(repair, &repair->queues[to], number);
+        queue_append(repair, number, to, due);
 }
 
 static enum meta_queue_name ready_queue(uint32_t live)
@@ -211,15 +233,16 @@ static uint8_t rights_of(const struct meta_repair *repair, const struct meta_cop
     return meta_repair_rights_of(repair, copy->node);
 }
 
-static struct view view_of(const struct meta_repair *repair, const struct meta_block *block)
+static struct view view_of(const struct meta_repair *repair, meta_block_no number)
 {
+    const struct meta_block *block = block_of(repair, number);
     struct view view = {.wanted = block->file->copies_wanted, .running = block->mark & MARK_RUNNING};
 
-    for (meta_copy_no no = block->copies; no != 0;) {
+    for (meta_copy_no no = meta_blockmap_first(repair->map, number); no != 0;
+         no = meta_blockmap_next(repair->map, no)) {
         const struct meta_copy *copy = meta_blockmap_copy(repair->map, no);
         const uint8_t rights = rights_of(repair, copy);
 
-        no = copy->next;
         if ((copy->flags & META_COPY_EXCESS) != 0)
             continue;
         if ((copy->flags & META_COPY_BAD) != 0) {
@@ -356,13 +379,10 @@ static void node_arrange(struct meta_repair *repair, struct meta_repair_node *no
 static void park(struct meta_repair *repair, meta_block_no number, uint16_t index, int side, uint32_t live,
                  dfs_time_ns now)
 {
-    struct meta_block *block = block_of(repair, number);
     const uint64_t level = level_of_live(live);
 
-    queue_leave(repair, block);
-    block->queue = META_QUEUE_PARKED;
-    block->due = (dfs_time_ns)index | (dfs_time_ns)side << 16 | level << 17;
-    queue_append(repair, parked_at(repair, block->due), number);
+    queue_leave(repair, number);
+    queue_append(repair, number, META_QUEUE_PARKED, (dfs_time_ns)index | (dfs_time_ns)side << 16 | level << 17);
     node_arrange(repair, repair->nodes[index], now);
 }
 
@@ -503,7 +523,7 @@ const struct meta_copying *meta_repair_find_to(const struct meta_repair *repair,
 static void look_at_missing(struct meta_repair *repair, meta_block_no number, const struct view *view,
                             enum meta_repair_cause cause, dfs_time_ns now)
 {
-    struct meta_block *block = block_of(repair, number);
+    const struct meta_block *block = block_of(repair, number);
     const enum meta_queue_name ready = ready_queue(view->live);
     const bool urgent = view->live == 1;
 
@@ -514,7 +534,7 @@ static void look_at_missing(struct meta_repair *repair, meta_block_no number, co
             queue_move(repair, number, ready, 0);
         return;
     case META_QUEUE_PARKED:
-        if (parked_level(block->due) != level_of_live(view->live))
+        if (parked_level(queued_of(repair, number)->due) != level_of_live(view->live))
             queue_move(repair, number, ready, 0);
         return;
     case META_QUEUE_BACKOFF_0:
@@ -565,7 +585,7 @@ void meta_repair_look(struct meta_repair *repair, meta_block_no number, enum met
 
     if (!repair->settled)
         return;
-    view = view_of(repair, block);
+    view = view_of(repair, number);
     set_level(repair, block, level_of(&view));
 
     /* A copy that came back makes one under way needless; the target's copy will be found too many if it
@@ -597,7 +617,7 @@ void meta_repair_forget(struct meta_repair *repair, meta_block_no number, dfs_ti
 
     while ((block->mark & MARK_RUNNING) > 0)
         copying_end(repair, copying_newest(repair, number), DFS_ABORTED, now);
-    queue_leave(repair, block);
+    queue_leave(repair, number);
     trouble_end(repair, number);
     set_level(repair, block, LEVEL_WHOLE);
 }
@@ -718,7 +738,8 @@ static void around_fill(struct around *around, const struct meta_repair *repair,
     around->avoid = META_NODE_NONE;
     around->limited = false;
     around->now = now;
-    for (meta_copy_no no = block->copies; no != 0 && seen < META_COPIES_LOOKED_AT_MAX; seen++) {
+    for (meta_copy_no no = meta_blockmap_first(repair->map, number); no != 0 && seen < META_COPIES_LOOKED_AT_MAX;
+         seen++, no = meta_blockmap_next(repair->map, no)) {
         const struct meta_copy *copy = meta_blockmap_copy(repair->map, no);
         const bool stays = (rights_of(repair, copy) & META_RIGHT_STAYS) != 0;
 
@@ -726,7 +747,6 @@ static void around_fill(struct around *around, const struct meta_repair *repair,
             around->holders[around->holders_count++] = copy->node;
         else
             around->others[around->others_count++] = copy->node;
-        no = copy->next;
     }
     uint32_t running = block->mark & MARK_RUNNING;
 
@@ -818,18 +838,18 @@ static uint16_t choose_target(struct around *around, const struct meta_trouble *
 
 /* The source with least to do; the one that failed only if there is no other. META_NODE_NONE and *ret_park as
  * above. */
-static uint16_t choose_source(const struct meta_repair *repair, const struct meta_block *block,
+static uint16_t choose_source(const struct meta_repair *repair, meta_block_no number,
                               const struct meta_trouble *trouble, dfs_time_ns now, uint16_t *ret_park)
 {
     const uint16_t avoid = trouble == NULL ? META_NODE_NONE : trouble->avoid[SOURCE];
     const struct meta_repair_node *best = NULL;
     const struct meta_repair_node *busy = NULL;
 
-    for (meta_copy_no no = block->copies; no != 0;) {
+    for (meta_copy_no no = meta_blockmap_first(repair->map, number); no != 0;
+         no = meta_blockmap_next(repair->map, no)) {
         const struct meta_copy *copy = meta_blockmap_copy(repair->map, no);
         const struct meta_repair_node *node = node_find(repair, copy->node);
 
-        no = copy->next;
         if ((copy->flags & (META_COPY_BAD | META_COPY_DOUBTED | META_COPY_EXCESS)) != 0 || node == NULL ||
             (node->rights & META_RIGHT_SOURCE) == 0 || (node->rights & META_RIGHT_COUNTS) == 0)
             continue;
@@ -846,15 +866,15 @@ static uint16_t choose_source(const struct meta_repair *repair, const struct met
 }
 
 /* A bad copy (its removal not yet ordered) on a node with these rights; 0: none. */
-static meta_copy_no bad_copy(const struct meta_repair *repair, const struct meta_block *block, uint8_t rights)
+static meta_copy_no bad_copy(const struct meta_repair *repair, meta_block_no number, uint8_t rights)
 {
-    for (meta_copy_no no = block->copies; no != 0;) {
+    for (meta_copy_no no = meta_blockmap_first(repair->map, number); no != 0;
+         no = meta_blockmap_next(repair->map, no)) {
         const struct meta_copy *copy = meta_blockmap_copy(repair->map, no);
 
         if ((copy->flags & META_COPY_BAD) != 0 && (copy->flags & META_COPY_EXCESS) == 0 &&
             (rights_of(repair, copy) & rights) == rights)
             return no;
-        no = copy->next;
     }
     return 0;
 }
@@ -863,9 +883,8 @@ static meta_copy_no bad_copy(const struct meta_repair *repair, const struct meta
 static bool attempt(struct meta_repair *repair, meta_block_no number, dfs_time_ns now,
                     struct meta_repair_action *ret_action)
 {
-    const struct meta_block *block = block_of(repair, number);
     const struct meta_trouble *trouble = trouble_of(repair, number);
-    const struct view view = view_of(repair, block);
+    const struct view view = view_of(repair, number);
     struct around around;
     uint16_t wait;
 
@@ -873,7 +892,7 @@ static bool attempt(struct meta_repair *repair, meta_block_no number, dfs_time_n
         meta_repair_look(repair, number, META_REPAIR_NEWS, now);
         return false;
     }
-    const uint16_t source = choose_source(repair, block, trouble, now, &wait);
+    const uint16_t source = choose_source(repair, number, trouble, now, &wait);
 
     if (source == META_NODE_NONE && wait != META_NODE_NONE) {
         park(repair, number, wait, SOURCE, view.live, now);
@@ -894,7 +913,7 @@ static bool attempt(struct meta_repair *repair, meta_block_no number, dfs_time_n
         queue_move(repair, number, META_QUEUE_UNPLACED, 0);
         /* In a cluster with as many nodes as copies a bad copy stands in the way of the good one. Removing it
          * takes no good copy away. */
-        const meta_copy_no bad = repair->held ? 0 : bad_copy(repair, block, META_RIGHT_SOURCE | META_RIGHT_TARGET);
+        const meta_copy_no bad = repair->held ? 0 : bad_copy(repair, number, META_RIGHT_SOURCE | META_RIGHT_TARGET);
 
         *ret_action = (struct meta_repair_action){.verb = META_REPAIR_CLEAR, .block = number, .copy = bad};
         return bad != 0;
@@ -926,7 +945,7 @@ static void unplaced_round(struct meta_repair *repair, uint32_t *looks)
         const meta_block_no number = repair->queues[META_QUEUE_UNPLACED].first;
 
         DFS_ASSERT(number != 0);
-        const struct view view = view_of(repair, block_of(repair, number));
+        const struct view view = view_of(repair, number);
         const uint32_t left = repair->unplaced_left - 1;
 
         queue_move(repair, number, ready_queue(view.live == 0 ? 1 : view.live), 0);
@@ -977,7 +996,7 @@ static meta_block_no next_block(struct meta_repair *repair, dfs_time_ns now)
 static bool next_clear(struct meta_repair *repair, struct meta_repair_action *ret_action)
 {
     const meta_block_no number = repair->queues[META_QUEUE_CLEAR].first;
-    const meta_copy_no bad = bad_copy(repair, block_of(repair, number), META_RIGHT_SOURCE);
+    const meta_copy_no bad = bad_copy(repair, number, META_RIGHT_SOURCE);
 
     /* The caller flags it and looks again: the next bad copy, or whole. One whose node takes no orders waits
      * until that changes. */
@@ -1016,7 +1035,7 @@ void meta_repair_finish(struct meta_repair *repair, const struct meta_copying *e
     DFS_ASSERT(copying == ended && number != 0);
     copying_end(repair, copying, status, now);
     const struct meta_block *block = block_of(repair, number);
-    const struct view view = view_of(repair, block);
+    const struct view view = view_of(repair, number);
 
     if (status != DFS_OK)
         repair->failures++;
@@ -1050,12 +1069,12 @@ static dfs_time_ns queue_due(const struct meta_repair *repair, uint32_t queue)
 
     if (first == 0)
         return DFS_NEVER;
-    return queue == META_QUEUE_AWAY ? repair->away_until : block_of(repair, first)->due;
+    return queue == META_QUEUE_AWAY ? repair->away_until : queued_of(repair, first)->due;
 }
 
 static void put_in_line(struct meta_repair *repair, meta_block_no number, dfs_time_ns now)
 {
-    const struct view view = view_of(repair, block_of(repair, number));
+    const struct view view = view_of(repair, number);
 
     if (view.live == 0 || !is_missing(&view)) {
         /* Its nodes' rights have changed, the walk that tells us is under way. */
@@ -1143,13 +1162,13 @@ bool meta_repair_trim_plan(const struct meta_repair *repair, meta_block_no numbe
     meta_copy_no left[META_COPIES_LOOKED_AT_MAX];
     uint32_t count = 0;
 
-    for (meta_copy_no no = block->copies; no != 0 && count < META_COPIES_LOOKED_AT_MAX;) {
+    for (meta_copy_no no = meta_blockmap_first(repair->map, number); no != 0 && count < META_COPIES_LOOKED_AT_MAX;
+         no = meta_blockmap_next(repair->map, no)) {
         const struct meta_copy *copy = meta_blockmap_copy(repair->map, no);
 
         if ((copy->flags & (META_COPY_BAD | META_COPY_DOUBTED | META_COPY_EXCESS)) == 0 &&
             (rights_of(repair, copy) & needed) == needed)
             left[count++] = no;
-        no = copy->next;
     }
     if (count <= wanted)
         return false;
@@ -1190,17 +1209,14 @@ meta_block_no meta_repair_trim_next(struct meta_repair *repair, dfs_time_ns now)
 void meta_repair_trim_back(struct meta_repair *repair, meta_block_no number)
 {
     struct meta_queue *queue = &repair->queues[META_QUEUE_EXCESS];
-    struct meta_block *block = block_of(repair, number);
 
-    DFS_ASSERT(block->queue == META_QUEUE_TRIMMING);
-    queue_leave(repair, block);
-    block->queue = META_QUEUE_EXCESS;
-    block->due = 0;
-    block->queue_next = queue->first;
+    DFS_ASSERT(block_of(repair, number)->queue == META_QUEUE_TRIMMING);
+    queue_leave(repair, number);
+    queue_enter(repair, number, META_QUEUE_EXCESS, 0)->next = queue->first;
     if (queue->first == 0)
         queue->last = number;
     else
-        block_of(repair, queue->first)->queue_prev = number;
+        queued_of(repair, queue->first)->prev = number;
     queue->first = number;
     queue->count++;
 }
@@ -1225,9 +1241,9 @@ uint64_t meta_repair_position(const struct meta_repair *repair, meta_block_no nu
         for (uint32_t queue = META_QUEUE_READY_1; queue < block->queue; queue++)
             position += repair->queues[queue].count;
     }
-    for (meta_block_no at = block->queue_prev; at != 0 && at_most > 0; at_most--) {
+    for (meta_block_no at = queued_of(repair, number)->prev; at != 0 && at_most > 0; at_most--) {
         position++;
-        at = block_of(repair, at)->queue_prev;
+        at = queued_of(repair, at)->prev;
     }
     return position;
 }
@@ -1237,12 +1253,13 @@ static bool queue_is_sound(const struct meta_repair *repair, const struct meta_q
     meta_block_no previous = 0;
     uint32_t count = 0;
 
-    for (meta_block_no at = queue->first; at != 0; at = block_of(repair, at)->queue_next) {
+    for (meta_block_no at = queue->first; at != 0; at = queued_of(repair, at)->next) {
         const struct meta_block *block = block_of(repair, at);
 
-        if (block->file == NULL || block->queue != name || block->queue_prev != previous || count++ > queue->count)
+        if (block->file == NULL || block->queue != name || queued_of(repair, at)->prev != previous ||
+            count++ > queue->count)
             return false;
-        if (name == META_QUEUE_PARKED && parked_at(repair, block->due) != queue)
+        if (name == META_QUEUE_PARKED && parked_at(repair, queued_of(repair, at)->due) != queue)
             return false;
         previous = at;
     }
@@ -1282,9 +1299,12 @@ bool meta_repair_is_sound(const struct meta_repair *repair)
         levels[block->mark >> MARK_LEVEL_SHIFT]++;
         running += block->mark & MARK_RUNNING;
         queued += block->queue != META_QUEUE_NONE;
+        if ((block->queued != 0) != (block->queue != META_QUEUE_NONE))
+            return false;
     }
-    return queued == in_queues && running == repair->running && sides[SOURCE] == running && sides[TARGET] == running &&
-           repair->lost == levels[LEVEL_LOST] && repair->one_copy == levels[LEVEL_ONE] &&
+    return queued == in_queues && queued == repair->queued.count && running == repair->running &&
+           sides[SOURCE] == running && sides[TARGET] == running && repair->lost == levels[LEVEL_LOST] &&
+           repair->one_copy == levels[LEVEL_ONE] &&
            repair->under == levels[LEVEL_UNDER] + levels[LEVEL_ONE] + levels[LEVEL_LOST] &&
            repair->unplaced_left <= repair->queues[META_QUEUE_UNPLACED].count;
 }

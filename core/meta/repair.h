@@ -14,8 +14,8 @@
  *   finish    a copy ended. Every copy has a deadline, and ends early with its source, its target or its
  *             block: nothing leaks.
  *
- * Queues are the links in struct meta_block; the fields queue, queue_next, queue_prev, due and mark of a
- * block belong to this file.
+ * A block that is in a queue has a record with its links; most blocks are in none and need none. The fields queue, queued and mark
+ * of a block belong to this file.
  */
 #ifndef DFS_CORE_META_REPAIR_H
 #define DFS_CORE_META_REPAIR_H
@@ -97,6 +97,13 @@ struct meta_repair_policy {
 #define META_RIGHT_SOURCE 4u /* takes orders: may send copies, verify, remove */
 #define META_RIGHT_TARGET 8u /* may receive copies */
 
+/* What is known of a block while it is in a queue. */
+struct meta_queued {
+    dfs_time_ns due; /* not before; PARKED: where */
+    meta_block_no next;
+    meta_block_no prev;
+};
+
 struct meta_queue {
     meta_block_no first;
     meta_block_no last;
@@ -141,6 +148,7 @@ struct meta_repair {
     const struct dfs_keyring *ring;
     struct meta_repair_node **nodes; /* by index; NULL: not known */
     uint32_t nodes_room;
+    struct meta_pool queued; /* struct meta_queued, by meta_block.queued */
     struct meta_queue queues[META_QUEUE_COUNT];
     uint32_t unplaced_left; /* of UNPLACED, to be tried again in this round */
     bool unplaced_again;    /* room came back: a round when unplaced_at has come */

@@ -7,16 +7,15 @@
 /* The version asked for; 0 asks for the one that was removed last. */
 static struct meta_version *version_of(const struct dfs_meta *meta, struct dfs_text path_text, uint64_t number)
 {
-    struct meta_path *path;
+    const struct meta_path *path;
 
     if (number != 0)
         return meta_namespace_version(&meta->ns, path_text.at, path_text.count, number);
     path = meta_namespace_path(&meta->ns, path_text.at, path_text.count);
     if (path == NULL)
         return NULL;
-    dfs_list_each(at, &path->trash)
-    {
-        struct meta_version *version = dfs_container_of(at, struct meta_trash, of_path)->version;
+    for (meta_trash_no no = path->trash; no != 0; no = meta_trash_at(&meta->ns, no)->older) {
+        struct meta_version *version = meta_version_at(&meta->ns, meta_trash_at(&meta->ns, no)->version);
 
         if ((version->file.flags & META_FILE_EXPIRING) == 0)
             return version;
@@ -40,7 +39,7 @@ void meta_on_restore(struct dfs_meta *meta, struct meta_peer *peer, uint32_t req
                             "no such version in the trash of this path");
         return;
     }
-    if (version->trash == NULL) {
+    if (version->trash == 0) {
         meta_change_refused(meta, peer, request, &body->operation, DFS_OK, version->version, "it is the current one");
         return;
     }

@@ -13,7 +13,7 @@ static void block_stat(struct dfs_meta *meta, meta_block_no number, struct dfs_w
 {
     const struct meta_block *block = meta_blockmap_block(&meta->map, number);
     const uint32_t room = block->copies_count < COPIES_MAX ? block->copies_count : COPIES_MAX;
-    meta_copy_no at = block->copies;
+    meta_copy_no at = meta_blockmap_first(&meta->map, number);
 
     *ret_stat = (struct dfs_w_stat_block){
         .index = block->index,
@@ -23,7 +23,7 @@ static void block_stat(struct dfs_meta *meta, meta_block_no number, struct dfs_w
         .replicas = dfs_arena_take(&meta->scratch, room, sizeof *ret_stat->replicas),
     };
     DFS_ASSERT(ret_stat->replicas != NULL);
-    for (; ret_stat->replicas_count < room; at = meta_blockmap_copy(&meta->map, at)->next) {
+    for (; ret_stat->replicas_count < room; at = meta_blockmap_next(&meta->map, at)) {
         const uint16_t node = meta_blockmap_copy(&meta->map, at)->node;
 
         ret_stat->replicas[ret_stat->replicas_count++] = (struct dfs_w_copy_state){
@@ -53,7 +53,7 @@ void meta_on_stat(struct dfs_meta *meta, struct meta_peer *peer, uint32_t reques
     };
     DFS_ASSERT(done.blocks != NULL);
     for (uint32_t i = body->first_block; i < version->file.blocks_count && done.blocks_count < BLOCKS_MAX; i++) {
-        const meta_block_no number = version->file.blocks[i];
+        const meta_block_no number = meta_file_at(&version->file, i);
 
         bytes += BLOCK_BYTES + (size_t)meta_blockmap_block(&meta->map, number)->copies_count * COPY_BYTES;
         if (bytes > META_PAGE_BYTES_MAX)

@@ -128,7 +128,7 @@ static void doubt_resolved(struct dfs_meta *meta, const struct meta_verify *veri
 
     if (copy == 0)
         return;
-    block = meta_blockmap_copy(&meta->map, copy)->block;
+    block = meta_copy_block(&meta->map, copy);
     if (status == DFS_OK) {
         meta_blockmap_flags(&meta->map, copy, META_COPY_VERIFIED, META_COPY_DOUBTED | META_COPY_ASKED);
         meta_repair_look(&meta->nodes->repair, block, META_REPAIR_NEWS, meta->fair);
@@ -173,7 +173,7 @@ static void doubts_step(struct dfs_meta *meta)
         if (copy == 0)
             continue;
         if ((meta_repair_rights_of(&nodes->repair, asked.node) & META_RIGHT_SOURCE) != 0)
-            verify = meta_verify_ask(meta, meta_node_at(meta, asked.node), meta_blockmap_copy(&meta->map, copy)->block,
+            verify = meta_verify_ask(meta, meta_node_at(meta, asked.node), meta_copy_block(&meta->map, copy),
                                      META_VERIFY_DOUBT);
         if (verify != NULL)
             verify->tries = asked.tries;

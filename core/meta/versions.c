@@ -4,14 +4,15 @@
 #include "core/base/assert.h"
 #include "core/meta/meta_internal.h"
 
-static void version_put(struct dfs_m_versions_page *page, const struct meta_version *version)
+static void version_put(const struct dfs_meta *meta, struct dfs_m_versions_page *page,
+                        const struct meta_version *version)
 {
     page->versions[page->versions_count++] = (struct dfs_w_version){
         .version = version->version,
         .file = version->file.id,
         .size_bytes = version->size_bytes,
         .created_ms = version->created_ms,
-        .removed_ms = version->trash == NULL ? 0 : version->trash->removed_ms,
+        .removed_ms = meta_version_removed_ms(&meta->ns, version),
     };
 }
 
@@ -30,16 +31,15 @@ void meta_on_versions(struct dfs_meta *meta, struct meta_peer *peer, uint32_t re
     }
     page.versions = dfs_arena_take(&meta->scratch, DFS_LIST_PAGE_MAX, sizeof *page.versions);
     DFS_ASSERT(page.versions != NULL);
-    if (path->current != NULL)
-        version_put(&page, path->current);
-    for (const struct dfs_list *at = path->trash.next; at != &path->trash && page.versions_count < DFS_LIST_PAGE_MAX;
-         at = at->next) {
-        const struct meta_version *version =
-            ((const struct meta_trash *)(const void *)((const char *)at - offsetof(struct meta_trash, of_path)))
-                ->version;
+    if (path->current != 0)
+        version_put(meta, &page, meta_path_current(&meta->ns, path));
+    for (meta_trash_no no = path->trash; no != 0 && page.versions_count < DFS_LIST_PAGE_MAX;) {
+        const struct meta_trash *trash = meta_trash_at(&meta->ns, no);
+        const struct meta_version *version = meta_version_at(&meta->ns, trash->version);
 
         if ((version->file.flags & META_FILE_EXPIRING) == 0)
-            version_put(&page, version);
+            version_put(meta, &page, version);
+        no = trash->older;
     }
     if (page.versions_count == 0)
         meta_reply_status(meta, peer, request, DFS_NOT_FOUND, NULL); /* the last one is expiring */

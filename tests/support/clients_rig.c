@@ -371,6 +371,19 @@ enum dfs_status crig_restore(struct clients_rig *r, dfs_conn conn, const char *p
     return r->status;
 }
 
+const struct meta_version *crig_version_after(const struct clients_rig *r, uint64_t serial)
+{
+    const struct meta_version *next = NULL;
+    const struct meta_version *version;
+    meta_version_no number = 1;
+
+    while ((version = meta_namespace_walk(&r->n.meta->ns, &number)) != NULL) {
+        if (version->serial > serial && (next == NULL || version->serial < next->serial))
+            next = version;
+    }
+    return next;
+}
+
 uint64_t crig_version(struct clients_rig *r, dfs_conn conn, const char *path)
 {
     const struct dfs_m_stat stat = {.path = dfs_text_of(path)};

@@ -84,6 +84,8 @@ enum dfs_status crig_remove(struct clients_rig *r, dfs_conn conn, const char *pa
 enum dfs_status crig_move(struct clients_rig *r, dfs_conn conn, const char *path, const char *to_path, bool if_absent);
 enum dfs_status crig_restore(struct clients_rig *r, dfs_conn conn, const char *path, uint64_t version);
 /* The version of a path; 0 when it has none (r->status says why). */
+/* Of all versions that metadata knows, the one with the smallest serial number above this; NULL: none. */
+const struct meta_version *crig_version_after(const struct clients_rig *r, uint64_t serial);
 uint64_t crig_version(struct clients_rig *r, dfs_conn conn, const char *path);
 /* "a b/ c": the page's entries, one space between; "+" at the end when there is more. */
 const char *crig_list(struct clients_rig *r, dfs_conn conn, const char *prefix, const char *after, bool recursive,

@@ -584,7 +584,7 @@ uint32_t nrig_commit(struct nodes_rig *r, uint32_t blocks, uint8_t wanted, const
             struct meta_node *known = meta_node_by_id(r->meta, &node->id);
             const struct nrig_block block = nrig_block(r, file, i);
 
-            (void)meta_blockmap_put(&r->meta->map, nrig_block_no(r, file, i), known->index, META_COPY_DURABLE, 0);
+            (void)meta_blockmap_put(&r->meta->map, nrig_block_no(r, file, i), known->index, META_COPY_DURABLE);
             known->digest ^= dfs_block_digest(&block.block, block.length_bytes);
         }
         meta_nodes_block_committed(r->meta, nrig_block_no(r, file, i));
@@ -603,11 +603,11 @@ void nrig_delete(struct nodes_rig *r, uint32_t file)
     for (uint32_t i = 0; i < version->file.blocks_count; i++) {
         const struct dfs_w_block wire = {.file = record.file, .index = i, .generation = 1};
         const struct dfs_block_id id = meta_block_of_wire(&wire);
-        const meta_block_no block = version->file.blocks[i];
+        const meta_block_no block = meta_file_at(&version->file, i);
 
-        meta_copy_no no = meta_blockmap_block(&r->meta->map, block)->copies;
+        meta_copy_no no = meta_blockmap_first(&r->meta->map, block);
 
-        for (; no != 0; no = meta_blockmap_copy(&r->meta->map, no)->next)
+        for (; no != 0; no = meta_blockmap_next(&r->meta->map, no))
             meta_nodes_order_removal(r->meta, meta_blockmap_copy(&r->meta->map, no)->node, &id, DFS_REMOVE_DELETED);
     }
     meta_append_group(r->meta);

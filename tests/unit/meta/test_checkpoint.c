@@ -67,22 +67,23 @@ static void restart(void)
 static char *dump(void)
 {
     struct meta_namespace *ns = &r.n.meta->ns;
-    const size_t room = 256 + ns->versions_count * 160;
+    const size_t room = 256 + ns->versions.count * 160;
     char *text = dfs_alloc(room);
-    size_t at = (size_t)snprintf(text, room, "sequence %llu files %zu outcomes\n", (unsigned long long)ns->sequence,
-                                 ns->live.count);
+    size_t at = (size_t)snprintf(text, room, "sequence %llu files %u outcomes\n", (unsigned long long)ns->sequence,
+                                 ns->paths.ordered);
 
-    dfs_list_each(link, &ns->versions)
-    {
-        const struct meta_version *version = dfs_container_of(link, struct meta_version, all);
+    const struct meta_version *version;
+
+    for (uint64_t serial = 0; (version = crig_version_after(&r, serial)) != NULL; serial = version->serial) {
+        const struct meta_path *path = meta_version_path(ns, version);
 
         at += (size_t)snprintf(text + at, room - at, "%llu %.*s %llu %s %llu %u", (unsigned long long)version->serial,
-                               (int)version->path->text_bytes, version->path->text,
-                               (unsigned long long)version->version, version->trash == NULL ? "current" : "trash",
-                               (unsigned long long)version->size_bytes, version->file.blocks_count);
-        assert_true((version->trash == NULL) == (version->path->current == version));
+                               (int)path->text_bytes, path->text, (unsigned long long)version->version,
+                               version->trash == 0 ? "current" : "trash", (unsigned long long)version->size_bytes,
+                               version->file.blocks_count);
+        assert_true((version->trash == 0) == (path->current == version->number));
         for (uint32_t i = 0; i < version->file.blocks_count; i++) {
-            const struct meta_block *block = meta_blockmap_block(&r.n.meta->map, version->file.blocks[i]);
+            const struct meta_block *block = meta_blockmap_block(&r.n.meta->map, meta_file_at(&version->file, i));
 
             at += (size_t)snprintf(text + at, room - at, " %u/%u/%x", block->generation, block->length_bytes,
                                    block->crc32c);
@@ -456,7 +457,7 @@ static void what_expired_during_a_checkpoint_stays_away(void **state)
         fake_tick(&r.n.f);
     fake_disk_run(&r.n.f);
     fake_pass(&r.n.f, DFS_SECONDS);
-    assert_int_equal(r.n.meta->ns.trash_count, 0);
+    assert_int_equal(r.n.meta->ns.trash.count, 0);
     before = dump();
     restart();
     assert_state(before);

@@ -42,22 +42,22 @@ static void start(unsigned nodes)
     ann = crig_client(&r, 1, "rwa:/");
 }
 
-/* Every version with its blocks, in the order of serial numbers, and every node. Freed by the caller. */
+/* Every version with its blocks, in the order of serial numbers. Freed by the caller. */
 static char *dump(void)
 {
-    const size_t room = 4096 + r.n.meta->ns.versions_count * (2 * DFS_PATH_BYTES_MAX + 64 * 24);
+    const size_t room = 4096 + r.n.meta->ns.versions.count * (2 * DFS_PATH_BYTES_MAX + 64 * 24);
     char *text = dfs_alloc(room);
     size_t at = 0;
+    const struct meta_version *version;
 
-    dfs_list_each(link, &r.n.meta->ns.versions)
-    {
-        const struct meta_version *version = dfs_container_of(link, struct meta_version, all);
+    for (uint64_t serial = 0; (version = crig_version_after(&r, serial)) != NULL; serial = version->serial) {
+        const struct meta_path *path = meta_version_path(&r.n.meta->ns, version);
 
-        at += (size_t)snprintf(text + at, room - at, "%.*s %llu %d %llu:", (int)version->path->text_bytes,
-                               version->path->text, (unsigned long long)version->version, version->trash != NULL,
+        at += (size_t)snprintf(text + at, room - at, "%.*s %llu %d %llu:", (int)path->text_bytes, path->text,
+                               (unsigned long long)version->version, version->trash != 0,
                                (unsigned long long)version->size_bytes);
         for (uint32_t i = 0; i < version->file.blocks_count; i++) {
-            const struct meta_block *block = meta_blockmap_block(&r.n.meta->map, version->file.blocks[i]);
+            const struct meta_block *block = meta_blockmap_block(&r.n.meta->map, meta_file_at(&version->file, i));
 
             at += (size_t)snprintf(text + at, room - at, " %u/%u/%x", block->generation, block->length_bytes,
                                    block->crc32c);
@@ -140,7 +140,7 @@ static void blocks_and_nodes_come_back_from_a_checkpoint_alone(void **state)
     assert_state(before);
     dfs_meta_account(r.n.meta, &accounting);
     assert_int_equal(accounting.blocks, blocks);
-    assert_int_equal(r.n.meta->map.copies.count, 0); /* who has them is not written down: nodes tell */
+    assert_int_equal(r.n.meta->map.copies_count, 0); /* who has them is not written down: nodes tell */
     for (size_t i = 0; i < NODES; i++) {
         assert_true(dfs_meta_node_at(r.n.meta, i, &view));
         assert_true(dfs_id_equal(&view.node, &nodes[i].node));
@@ -152,7 +152,7 @@ static void blocks_and_nodes_come_back_from_a_checkpoint_alone(void **state)
     nrig_live(&r.n, 20 * DFS_SECONDS);
     dfs_meta_account(r.n.meta, &accounting);
     assert_int_equal(accounting.blocks_under, 0);
-    assert_int_equal(r.n.meta->map.copies.count, 3 * blocks);
+    assert_int_equal(r.n.meta->map.copies_count, 3 * blocks);
     nrig_assert_sound(&r.n);
     ann = crig_client(&r, 1, "rwa:/");
     assert_true(crig_version(&r, ann, "big") > 0);

@@ -339,9 +339,9 @@ static void storm_event(uint32_t files)
             const meta_block_no no = meta_block_find(r.meta, &id);
             unsigned good = 0;
 
-            meta_copy_no c = no == 0 ? 0 : meta_blockmap_block(&r.meta->map, no)->copies;
+            meta_copy_no c = no == 0 ? 0 : meta_blockmap_first(&r.meta->map, no);
 
-            for (; c != 0; c = meta_blockmap_copy(&r.meta->map, c)->next)
+            for (; c != 0; c = meta_blockmap_next(&r.meta->map, c))
                 good += (meta_blockmap_copy(&r.meta->map, c)->flags & META_COPY_BAD) == 0;
             if (good >= 3 && dead == 0) {
                 struct dfs_w_change change = {

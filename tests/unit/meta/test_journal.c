@@ -31,17 +31,17 @@ static const char *dump(void)
 
     text[0] = '\0';
     for (const struct meta_path *path = meta_namespace_seek(ns, "", 0, false); path != NULL;
-         path = meta_namespace_next(path))
+         path = meta_namespace_next(ns, path))
         at += (size_t)snprintf(text + at, sizeof text - at, "%s%.*s=%llu", at == 0 ? "" : " ", (int)path->text_bytes,
-                               path->text, (unsigned long long)path->current->version);
-    dfs_list_each(link, &ns->versions)
-    {
-        const struct meta_version *version = dfs_container_of(link, struct meta_version, all);
+                               path->text, (unsigned long long)meta_path_current(ns, path)->version);
+    const struct meta_version *version;
 
-        if (version->trash != NULL)
+    for (uint64_t serial = 0; (version = crig_version_after(&r, serial)) != NULL; serial = version->serial) {
+        const struct meta_path *path = meta_version_path(ns, version);
+
+        if (version->trash != 0)
             at += (size_t)snprintf(text + at, sizeof text - at, "%s%.*s~%llu", at == 0 ? "" : " ",
-                                   (int)version->path->text_bytes, version->path->text,
-                                   (unsigned long long)version->version);
+                                   (int)path->text_bytes, path->text, (unsigned long long)version->version);
     }
     return text;
 }

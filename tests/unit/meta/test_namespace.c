@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "core/base/list.h"
 #include "core/meta/namespace.h"
 
 static struct meta_namespace ns;
@@ -16,7 +17,7 @@ static struct meta_namespace ns;
 static int set_up(void **state)
 {
     (void)state;
-    meta_namespace_init(&ns);
+    meta_namespace_init(&ns, 7);
     return 0;
 }
 
@@ -25,7 +26,7 @@ static int tear_down(void **state)
     (void)state;
     assert_true(meta_namespace_is_sound(&ns));
     meta_namespace_close(&ns);
-    assert_int_equal(ns.bytes, 0);
+    assert_int_equal(meta_namespace_bytes(&ns), 0);
     return 0;
 }
 
@@ -62,6 +63,20 @@ static void trash(struct meta_version *version, const char *path, uint64_t remov
     meta_namespace_trash(&ns, version, path, strlen(path), version->version, removed_ms, removed_ms * DFS_MILLISECONDS);
 }
 
+/* What may expire next behind this one (NULL: first). */
+static const struct meta_trash *due_after(const struct meta_trash *last)
+{
+    const struct meta_trash *next = NULL;
+
+    for (size_t i = 0; i < ns.due.count; i++) {
+        const struct meta_trash *at = dfs_container_of_const(ns.due.entries[i].item, struct meta_trash, by_due);
+
+        if ((last == NULL || at->due > last->due) && (next == NULL || at->due < next->due))
+            next = at;
+    }
+    return next;
+}
+
 /* "a=2 b=3 a~1": current versions in the order of paths, then the trash, the oldest removal first. */
 static const char *dump(void)
 {
@@ -70,16 +85,17 @@ static const char *dump(void)
 
     text[0] = '\0';
     for (const struct meta_path *path = meta_namespace_seek(&ns, "", 0, false); path != NULL;
-         path = meta_namespace_next(path))
+         path = meta_namespace_next(&ns, path))
         at += (size_t)snprintf(text + at, sizeof text - at, "%s%.*s=%llu", at == 0 ? "" : " ", (int)path->text_bytes,
-                               path->text, (unsigned long long)path->current->version);
-    dfs_list_each(link, &ns.trash)
-    {
-        const struct meta_version *version = dfs_container_of(link, struct meta_trash, by_age)->version;
+                               path->text, (unsigned long long)meta_path_current(&ns, path)->version);
+    const struct meta_trash *trash = NULL;
 
-        at +=
-            (size_t)snprintf(text + at, sizeof text - at, "%s%.*s~%llu", at == 0 ? "" : " ",
-                             (int)version->path->text_bytes, version->path->text, (unsigned long long)version->version);
+    while ((trash = due_after(trash)) != NULL) {
+        const struct meta_version *version = meta_version_at(&ns, trash->version);
+        const struct meta_path *path = meta_version_path(&ns, version);
+
+        at += (size_t)snprintf(text + at, sizeof text - at, "%s%.*s~%llu", at == 0 ? "" : " ", (int)path->text_bytes,
+                               path->text, (unsigned long long)version->version);
     }
     return text;
 }
@@ -172,7 +188,7 @@ static void a_replaced_version_waits_in_the_trash_and_comes_back(void **state)
     meta_namespace_drop(&ns, one);
     assert_null(meta_namespace_path(&ns, "p", 1));
     assert_null(file(1));
-    assert_int_equal(ns.bytes, 0);
+    assert_int_equal(ns.versions.count + ns.trash.count + ns.paths.index.count, 0);
 }
 
 static void a_move_frees_the_old_path(void **state)
@@ -181,16 +197,63 @@ static void a_move_frees_the_old_path(void **state)
 
     (void)state;
     place(one, "from", 1);
-    place(one, one->path->text, 2); /* its own path's memory as the argument */
+    place(one, meta_version_path(&ns, one)->text, 2); /* its own path's memory as the argument */
     place(one, "to", 3);
     assert_string_equal(dump(), "to=3");
     assert_null(meta_namespace_path(&ns, "from", 4));
     trash(one, "to", 1);
     trash(one, "to", 1); /* told twice */
-    assert_int_equal(ns.trash_count, 1);
+    assert_int_equal(ns.trash.count, 1);
     trash(one, "elsewhere", 2);
     assert_string_equal(dump(), "elsewhere~3");
     assert_null(meta_namespace_path(&ns, "to", 2));
+}
+
+/* A checkpoint is read in the order of files, not of removals. */
+static void what_is_due_first_expires_first_in_whatever_order_it_was_told(void **state)
+{
+    struct meta_version *versions[3] = {add(1), add(2), add(3)};
+    static const uint64_t removed_ms[3] = {300, 100, 200};
+
+    (void)state;
+    assert_null(meta_namespace_due(&ns));
+    for (unsigned i = 0; i < 3; i++)
+        trash(versions[i], "p", removed_ms[i]);
+    assert_int_equal(meta_namespace_due(&ns)->version, versions[1]->number);
+    meta_namespace_expiring(&ns, versions[1]);
+    assert_int_equal(meta_namespace_due(&ns)->version, versions[2]->number);
+    place(versions[2], "q", 4);
+    assert_int_equal(meta_namespace_due(&ns)->version, versions[0]->number);
+    meta_namespace_drop(&ns, versions[1]);
+    meta_namespace_drop(&ns, versions[0]);
+    assert_null(meta_namespace_due(&ns));
+}
+
+static void after_a_replay_the_trash_of_a_path_is_in_the_order_of_removal(void **state)
+{
+    static const struct {
+        uint64_t version;
+        uint64_t removed_ms;
+    } told[] = {{5, 50}, {2, 20}, {9, 90}, {4, 20}, {7, 70}};
+    static const uint64_t expected[] = {9, 7, 5, 4, 2};
+    unsigned i = 0;
+
+    (void)state;
+    for (; i < 5; i++) {
+        struct meta_version *version = add(i + 1);
+
+        version->version = told[i].version;
+        trash(version, "p", told[i].removed_ms);
+    }
+    place(add(6), "q", 10);
+    meta_namespace_replayed(&ns);
+    assert_true(meta_namespace_is_sound(&ns));
+    i = 0;
+    for (meta_trash_no no = meta_namespace_path(&ns, "p", 1)->trash; no != 0; no = meta_trash_at(&ns, no)->older)
+        assert_int_equal(meta_version_at(&ns, meta_trash_at(&ns, no)->version)->version, expected[i++]);
+    assert_int_equal(i, 5);
+    meta_namespace_replayed(&ns); /* it stays so */
+    assert_true(meta_namespace_is_sound(&ns));
 }
 
 static void seeking_finds_the_neighbours(void **state)
@@ -252,7 +315,7 @@ static void any_mixture_of_moments_and_the_history_end_alike(void **state)
             const unsigned moments[2] = {seen1, seen2};
 
             meta_namespace_close(&ns);
-            meta_namespace_init(&ns);
+            meta_namespace_init(&ns, 7);
             for (unsigned f = 1; f <= 2; f++) {
                 const struct assignment *last = NULL;
 
@@ -316,7 +379,7 @@ static void thousands_of_random_changes_keep_it_sound(void **state)
             continue;
         case 2:
             if (version != NULL)
-                trash(version, version->path->text_bytes == 0 ? "x" : path, i);
+                trash(version, path, i);
             continue;
         default:
             break;
@@ -338,6 +401,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_flat_namespace_may_have_a_and_a_slash_b, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_replaced_version_waits_in_the_trash_and_comes_back, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_move_frees_the_old_path, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_is_due_first_expires_first_in_whatever_order_it_was_told, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(after_a_replay_the_trash_of_a_path_is_in_the_order_of_removal, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(seeking_finds_the_neighbours, set_up, tear_down),
         cmocka_unit_test_setup_teardown(any_mixture_of_moments_and_the_history_end_alike, set_up, tear_down),
         cmocka_unit_test_setup_teardown(two_files_met_at_one_path_in_a_replay_part_again, set_up, tear_down),

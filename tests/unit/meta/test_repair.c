@@ -66,7 +66,7 @@ static void world_init(const char *zones, const struct meta_repair_policy *polic
 static void world_close(void)
 {
     for (uint32_t i = 0; i < w.files_count; i++) {
-        if (w.files[i].blocks != NULL)
+        if (w.files[i].blocks_count > 0)
             meta_blockmap_drop(&w.map, &w.files[i]);
     }
     meta_repair_close(&w.repair);
@@ -86,8 +86,8 @@ static meta_block_no block(const char *nodes, uint8_t wanted)
     *file = (struct meta_file){.id = {{2, (uint8_t)w.files_count++}}, .copies_wanted = wanted};
     meta_blockmap_add(&w.map, file, &extent, 1);
     for (; *nodes != '\0'; nodes++)
-        (void)meta_blockmap_put(&w.map, file->blocks[0], (uint16_t)(*nodes - '0'), 0, 0);
-    return file->blocks[0];
+        (void)meta_blockmap_put(&w.map, file->blocks.one, (uint16_t)(*nodes - '0'), 0);
+    return file->blocks.one;
 }
 
 static void look(meta_block_no no, enum meta_repair_cause cause)
@@ -116,7 +116,7 @@ static struct meta_repair_action next_copy(void)
 static void finish(const struct meta_copying *copying, enum dfs_status status)
 {
     if (status == DFS_OK)
-        (void)meta_blockmap_put(&w.map, copying->block, copying->node[1], META_COPY_VERIFIED, 0);
+        (void)meta_blockmap_put(&w.map, copying->block, copying->node[1], META_COPY_VERIFIED);
     meta_repair_finish(&w.repair, copying, status, w.now);
     assert_true(meta_repair_is_sound(&w.repair));
 }
@@ -129,7 +129,7 @@ static void node_goes(uint16_t node)
         dfs_keyring_remove(&w.ring, node);
     meta_repair_rights(&w.repair, node, 0, w.now);
     while ((copy = meta_blockmap_node_first(&w.map, node)) != 0) {
-        const meta_block_no no = meta_blockmap_copy(&w.map, copy)->block;
+        const meta_block_no no = meta_copy_block(&w.map, copy);
 
         meta_blockmap_remove(&w.map, copy);
         look(no, META_REPAIR_LOSS);
@@ -560,7 +560,7 @@ static void a_copy_that_returns_ends_the_one_under_way(void **state)
     no = block("01", 3);
     look(no, META_REPAIR_NEWS);
     (void)next_copy();
-    (void)meta_blockmap_put(&w.map, no, 5, 0, 0);
+    (void)meta_blockmap_put(&w.map, no, 5, 0);
     look(no, META_REPAIR_NEWS);
     assert_int_equal(w.repair.running, 0);
     assert_int_equal(w.ended_aborted, 1);
@@ -583,7 +583,7 @@ static void lost_blocks_are_found_again(void **state)
     assert_int_equal(w.repair.lost, 1);
     assert_int_equal(w.repair.running, 0); /* its source has gone */
     assert_false(next(&action));
-    (void)meta_blockmap_put(&w.map, no, 3, 0, 0);
+    (void)meta_blockmap_put(&w.map, no, 3, 0);
     look(no, META_REPAIR_NEWS);
     assert_int_equal(w.repair.lost, 0);
     assert_int_equal(next_copy().copying->node[0], 3);
