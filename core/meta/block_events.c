@@ -6,82 +6,78 @@
 
 #include "core/base/mem.h"
 
-static void added(struct dfs_meta *meta, struct meta_node *node, const struct dfs_w_change *change)
+/* A change, and what the map knows of it. */
+struct told {
+    const struct dfs_w_change *change;
+    struct dfs_block_id id;
+    meta_block_no block; /* 0: of no file */
+    meta_copy_no copy;   /* of this node; 0: none */
+};
+
+static void added(struct dfs_meta *meta, struct meta_node *node, const struct told *told)
 {
-    const struct dfs_block_id id = meta_block_of_wire(&change->block);
-    const meta_block_no no = meta_block_find(meta, &id);
-    const struct meta_block *block = no == 0 ? NULL : meta_blockmap_block(&meta->map, no);
+    const struct dfs_w_change *change = told->change;
+    const struct meta_block *block = told->block == 0 ? NULL : meta_blockmap_block(&meta->map, told->block);
 
     if (block == NULL)
-        meta_orphan_met(meta, node, &id, change->length_bytes, false);
+        meta_orphan_met(meta, node, &told->id, change->length_bytes, false);
     else if (block->length_bytes == change->length_bytes && block->crc32c == change->crc32c)
-        meta_copy_here(meta, node, no, 0);
+        meta_copy_here(meta, node, told->block, 0);
     else
-        meta_copy_is_bad(meta, node, no, DFS_BLOCK_CORRUPT);
+        meta_copy_is_bad(meta, node, told->block, DFS_BLOCK_CORRUPT);
 }
 
-static void removed(struct dfs_meta *meta, struct meta_node *node, const struct dfs_w_change *change)
+static void removed(struct dfs_meta *meta, struct meta_node *node, const struct told *told)
 {
-    const struct dfs_block_id id = meta_block_of_wire(&change->block);
-    const meta_block_no block = meta_block_find(meta, &id);
-    const meta_copy_no copy = block == 0 ? 0 : meta_blockmap_find(&meta->map, block, node->index);
-
-    if (block == 0)
-        meta_upload_lost(meta, &id, node->index);
-    else if (copy != 0)
-        meta_copy_gone(meta, copy, META_REPAIR_NEWS);
+    if (told->block == 0)
+        meta_upload_lost(meta, &told->id, node->index);
+    else if (told->copy != 0)
+        meta_copy_gone(meta, told->copy, META_REPAIR_NEWS);
 }
 
-static void bad(struct dfs_meta *meta, struct meta_node *node, const struct dfs_w_change *change)
+static void bad(struct dfs_meta *meta, struct meta_node *node, const struct told *told)
 {
-    const struct dfs_block_id id = meta_block_of_wire(&change->block);
-    const meta_block_no block = meta_block_find(meta, &id);
-
-    if (block == 0)
-        meta_upload_lost(meta, &id, node->index);
-    else if (meta_blockmap_find(&meta->map, block, node->index) != 0)
-        meta_copy_is_bad(meta, node, block, DFS_BLOCK_CORRUPT);
+    if (told->block == 0)
+        meta_upload_lost(meta, &told->id, node->index);
+    else if (told->copy != 0)
+        meta_copy_is_bad(meta, node, told->block, DFS_BLOCK_CORRUPT);
 }
 
 /* Had the node this block when it published it? Then it has put a good copy in the place of a bad one, and
  * its digest is as before. */
-static bool replaces_bad(const struct dfs_meta *meta, const struct meta_node *node, const struct dfs_w_change *change)
+static bool replaces_bad(const struct dfs_meta *meta, const struct told *told)
 {
-    const struct dfs_block_id id = meta_block_of_wire(&change->block);
-    const meta_block_no block = meta_block_find(meta, &id);
-    const meta_copy_no copy = block == 0 ? 0 : meta_blockmap_find(&meta->map, block, node->index);
-
-    return copy != 0 && (meta_blockmap_copy(&meta->map, copy)->flags & META_COPY_BAD) != 0;
+    return told->copy != 0 && (meta_blockmap_copy(&meta->map, told->copy)->flags & META_COPY_BAD) != 0;
 }
 
 void meta_change_apply(struct dfs_meta *meta, struct meta_node *node, const struct dfs_w_change *change,
                        uint64_t number)
 {
     const uint64_t digest = dfs_block_digest(&change->block, change->length_bytes);
+    struct told told = {.change = change, .id = meta_block_of_wire(&change->block)};
 
     DFS_ASSERT(number == node->applied + 1);
     node->applied = number;
     meta->nodes->counters.events++;
+    told.block = meta_block_find(meta, &told.id);
+    told.copy = told.block == 0 ? 0 : meta_blockmap_find(&meta->map, told.block, node->index);
     switch ((enum dfs_change)change->kind) {
     case DFS_CHANGE_ADDED:
-        if (replaces_bad(meta, node, change)) {
-            const struct dfs_block_id id = meta_block_of_wire(&change->block);
-
-            meta_copy_gone(meta, meta_blockmap_find(&meta->map, meta_block_find(meta, &id), node->index),
-                           META_REPAIR_NEWS);
+        if (replaces_bad(meta, &told)) {
+            meta_copy_gone(meta, told.copy, META_REPAIR_NEWS);
         } else {
             node->digest ^= digest;
             node->blocks++;
         }
-        added(meta, node, change);
+        added(meta, node, &told);
         return;
     case DFS_CHANGE_REMOVED:
         node->digest ^= digest;
         node->blocks -= node->blocks > 0;
-        removed(meta, node, change);
+        removed(meta, node, &told);
         return;
     case DFS_CHANGE_BAD:
-        bad(meta, node, change);
+        bad(meta, node, &told);
         return;
     }
     dfs_unreachable("meta_change_apply");

@@ -1097,7 +1097,7 @@ void meta_repair_tick(struct meta_repair *repair, dfs_time_ns now)
     }
     while ((item = dfs_heap_pop(&repair->frees, now)) != NULL)
         node_arrange(repair, dfs_container_of(item, struct meta_repair_node, timer), now);
-    for (uint32_t queue = META_QUEUE_GRACE; queue <= META_QUEUE_BACKOFF_5; queue++) {
+    for (uint32_t queue = META_QUEUE_GRACE; queue <= META_QUEUE_BACKOFF_5 && repair->queued.count > 0; queue++) {
         while (left > 0 && (is_timed(queue) || queue == META_QUEUE_AWAY) && queue_due(repair, queue) <= now) {
             put_in_line(repair, repair->queues[queue].first, now);
             left--;
@@ -1114,7 +1114,7 @@ dfs_time_ns meta_repair_deadline(const struct meta_repair *repair)
 {
     dfs_time_ns next = dfs_time_min(dfs_heap_next(&repair->deadlines), dfs_heap_next(&repair->frees));
 
-    for (uint32_t queue = META_QUEUE_GRACE; queue <= META_QUEUE_BACKOFF_5; queue++)
+    for (uint32_t queue = META_QUEUE_GRACE; queue <= META_QUEUE_BACKOFF_5 && repair->queued.count > 0; queue++)
         next = dfs_time_min(next, queue_due(repair, queue));
     if (repair->unplaced_again)
         next = dfs_time_min(next, repair->unplaced_at);
