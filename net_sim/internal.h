@@ -42,6 +42,7 @@ struct sim_segment {
     dfs_time_ns leave_at; /* when its last byte has left the sending host */
     dfs_time_ns arrive_at;
     uint64_t number;       /* of the frames of this direction, from 1 */
+    uint64_t offset;       /* bytes of this direction in front of it */
     dfs_duration_ns delay; /* a filter's */
     struct dfs_buf *buf;   /* a reference until the frame has left; then NULL */
     uint32_t head_bytes;
@@ -83,6 +84,7 @@ struct sim_pipe {
     dfs_time_ns arrive_last;
     uint64_t frames; /* sent so far */
     uint64_t frames_read;
+    uint64_t frame_bytes; /* sent so far */
     bool arrive_queued;
     bool sent_queued;
     bool reader_waits; /* the sink granted nothing: until resume() */
@@ -271,7 +273,8 @@ enum {
     SIM_SEES_DISK_DONE = 1u << 9,
     SIM_SEES_OPENED = 1u << 10,
     SIM_SEES_CLOSED = 1u << 11,
-    SIM_SEES_HOST = 1u << 12
+    SIM_SEES_HOST = 1u << 12,
+    SIM_SEES_FRAME_LOST = 1u << 13
 };
 
 struct sim_partition {

@@ -36,12 +36,40 @@ void sim_segment_free(struct sim_endpoint *from, struct sim_segment *segment)
     sim_pool_give(&from->host->world->pool, segment, segment->pool_class);
 }
 
-void sim_segments_free(struct sim_endpoint *from, struct sim_segment *segment)
+struct sim_message sim_segment_message(struct sim_endpoint *from, const struct sim_segment *segment)
+{
+    return (struct sim_message){
+        .from = from->host,
+        .to = sim_endpoint_other(from)->host,
+        .conn = sim_endpoint_conn(from)->number,
+        .number = segment->number,
+        .offset = segment->offset,
+        .sent_at = segment->sent_at,
+        .head = segment->bytes,
+        .head_bytes = segment->head_bytes,
+        .bulk = segment->bytes + segment->head_bytes,
+        .bulk_bytes = segment->bulk_bytes,
+    };
+}
+
+void sim_segment_lose(struct sim_endpoint *from, struct sim_segment *segment)
+{
+    struct sim_world *world = from->host->world;
+
+    if (world->observed & SIM_SEES_FRAME_LOST && segment->kind == SIM_SEGMENT_FRAME) {
+        const struct sim_message message = sim_segment_message(from, segment);
+
+        SIM_TELL(world, SIM_SEES_FRAME_LOST, frame_lost, &message);
+    }
+    sim_segment_free(from, segment);
+}
+
+void sim_segments_lose(struct sim_endpoint *from, struct sim_segment *segment)
 {
     while (segment != NULL) {
         struct sim_segment *next = segment->next;
 
-        sim_segment_free(from, segment);
+        sim_segment_lose(from, segment);
         segment = next;
     }
 }
@@ -244,14 +272,24 @@ void sim_pipe_bulk_forget(struct sim_endpoint *from)
     }
 }
 
-void sim_pipe_flight_pop(struct sim_endpoint *from)
+static struct sim_segment *flight_take(struct sim_endpoint *from)
 {
     struct sim_pipe *pipe = &from->out;
     struct sim_segment *segment = pipe->flight;
 
     control_advance(pipe, from->host->world->now);
     pipe->flight = segment->next;
-    sim_segment_free(from, segment);
+    return segment;
+}
+
+void sim_pipe_flight_pop(struct sim_endpoint *from)
+{
+    sim_segment_free(from, flight_take(from));
+}
+
+void sim_pipe_flight_lose(struct sim_endpoint *from)
+{
+    sim_segment_lose(from, flight_take(from));
 }
 
 void sim_pipe_flight_clear(struct sim_endpoint *from)
@@ -267,7 +305,7 @@ void sim_pipe_flight_clear(struct sim_endpoint *from)
             pipe->control_bytes -= segment->head_bytes;
             pipe->leaving = segment->next;
         }
-        sim_segment_free(from, segment);
+        sim_segment_lose(from, segment);
     }
 }
 
@@ -277,7 +315,7 @@ void sim_pipe_clear(struct sim_endpoint *from)
 
     sim_pipe_bulk_forget(from);
     sim_pipe_flight_clear(from);
-    sim_segments_free(from, pipe->queue);
+    sim_segments_lose(from, pipe->queue);
     pipe->queue = NULL;
     pipe->control_bytes = 0;
     dfs_list_remove(&pipe->stalled);
@@ -290,7 +328,7 @@ void sim_pipe_queue_drop(struct sim_endpoint *from)
 
     for (const struct sim_segment *at = pipe->queue; at != NULL; at = at->next)
         pipe->control_bytes -= at->head_bytes;
-    sim_segments_free(from, pipe->queue);
+    sim_segments_lose(from, pipe->queue);
     pipe->queue = NULL;
 }
 

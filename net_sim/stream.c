@@ -33,17 +33,7 @@ static void frame_delivered(struct sim_endpoint *from, struct sim_segment *segme
     world->counts.frames_delivered++;
     from->out.frames_read++;
     if (world->observed & SIM_SEES_FRAME_DELIVERED) {
-        const struct sim_message message = {
-            .from = from->host,
-            .to = sim_endpoint_other(from)->host,
-            .conn = sim_endpoint_conn(from)->number,
-            .number = segment->number,
-            .sent_at = segment->sent_at,
-            .head = segment->bytes,
-            .head_bytes = segment->head_bytes,
-            .bulk = segment->bytes + segment->head_bytes,
-            .bulk_bytes = segment->bulk_bytes,
-        };
+        const struct sim_message message = sim_segment_message(from, segment);
 
         SIM_TELL(world, SIM_SEES_FRAME_DELIVERED, frame_delivered, &message);
     }
@@ -240,7 +230,7 @@ static void cut_in_front(struct sim_endpoint *end, struct sim_segment *segment)
     const dfs_time_ns now = end->host->world->now;
     const dfs_duration_ns way = sim_endpoint_way_back(end, segment->number);
 
-    sim_segment_free(end, segment);
+    sim_segment_lose(end, segment);
     if (other->handle != 0)
         sim_endpoint_tell(other, DFS_UNREACHABLE, dfs_time_max(end->out.arrive_last, now) + way, true);
     sim_endpoint_tell(end, DFS_UNREACHABLE, now + way, false);
@@ -250,17 +240,7 @@ static bool filter(struct sim_endpoint *end, struct sim_segment *segment)
 {
     struct sim_world *world = end->host->world;
     struct sim_verdict verdict = {.drop = false};
-    const struct sim_message message = {
-        .from = end->host,
-        .to = sim_endpoint_other(end)->host,
-        .conn = sim_endpoint_conn(end)->number,
-        .number = segment->number,
-        .sent_at = world->now,
-        .head = segment->bytes,
-        .head_bytes = segment->head_bytes,
-        .bulk = segment->bytes + segment->head_bytes,
-        .bulk_bytes = segment->bulk_bytes,
-    };
+    const struct sim_message message = sim_segment_message(end, segment);
 
     SIM_TELL(world, SIM_SEES_FRAME_SENT, frame_sent, &message, &verdict);
     sim_trace_mix(world, verdict.delay, verdict.drop);
@@ -301,6 +281,8 @@ static void net_send(void *ctx, dfs_conn conn, const void *head, size_t head_byt
     if (bulk != NULL)
         segment->buf = dfs_buf_ref(bulk);
     segment->number = ++end->out.frames;
+    segment->offset = end->out.frame_bytes;
+    end->out.frame_bytes += head_bytes + bulk_bytes;
     world->counts.frames++;
     world->counts.frame_bytes += head_bytes + bulk_bytes;
     trace_frame(world, segment);

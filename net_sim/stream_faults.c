@@ -13,7 +13,7 @@ static void unsent_drop(struct sim_endpoint *end)
     struct sim_segment **at = &pipe->flight;
     struct sim_segment *last = NULL;
 
-    sim_segments_free(end, pipe->queue);
+    sim_segments_lose(end, pipe->queue);
     pipe->queue = NULL;
     while (*at != NULL && (*at)->leave_at <= now) {
         last = *at;
@@ -21,7 +21,7 @@ static void unsent_drop(struct sim_endpoint *end)
     }
     for (const struct sim_segment *lost = *at; lost != NULL; lost = lost->next)
         pipe->flight_bytes -= sim_segment_bytes(lost);
-    sim_segments_free(end, *at);
+    sim_segments_lose(end, *at);
     *at = NULL;
     pipe->flight_last = last;
     pipe->leaving = NULL;
@@ -38,7 +38,7 @@ static void unread_drop(struct sim_endpoint *from)
         struct sim_segment *segment = from->out.flight;
 
         from->out.flight_bytes -= sim_segment_bytes(segment) - segment->done_bytes;
-        sim_pipe_flight_pop(from);
+        sim_pipe_flight_lose(from);
     }
     sim_pipe_queue_launch(from);
     sim_pipe_arm(from);

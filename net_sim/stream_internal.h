@@ -34,7 +34,13 @@ static inline size_t sim_segment_bytes(const struct sim_segment *segment)
 struct sim_segment *sim_segment_new(struct sim_world *world, enum sim_segment_kind kind, size_t head_bytes,
                                     size_t bulk_bytes);
 void sim_segment_free(struct sim_endpoint *from, struct sim_segment *segment);
-void sim_segments_free(struct sim_endpoint *from, struct sim_segment *segment); /* and all behind it */
+
+/* The same for what will never be delivered: observers are told. */
+void sim_segment_lose(struct sim_endpoint *from, struct sim_segment *segment);
+void sim_segments_lose(struct sim_endpoint *from, struct sim_segment *segment); /* and all behind it */
+
+/* The frame as observers see it. */
+struct sim_message sim_segment_message(struct sim_endpoint *from, const struct sim_segment *segment);
 
 /* Gives the segment to the link, which decides when it leaves and arrives. */
 void sim_segment_launch(struct sim_endpoint *from, struct sim_segment *segment);
@@ -59,7 +65,8 @@ void sim_pipe_stall(struct sim_endpoint *from);
 
 void sim_pipe_queue_launch(struct sim_endpoint *from); /* what has room now */
 void sim_pipe_queue_drop(struct sim_endpoint *from);   /* what was not launched never will be */
-void sim_pipe_flight_pop(struct sim_endpoint *from);
+void sim_pipe_flight_pop(struct sim_endpoint *from);   /* the oldest was delivered */
+void sim_pipe_flight_lose(struct sim_endpoint *from);  /* the oldest never will be */
 void sim_pipe_flight_clear(struct sim_endpoint *from);
 void sim_pipe_bulk_forget(struct sim_endpoint *from); /* drops the references to buffers: no EV_SENT any more */
 void sim_pipe_clear(struct sim_endpoint *from);

@@ -435,6 +435,7 @@ void sim_world_observe(struct sim_world *world, const struct sim_observer *obser
         (observer->before_step != NULL ? SIM_SEES_BEFORE : 0u) | (observer->after_step != NULL ? SIM_SEES_AFTER : 0u) |
         (observer->trace != NULL ? SIM_SEES_TRACE : 0u) | (observer->frame_sent != NULL ? SIM_SEES_FRAME_SENT : 0u) |
         (observer->frame_delivered != NULL ? SIM_SEES_FRAME_DELIVERED : 0u) |
+        (observer->frame_lost != NULL ? SIM_SEES_FRAME_LOST : 0u) |
         (observer->datagram_sent != NULL ? SIM_SEES_DATAGRAM_SENT : 0u) |
         (observer->datagram_delivered != NULL ? SIM_SEES_DATAGRAM_DELIVERED : 0u) |
         (observer->datagram_lost != NULL ? SIM_SEES_DATAGRAM_LOST : 0u) |

@@ -227,9 +227,10 @@ struct sim_host *sim_world_host_get(const struct sim_world *world, size_t index)
 /* A frame of a stream, or (bulk empty) a datagram. Pointers are valid during the call. */
 struct sim_message {
     struct sim_host *from;
-    struct sim_host *to; /* NULL: a datagram to an address that nobody has */
+    struct sim_host *to; /* NULL: it went to an address that nobody has */
     uint64_t conn;       /* the same number at both ends, never reused in a world; 0 for datagrams */
     uint64_t number;     /* on this direction of the connection, or of all datagrams of the link; from 1 */
+    uint64_t offset;     /* bytes sent before on this direction of the connection; 0 for datagrams */
     dfs_time_ns sent_at;
     const uint8_t *head;
     size_t head_bytes;
@@ -279,6 +280,9 @@ struct sim_observer {
     void (*trace)(void *arg, struct sim_host *host, const struct dfs_trace *trace);
     void (*frame_sent)(void *arg, const struct sim_message *message, struct sim_verdict *verdict);
     void (*frame_delivered)(void *arg, const struct sim_message *message); /* all of it is in the sink */
+    /* The stream broke, or an end was gone, before all of it was in the sink. One that is still under way when the
+     * world ends is neither. */
+    void (*frame_lost)(void *arg, const struct sim_message *message);
     void (*datagram_sent)(void *arg, const struct sim_message *message, struct sim_verdict *verdict);
     void (*datagram_delivered)(void *arg, const struct sim_message *message); /* before the step that gets it */
     void (*datagram_lost)(void *arg, const struct sim_message *message);

@@ -20,11 +20,16 @@ enum { FIN = 1, SYN = 2, RST = 4, PSH = 8, ACK = 16 };
 #define PORT_FIRST 20000
 #define PORT_COUNT 45000
 
+/* Of a stream's first byte: behind the SYN. */
+#define FIRST_SEQUENCE 1
+
+#define LOST_BYTES 64
+
 struct stream {
     uint64_t conn; /* 0: free */
     const struct sim_host *opener;
     const struct sim_host *other;
-    uint32_t sequence[2]; /* of the next byte: from the opener, to it */
+    uint32_t sequence[2]; /* of the next byte that arrives: from the opener, to it */
 };
 
 struct sim_pcap {
@@ -186,8 +191,8 @@ static void datagram(struct sim_pcap *pcap, const struct sim_message *message, c
     put_packet(pcap, where, &packet, comment);
 }
 
-static void segment(struct sim_pcap *pcap, struct stream *stream, bool back, unsigned flags, const uint8_t *bytes,
-                    size_t count, const char *comment)
+static void segment(struct sim_pcap *pcap, const struct stream *stream, bool back, unsigned flags, uint32_t sequence,
+                    const uint8_t *bytes, size_t count, const struct sim_host *where, const char *comment)
 {
     struct packet packet;
     uint8_t *tcp = packet.bytes + IP_BYTES;
@@ -200,7 +205,7 @@ static void segment(struct sim_pcap *pcap, struct stream *stream, bool back, uns
     memset(tcp, 0, TCP_BYTES);
     net16(tcp, back ? port : opener_port);
     net16(tcp + 2, back ? opener_port : port);
-    net32(tcp + 4, stream->sequence[back]);
+    net32(tcp + 4, sequence);
     net32(tcp + 8, (flags & ACK) != 0 ? stream->sequence[!back] : 0);
     tcp[12] = TCP_BYTES / 4 << 4;
     tcp[13] = (uint8_t)flags;
@@ -210,8 +215,15 @@ static void segment(struct sim_pcap *pcap, struct stream *stream, bool back, uns
     net16(tcp + 16, checksum(&packet, PROTOCOL_TCP));
     if ((flags & PSH) == 0 && count > SIM_PCAP_BULK_BYTES)
         packet.kept -= count - SIM_PCAP_BULK_BYTES;
-    stream->sequence[back] += (uint32_t)count + ((flags & (SYN | FIN)) != 0);
-    put_packet(pcap, to != NULL ? to : from, &packet, comment);
+    put_packet(pcap, where != NULL ? where : to != NULL ? to : from, &packet, comment);
+}
+
+/* One that says something of the connection, and carries no bytes. */
+static void control(struct sim_pcap *pcap, struct stream *stream, bool back, unsigned flags, const char *comment)
+{
+    segment(pcap, stream, back, flags, stream->sequence[back], NULL, 0, NULL, comment);
+    if ((flags & (SYN | FIN)) != 0)
+        stream->sequence[back]++;
 }
 
 static struct stream *stream_of(struct sim_pcap *pcap, uint64_t conn, const struct sim_host *from,
@@ -224,28 +236,52 @@ static struct stream *stream_of(struct sim_pcap *pcap, uint64_t conn, const stru
     return stream;
 }
 
-static void segments(struct sim_pcap *pcap, struct stream *stream, bool back, unsigned flags, const uint8_t *bytes,
-                     size_t count, const char *comment)
+static void segments(struct sim_pcap *pcap, const struct stream *stream, bool back, unsigned flags, uint32_t sequence,
+                     const uint8_t *bytes, size_t count, const struct sim_host *where, const char *comment)
 {
     for (size_t done = 0; done < count;) {
         const size_t part = count - done < SEGMENT_BYTES ? count - done : SEGMENT_BYTES;
 
-        segment(pcap, stream, back, flags, bytes + done, part, comment);
+        segment(pcap, stream, back, flags, sequence + (uint32_t)done, bytes + done, part, where, comment);
         done += part;
     }
+}
+
+/* A frame where it stands in the stream: one that is lost may be told before those in front of it arrive. */
+static void frame(struct sim_pcap *pcap, const struct sim_message *message, bool lost, const char *comment)
+{
+    struct stream *stream = stream_of(pcap, message->conn, message->from, message->to);
+    const struct sim_host *where = lost ? message->from : NULL;
+    const bool back = message->from != stream->opener;
+    const uint32_t sequence = FIRST_SEQUENCE + (uint32_t)message->offset;
+    const uint32_t bulk = sequence + (uint32_t)message->head_bytes;
+
+    segments(pcap, stream, back, PSH | ACK, sequence, message->head, message->head_bytes, where, comment);
+    segments(pcap, stream, back, ACK, bulk, message->bulk, message->bulk_bytes, where, comment);
+    if (!lost)
+        stream->sequence[back] = bulk + (uint32_t)message->bulk_bytes;
 }
 
 /* What happens ---------------------------------------------------------------------------------------------------------------- */
 
 static void on_frame(void *arg, const struct sim_message *message)
 {
-    struct sim_pcap *pcap = arg;
-    struct stream *stream = stream_of(pcap, message->conn, message->from, message->to);
-    const bool back = message->from != stream->opener;
-    const char *comment = message->injected ? "forged by a fault" : NULL;
+    frame(arg, message, false, NULL);
+}
 
-    segments(pcap, stream, back, PSH | ACK, message->head, message->head_bytes, comment);
-    segments(pcap, stream, back, ACK, message->bulk, message->bulk_bytes, comment);
+/* "lost on the way to d3" */
+static const char *lost_words(const struct sim_message *message, char text[static LOST_BYTES])
+{
+    (void)snprintf(text, LOST_BYTES, "lost on the way to %s",
+                   message->to != NULL ? sim_host_name(message->to) : "nobody");
+    return text;
+}
+
+static void on_frame_lost(void *arg, const struct sim_message *message)
+{
+    char text[LOST_BYTES];
+
+    frame(arg, message, true, lost_words(message, text));
 }
 
 static void on_datagram(void *arg, const struct sim_message *message)
@@ -256,22 +292,20 @@ static void on_datagram(void *arg, const struct sim_message *message)
 
 static void on_lost(void *arg, const struct sim_message *message)
 {
-    char comment[64];
+    char text[LOST_BYTES];
 
-    (void)snprintf(comment, sizeof comment, "lost on the way to %s",
-                   message->to != NULL ? sim_host_name(message->to) : "nobody");
-    datagram(arg, message, message->from, comment);
+    datagram(arg, message, message->from, lost_words(message, text));
 }
 
 static void on_opened(void *arg, const struct sim_connection *connection)
 {
     struct stream *stream = stream_of(arg, connection->conn, connection->from, connection->to);
 
-    segment(arg, stream, false, SYN, NULL, 0, NULL);
+    control(arg, stream, false, SYN, NULL);
     if (connection->to == NULL)
         return;
-    segment(arg, stream, true, SYN | ACK, NULL, 0, NULL);
-    segment(arg, stream, false, ACK, NULL, 0, NULL);
+    control(arg, stream, true, SYN | ACK, NULL);
+    control(arg, stream, false, ACK, NULL);
 }
 
 static void on_closed(void *arg, const struct sim_connection *connection, struct sim_host *told, enum dfs_status status)
@@ -282,7 +316,7 @@ static void on_closed(void *arg, const struct sim_connection *connection, struct
 
     if (stream->conn != connection->conn || (back && connection->to == NULL))
         return; /* it never opened */
-    segment(pcap, stream, back, status == DFS_OK ? FIN | ACK : RST | ACK, NULL, 0, dfs_status_name(status));
+    control(pcap, stream, back, status == DFS_OK ? FIN | ACK : RST | ACK, dfs_status_name(status));
 }
 
 struct sim_pcap *sim_pcap_attach(struct sim_run *run, FILE *file)
@@ -291,6 +325,7 @@ struct sim_pcap *sim_pcap_attach(struct sim_run *run, FILE *file)
     const struct sim_observer observer = {
         .arg = pcap,
         .frame_delivered = on_frame,
+        .frame_lost = on_frame_lost,
         .datagram_delivered = on_datagram,
         .datagram_lost = on_lost,
         .connection_opened = on_opened,

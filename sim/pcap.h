@@ -2,7 +2,7 @@
  * pcap.h - a run as a capture file (pcapng) for Wireshark; `dfs-sim dissector` prints what makes it understand our messages.
  *
  * Each host is an interface. A message stands where and when it arrived, as UDP or TCP over IPv6 with the lengths, sequence numbers and checksums of a real
- * one; a datagram that was lost stands at its sender's, with a comment. Times are virtual, in nanoseconds since the world began. A message's head is kept whole
+ * one; what was lost, a datagram or a frame that went with its stream (reset, crash, nobody there any more), stands at its sender's, with a comment, at its place in the sequence. Times are virtual, in nanoseconds since the world began. A message's head is kept whole
  * and in segments with PSH; bulk follows in segments without, of which SIM_PCAP_BULK_BYTES each are kept. Streams are plain: TLS is not simulated.
  */
 #ifndef DFS_SIM_PCAP_H

@@ -244,8 +244,11 @@ struct sim_perfetto *sim_perfetto_attach(struct sim_run *run, FILE *file)
                                            .host_changed = on_host,
                                            .finish = on_finish};
     struct sim_perfetto *perfetto = dfs_alloc_zero(sizeof *perfetto);
-    const struct sim_observer observer = {
-        .arg = perfetto, .frame_delivered = on_delivered, .datagram_delivered = on_delivered, .datagram_lost = on_lost};
+    const struct sim_observer observer = {.arg = perfetto,
+                                          .frame_delivered = on_delivered,
+                                          .datagram_delivered = on_delivered,
+                                          .datagram_lost = on_lost,
+                                          .frame_lost = on_lost};
 
     perfetto->run = run;
     perfetto->file = file;

@@ -217,6 +217,7 @@ struct sim_trace_file *sim_trace_lines_new(struct sim_run *run, FILE *file, cons
         .datagram_sent = on_sent,
         .datagram_delivered = on_delivered,
         .datagram_lost = on_lost,
+        .frame_lost = on_lost,
         .disk_done = on_disk,
         .connection_opened = on_opened,
         .connection_closed = on_closed,

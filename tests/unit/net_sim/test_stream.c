@@ -587,6 +587,7 @@ struct verdicts {
     uint64_t nth;
     uint64_t seen;
     uint64_t delivered;
+    uint64_t lost;
     struct sim_verdict verdict;
 };
 
@@ -604,6 +605,56 @@ static void see_delivered(void *arg, const struct sim_message *message)
     struct verdicts *verdicts = arg;
 
     assert_int_equal(message->number, ++verdicts->delivered);
+    assert_int_equal(message->offset, (message->number - 1) * 1000);
+}
+
+/* Those in front may still be on their way. */
+static void see_lost(void *arg, const struct sim_message *message)
+{
+    struct verdicts *verdicts = arg;
+
+    verdicts->lost++;
+    assert_int_equal(message->offset, (message->number - 1) * 1000);
+    assert_int_equal(message->head_bytes, 1000);
+    assert_true(toy_is_filled(message->head, 5, message->offset, 1000));
+    assert_string_equal(sim_host_name(message->from), "c");
+    assert_string_equal(sim_host_name(message->to), "s");
+}
+
+/* Whoever goes, and however: each frame is delivered or lost, none both, none neither. */
+static void test_each_frame_is_told_once_as_delivered_or_lost(void **state)
+{
+    enum { CRASH_OF_SENDER, CRASH_OF_READER, RESET, CLOSE_OF_READER, WAYS };
+
+    (void)state;
+    for (unsigned way = 0; way < WAYS; way++) {
+        struct sim_world_options options = sim_world_options_default();
+        struct verdicts verdicts = {.nth = 0};
+        const struct sim_observer observer = {
+            .arg = &verdicts, .frame_delivered = see_delivered, .frame_lost = see_lost};
+        struct pair pair;
+
+        options.link.bytes_per_second = 1000000; /* a frame a millisecond */
+        pair_open(&pair, &options, 1);
+        sim_world_observe(pair.world, &observer);
+        do_and_run(&pair, DO_CONNECT);
+        for (unsigned i = 0; i < 10; i++)
+            toy_do(&pair.client_plan, DO_SEND);
+        run_for(&pair, 3750 * DFS_MICROSECONDS);
+        if (way == CRASH_OF_SENDER)
+            sim_host_crash(pair.c, SIM_UNSYNCED_LOSE, SIM_STREAMS_RESET);
+        else if (way == CRASH_OF_READER)
+            sim_host_crash(pair.s, SIM_UNSYNCED_LOSE, SIM_STREAMS_RESET);
+        else if (way == RESET)
+            (void)sim_streams_reset(pair.c, pair.s);
+        else
+            toy_do(&pair.server_plan, DO_CLOSE);
+        run_for(&pair, DFS_SECONDS);
+        assert_int_equal(verdicts.delivered, 3);
+        assert_int_equal(verdicts.lost, 7);
+        pair_close(&pair);
+        assert_int_equal(verdicts.lost, 7); /* the end of the world is no loss */
+    }
 }
 
 static void test_a_filter_delays_or_cuts_in_front_of_a_frame(void **state)
@@ -611,7 +662,7 @@ static void test_a_filter_delays_or_cuts_in_front_of_a_frame(void **state)
     for (unsigned drop = 0; drop < 2; drop++) {
         struct verdicts verdicts = {.nth = 3};
         const struct sim_observer observer = {
-            .arg = &verdicts, .frame_sent = filter_nth, .frame_delivered = see_delivered};
+            .arg = &verdicts, .frame_sent = filter_nth, .frame_delivered = see_delivered, .frame_lost = see_lost};
         struct pair pair;
 
         (void)state;
@@ -629,6 +680,7 @@ static void test_a_filter_delays_or_cuts_in_front_of_a_frame(void **state)
         run_for(&pair, 8 * DFS_SECONDS);
         assert_received(&pair, drop != 0 ? 2000 : 4000); /* the order is kept: the fourth waited too */
         assert_int_equal(verdicts.delivered, drop != 0 ? 2 : 4);
+        assert_int_equal(verdicts.lost, drop != 0 ? 1 : 0);
         pair_close(&pair);
     }
 }
@@ -716,6 +768,7 @@ int main(void)
         cmocka_unit_test(test_a_clean_stop_ends_streams_orderly),
         cmocka_unit_test(test_a_paused_reader_backs_up_and_catches_up),
         cmocka_unit_test(test_reset_stall_and_half_open),
+        cmocka_unit_test(test_each_frame_is_told_once_as_delivered_or_lost),
         cmocka_unit_test(test_a_filter_delays_or_cuts_in_front_of_a_frame),
         cmocka_unit_test(test_same_seed_same_hash_and_another_byte_another_hash),
         cmocka_unit_test(test_a_digest_stands_for_the_bytes_of_a_head),
