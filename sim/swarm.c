@@ -24,7 +24,9 @@ enum draw {
     DRAW_MIX,
     DRAW_LASTING,
     DRAW_BEYOND,
-    DRAW_LIMITS
+    DRAW_LIMITS,
+    DRAW_SECOND,
+    DRAW_SILENT
 };
 
 /* A setting keeps its default in two of three seeds: a configuration with everything odd hides what one oddity does. */
@@ -36,7 +38,17 @@ enum draw {
 /* Faults that stay when everything else is healed. */
 #define LASTING_MAX 2
 
-#define WINDOWS_MAX (FAULTS_MAX + LASTING_MAX + 2)
+/* Streams that go dead, wrong clocks of others, acknowledgements made up: in so many of a hundred seeds, and how many. */
+#define SECOND_PERCENT 40
+#define SECOND_MAX 2
+
+/* Times and hosts that are tried for a fault that has to fit beside the others. */
+#define PLACES_MAX 8
+
+#define WINDOWS_MAX (FAULTS_MAX + LASTING_MAX + SECOND_MAX + 2)
+
+/* Of a hundred crashes of one server, how many are as by loss of power: nobody is told. */
+#define SILENT_PERCENT 30
 
 /* Of a hundred seeds, how many lose more than the copies allow. */
 #define BEYOND_PERCENT 10
@@ -239,6 +251,12 @@ static struct sim_fault *fault_on(struct swarm *swarm, enum sim_fault_kind kind,
     return fault;
 }
 
+static void silence(const struct swarm *swarm, uint64_t number, struct sim_fault *crash)
+{
+    if (chance(swarm, DRAW_SILENT, number, SILENT_PERCENT))
+        crash->streams = 1;
+}
+
 /* The one that makes a seed worth its time: a server dies, is evicted, its blocks are copied. Some come back. */
 static void main_crash(struct swarm *swarm)
 {
@@ -251,6 +269,7 @@ static void main_crash(struct swarm *swarm)
     struct sim_fault *fault = fault_on(swarm, SIM_FAULT_CRASH, at_ns, for_ns);
 
     fault->unsynced = SIM_UNSYNCED_SEEDED;
+    silence(swarm, 1000, fault);
     sim_host_refs_add(&fault->hosts, SIM_HOST_DATA, host);
     occupy(swarm, host, at_ns, for_ever ? INT64_MAX : at_ns + for_ns + swarm->recovery_ns);
     if (for_ever) {
@@ -357,6 +376,7 @@ static void extra_fill(struct swarm *swarm, uint64_t number, enum extra extra, u
     case EXTRA_CRASH:
         sim_host_refs_add(&fault->hosts, SIM_HOST_DATA, host);
         fault->unsynced = SIM_UNSYNCED_SEEDED;
+        silence(swarm, number, fault);
         break;
     case EXTRA_SLOW:
     case EXTRA_DISK_SLOW:
@@ -508,6 +528,107 @@ static void extras(struct swarm *swarm)
     }
 }
 
+/* Kinds that came later than those above: drawn beside them, so that older seeds kept their meaning. */
+enum second {
+    SECOND_STALL,      /* streams that are open hold still for a time ... */
+    SECOND_HALF_OPEN,  /* ... or for ever, and are never closed: whoever waits must notice by himself */
+    SECOND_STALL_META, /* the same with metadata alone */
+    SECOND_HALF_OPEN_META,
+    SECOND_CORRUPT,   /* a client's memory */
+    SECOND_FORGE_ACK, /* acknowledgements of heartbeats */
+    SECOND_REPLAY_ACK,
+    SECOND_META_CLOCK,
+    SECOND_AUTH_CLOCK,
+    SECOND_CLIENT_CLOCK,
+    SECOND_COUNT
+};
+
+/* Streams between a data server and others, one way or the other. */
+static void stream_fill(struct swarm *swarm, uint64_t number, uint32_t host, enum sim_host_kind with,
+                        struct sim_fault *fault)
+{
+    const bool out = chance(swarm, DRAW_SECOND, 20 * number + 4, 50);
+
+    sim_host_refs_add(out ? &fault->from : &fault->to, SIM_HOST_DATA, host);
+    sim_host_refs_add(out ? &fault->to : &fault->from, with, 0);
+}
+
+static void second_fill(struct swarm *swarm, uint64_t number, enum second which, uint32_t host, struct sim_fault *fault)
+{
+    const uint16_t client = (uint16_t)(host % (uint32_t)swarm->scenario->cluster.clients);
+
+    switch (which) {
+    case SECOND_STALL:
+    case SECOND_HALF_OPEN:
+        stream_fill(swarm, number, host, SIM_HOST_ALL, fault);
+        break;
+    case SECOND_STALL_META:
+    case SECOND_HALF_OPEN_META:
+        stream_fill(swarm, number, host, SIM_HOST_META, fault);
+        break;
+    case SECOND_CORRUPT:
+        sim_host_refs_add(&fault->from, SIM_HOST_CLIENT, client);
+        fault->message = DFS_MSG_BLOCK_DATA;
+        fault->count = between(swarm, DRAW_SECOND, 20 * number + 5, 1, 3);
+        fault->for_ns = 0;
+        break;
+    case SECOND_FORGE_ACK:
+    case SECOND_REPLAY_ACK:
+        sim_host_refs_add(&fault->hosts, SIM_HOST_META, 0);
+        fault->message = DFS_MSG_HEARTBEAT_ACK;
+        fault->count = between(swarm, DRAW_SECOND, 20 * number + 5, 1, 20);
+        fault->for_ns = 0;
+        break;
+    case SECOND_META_CLOCK:
+    case SECOND_AUTH_CLOCK:
+    case SECOND_CLIENT_CLOCK:
+        sim_host_refs_add(&fault->hosts,
+                          which == SECOND_META_CLOCK   ? SIM_HOST_META
+                          : which == SECOND_AUTH_CLOCK ? SIM_HOST_AUTH
+                                                       : SIM_HOST_CLIENT,
+                          which == SECOND_CLIENT_CLOCK ? client : 0);
+        fault->offset_ns = MS(100) * between(swarm, DRAW_SECOND, 20 * number + 5, -200, 200);
+        fault->drift_ppm = between(swarm, DRAW_SECOND, 20 * number + 6, -200, 200);
+        break;
+    case SECOND_COUNT:
+        break;
+    }
+}
+
+static void seconds(struct swarm *swarm)
+{
+    static const enum sim_fault_kind kinds[SECOND_COUNT] = {
+        [SECOND_STALL] = SIM_FAULT_STALL,       [SECOND_HALF_OPEN] = SIM_FAULT_HALF_OPEN,
+        [SECOND_STALL_META] = SIM_FAULT_STALL,  [SECOND_HALF_OPEN_META] = SIM_FAULT_HALF_OPEN,
+        [SECOND_CORRUPT] = SIM_FAULT_CORRUPT,   [SECOND_FORGE_ACK] = SIM_FAULT_FORGE,
+        [SECOND_REPLAY_ACK] = SIM_FAULT_REPLAY, [SECOND_META_CLOCK] = SIM_FAULT_CLOCK,
+        [SECOND_AUTH_CLOCK] = SIM_FAULT_CLOCK,  [SECOND_CLIENT_CLOCK] = SIM_FAULT_CLOCK,
+    };
+
+    if (!chance(swarm, DRAW_SECOND, 1000, SECOND_PERCENT))
+        return;
+    for (uint64_t i = 0; i < SECOND_MAX; i++) {
+        const enum second which = (enum second)between(swarm, DRAW_SECOND, 1 + i, 0, SECOND_COUNT - 1);
+        const bool streams = kinds[which] == SIM_FAULT_STALL || kinds[which] == SIM_FAULT_HALF_OPEN;
+
+        for (uint64_t number = PLACES_MAX * (1 + i); number < PLACES_MAX * (2 + i); number++) {
+            const uint32_t host = (uint32_t)between(swarm, DRAW_SECOND, 20 * number + 1, 0, swarm->data - 1);
+            const int64_t at_ns = MS(10) * between(swarm, DRAW_SECOND, 20 * number + 2, 100, 1500);
+            const int64_t for_ns = kinds[which] == SIM_FAULT_HALF_OPEN
+                                       ? 0
+                                       : MS(10) * between(swarm, DRAW_SECOND, 20 * number + 3, 30, 500);
+            const int64_t to_ns = at_ns + for_ns + swarm->recovery_ns;
+
+            if (streams && !survivable(swarm, host, at_ns, to_ns))
+                continue;
+            if (streams)
+                occupy(swarm, host, at_ns, to_ns);
+            second_fill(swarm, number, which, host, fault_on(swarm, kinds[which], at_ns, for_ns));
+            break;
+        }
+    }
+}
+
 /* Chaos ends, and these do not: what is left must come to rest without them. Silent servers are evicted, gray ones stay members. */
 static void lasting(struct swarm *swarm)
 {
@@ -595,5 +716,6 @@ void sim_swarm_draw(uint64_t seed, struct sim_scenario *scenario)
     main_crash(&swarm);
     lasting(&swarm);
     extras(&swarm);
+    seconds(&swarm);
     meta_faults(&swarm);
 }
