@@ -223,12 +223,17 @@ static void deadline_set(struct sim_host *host, dfs_time_ns mono)
     dfs_heap_set(&host->world->timers, &host->timer, at);
 }
 
+dfs_duration_ns sim_host_step_cost(const struct sim_host *host)
+{
+    const dfs_duration_ns cost = host->step_cost_ns;
+
+    return host->slow_factor > 1 ? (cost == 0 ? SIM_STEP_COST_NS : cost) * host->slow_factor : cost;
+}
+
 static void occupy(struct sim_host *host)
 {
-    dfs_duration_ns cost = host->step_cost_ns;
+    const dfs_duration_ns cost = sim_host_step_cost(host);
 
-    if (host->slow_factor > 1)
-        cost = (cost == 0 ? SIM_STEP_COST_NS : cost) * host->slow_factor;
     if (cost == 0)
         return;
     host->busy_until = host->world->now + cost;

@@ -185,6 +185,9 @@ void sim_host_resume(struct sim_host *host);
 #define SIM_STEP_COST_NS (20 * DFS_MICROSECONDS)
 void sim_host_slow(struct sim_host *host, uint32_t factor);
 
+/* How long a step occupies it now; 0: no time at all. */
+dfs_duration_ns sim_host_step_cost(const struct sim_host *host);
+
 /* Wall time is off by `offset_ns`, both clocks run at 1 + drift, from now on; both replace what was set
  * before. */
 void sim_host_clock(struct sim_host *host, int64_t offset_ns, int64_t drift_ppm);

@@ -78,8 +78,11 @@ static void on_lost(void *arg, const struct sim_message *message)
 struct sim_html_messages *sim_html_messages_new(struct sim_run *run)
 {
     struct sim_html_messages *messages = dfs_alloc_zero(sizeof *messages);
-    const struct sim_observer observer = {
-        .arg = messages, .frame_delivered = on_delivered, .datagram_delivered = on_delivered, .datagram_lost = on_lost, .frame_lost = on_lost};
+    const struct sim_observer observer = {.arg = messages,
+                                          .frame_delivered = on_delivered,
+                                          .datagram_delivered = on_delivered,
+                                          .datagram_lost = on_lost,
+                                          .frame_lost = on_lost};
 
     messages->run = run;
     messages->numbers = tmpfile();

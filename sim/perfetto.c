@@ -4,19 +4,31 @@
 #include "sim/copies.h"
 
 #include <inttypes.h>
+#include <string.h>
 
 /* Looks at the counters over the whole run: each look walks over all blocks. */
 #define SAMPLES 300
 
 /* Process 1 is the world, then the hosts in their order. */
 enum { WORLD = 1, FIRST_HOST = 2 };
-enum { TRACK_EVENTS = 1, TRACK_SENT = 2, TRACK_RECEIVED = 3 };
+enum { TRACK_EVENTS = 1, TRACK_SENT = 2, TRACK_RECEIVED = 3, TRACK_STEPS = 4 };
+
+/* Messages that arrived and whose step has not come, of one host. Beyond it (a paused host) they get no arrow to their step. */
+#define ARRIVED_MAX 64
+
+struct steps {
+    dfs_time_ns end; /* of the last slice */
+    uint64_t arrived[ARRIVED_MAX];
+    uint32_t arrived_count;
+};
 
 struct sim_perfetto {
     struct sim_run *run;
     FILE *file;
     uint64_t flows;
     dfs_time_ns sample_next; /* of the scenario */
+    struct steps *steps;     /* by the host's index */
+    size_t steps_count;
 };
 
 static unsigned process_of(const struct sim_host *host)
@@ -60,6 +72,20 @@ static dfs_time_ns now_of(const struct sim_perfetto *perfetto)
     return sim_world_now(perfetto->run->world);
 }
 
+/* A host may come later: a second one with another's identity. */
+static struct steps *steps_of(struct sim_perfetto *perfetto, const struct sim_host *host)
+{
+    const size_t index = sim_host_index(host);
+
+    if (index >= perfetto->steps_count) {
+        perfetto->steps = dfs_realloc_array(perfetto->steps, index + 1, sizeof *perfetto->steps);
+        memset(perfetto->steps + perfetto->steps_count, 0,
+               (index + 1 - perfetto->steps_count) * sizeof *perfetto->steps);
+        perfetto->steps_count = index + 1;
+    }
+    return &perfetto->steps[index];
+}
+
 /* Messages -------------------------------------------------------------------------------------------------------------------- */
 
 static void put_end(struct sim_perfetto *perfetto, const struct sim_message *message, const struct sim_host *host,
@@ -73,7 +99,7 @@ static void put_end(struct sim_perfetto *perfetto, const struct sim_message *mes
     (void)fprintf(perfetto->file, ",\"bytes\":%zu}}", message->head_bytes + message->bulk_bytes);
     put(perfetto, flow, process_of(host), track, at, name);
     (void)fprintf(perfetto->file, ",\"cat\":\"message\",\"id\":%" PRIu64 "%s}", perfetto->flows,
-                  flow == 'f' ? ",\"bp\":\"e\"" : "");
+                  flow == 't' ? ",\"bp\":\"e\"" : "");
 }
 
 static void on_delivered(void *arg, const struct sim_message *message)
@@ -84,7 +110,11 @@ static void on_delivered(void *arg, const struct sim_message *message)
         return;
     perfetto->flows++;
     put_end(perfetto, message, message->from, TRACK_SENT, message->sent_at, 's');
-    put_end(perfetto, message, message->to, TRACK_RECEIVED, now_of(perfetto), 'f');
+    put_end(perfetto, message, message->to, TRACK_RECEIVED, now_of(perfetto), 't');
+    struct steps *steps = steps_of(perfetto, message->to);
+
+    if (steps->arrived_count < ARRIVED_MAX)
+        steps->arrived[steps->arrived_count++] = perfetto->flows;
 }
 
 static void on_lost(void *arg, const struct sim_message *message)
@@ -147,6 +177,29 @@ static void on_answered(struct sim_run *run, void *state, const struct sim_opera
     put_operation(state, operation, 'e', now_of(state));
 }
 
+/* Steps ----------------------------------------------------------------------------------------------------------------------- */
+
+/* A slice as long as it occupies the host, one behind the other: a step that takes no time is shown as a nanosecond, so that those of one moment can be told
+ * apart. What arrived since the last one has its arrow's end here. */
+static void put_step(struct sim_perfetto *perfetto, const struct sim_host *host, const struct dfs_event *event)
+{
+    struct steps *steps = steps_of(perfetto, host);
+    const dfs_duration_ns cost = sim_host_step_cost(host);
+    const dfs_duration_ns length = cost > 0 ? cost : 1;
+    const dfs_time_ns at = dfs_time_max(now_of(perfetto), steps->end);
+    const char *name = dfs_event_name(event->kind);
+
+    put(perfetto, 'X', process_of(host), TRACK_STEPS, at, name);
+    (void)fprintf(perfetto->file, ",\"dur\":%" PRIu64 ".%03" PRIu64 ",\"args\":{\"cost_ns\":%" PRIu64 "}}",
+                  length / 1000, length % 1000, cost);
+    for (uint32_t i = 0; i < steps->arrived_count; i++) {
+        put(perfetto, 'f', process_of(host), TRACK_STEPS, at, "arrived");
+        (void)fprintf(perfetto->file, ",\"cat\":\"message\",\"id\":%" PRIu64 ",\"bp\":\"e\"}", steps->arrived[i]);
+    }
+    steps->arrived_count = 0;
+    steps->end = dfs_time_add(at, length);
+}
+
 /* What happens to hosts ------------------------------------------------------------------------------------------------------- */
 
 static void on_trace(struct sim_run *run, void *state, struct sim_host *host, const struct dfs_trace *trace)
@@ -176,6 +229,8 @@ static void on_host(struct sim_run *run, void *state, struct sim_host *host, enu
 
     (void)run;
     put_instant(state, host, now_of(state), words[change], "");
+    if (change == SIM_HOST_CRASHED || change == SIM_HOST_STOPPED)
+        steps_of(state, host)->arrived_count = 0;
 }
 
 static void put_counter(struct sim_perfetto *perfetto, const char *name, uint64_t value)
@@ -191,12 +246,16 @@ static void after_step(struct sim_run *run, void *state, struct sim_host *host, 
     const dfs_time_ns now = sim_run_time(run);
     struct sim_copies_count count;
 
-    (void)host, (void)event, (void)deadline;
+    (void)deadline;
+    put_step(perfetto, host, event);
     if (run->zero == DFS_NEVER || now < perfetto->sample_next)
         return;
     perfetto->sample_next = now + (dfs_duration_ns)run->scenario->duration_ns / SAMPLES;
     sim_copies_look(run, NULL, &count);
+    put_counter(perfetto, "blocks with all copies", count.whole);
     put_counter(perfetto, "blocks that lack copies", count.under);
+    put_counter(perfetto, "blocks without a copy", count.lost);
+    put_counter(perfetto, "active data servers", count.active);
     put_counter(perfetto, "in flight", sim_world_in_flight(run->world));
 }
 
@@ -217,13 +276,13 @@ static void on_finish(struct sim_run *run, void *state)
 static void put_process(struct sim_perfetto *perfetto, unsigned process, const char *name)
 {
     static const char *const tracks[] = {
-        [TRACK_EVENTS] = "events", [TRACK_SENT] = "sent", [TRACK_RECEIVED] = "received"};
+        [TRACK_EVENTS] = "events", [TRACK_SENT] = "sent", [TRACK_RECEIVED] = "received", [TRACK_STEPS] = "steps"};
 
     (void)fprintf(perfetto->file, "%s{\"ph\":\"M\",\"pid\":%u,\"name\":\"process_name\",\"args\":{\"name\":",
                   process == WORLD ? "" : ",\n", process);
     put_text(perfetto->file, name);
     (void)fputs("}}", perfetto->file);
-    for (unsigned i = TRACK_EVENTS; i <= TRACK_RECEIVED; i++)
+    for (unsigned i = TRACK_EVENTS; i <= TRACK_STEPS; i++)
         (void)fprintf(perfetto->file,
                       ",\n{\"ph\":\"M\",\"pid\":%u,\"tid\":%u,\"name\":\"thread_name\",\"args\":{\"name\":\"%s\"}}",
                       process, i, tracks[i]);
@@ -266,5 +325,8 @@ struct sim_perfetto *sim_perfetto_attach(struct sim_run *run, FILE *file)
 
 void sim_perfetto_free(struct sim_perfetto *perfetto)
 {
+    if (perfetto == NULL)
+        return;
+    dfs_free(perfetto->steps);
     dfs_free(perfetto);
 }
