@@ -6,6 +6,9 @@
 #include "core/base/list.h"
 #include "core/base/mem.h"
 
+#define POSITION_BYTES 64
+_Static_assert(sizeof(struct dfs_keyring_position) == POSITION_BYTES, "a position is one cache line");
+
 static const struct dfs_keyring_position *position_of(const struct dfs_avl_node *node)
 {
     return dfs_container_of_const(node, struct dfs_keyring_position, tree);
@@ -95,7 +98,9 @@ void dfs_keyring_add(struct dfs_keyring *ring, uint16_t index, const struct dfs_
         ring->share_bytes = capacity_bytes == 0 ? 1 : capacity_bytes;
     member->zone = zone;
     member->positions_count = positions_for(ring, capacity_bytes);
-    member->positions = dfs_alloc_zero(member->positions_count * sizeof *member->positions);
+    /* Each in a cache line of its own: a search reads one a level. */
+    member->positions = dfs_alloc_aligned(POSITION_BYTES, member->positions_count * sizeof *member->positions);
+    memset(member->positions, 0, member->positions_count * sizeof *member->positions);
     for (uint32_t i = 0; i < member->positions_count; i++) {
         struct dfs_keyring_position *position = &member->positions[i];
 
@@ -132,14 +137,20 @@ bool dfs_keyring_has(const struct dfs_keyring *ring, uint16_t index)
     return index < ring->members_room && ring->members[index].positions != NULL;
 }
 
+/* By the hash alone: among equal ones the first in the order of the tree, since the way goes left there. */
 const struct dfs_keyring_position *dfs_keyring_at(const struct dfs_keyring *ring, uint64_t hash)
 {
-    struct dfs_keyring_position probe;
+    const struct dfs_avl_node *at = ring->tree.root;
+    const struct dfs_avl_node *found = NULL;
 
-    memset(&probe, 0, sizeof probe); /* hash, then the smallest node and number: the first of equal hashes */
-    probe.hash = hash;
-    const struct dfs_avl_node *found = dfs_avl_at_least(&ring->tree, &probe.tree);
-
+    while (at != NULL) {
+        if (position_of(at)->hash >= hash) {
+            found = at;
+            at = at->left;
+        } else {
+            at = at->right;
+        }
+    }
     if (found == NULL)
         found = dfs_avl_first(&ring->tree);
     return found == NULL ? NULL : position_of(found);
