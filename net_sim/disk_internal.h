@@ -5,23 +5,17 @@
 #define DFS_NET_SIM_DISK_INTERNAL_H
 
 #include "net_sim/internal.h"
+#include "net_sim/table.h"
 
 /* Names, shared by files, pending changes and pending operations: one for each text, so two are equal when they are the same. */
 struct sim_name {
     uint64_t hash;
-    struct sim_name *chain;
     struct sim_disk *disk;
     struct sim_file *file; /* that has the name now */
     uint32_t references;
     uint16_t bytes;
     uint8_t pool_class;
     char text[];
-};
-
-struct sim_names {
-    struct sim_name **buckets;
-    size_t capacity; /* a power of two */
-    size_t count;
 };
 
 /* A page now, and whether a crash may take it. */
@@ -133,9 +127,9 @@ struct sim_disk {
     bool gone;
     dfs_time_ns busy_until;
     struct sim_disk_order order[SIM_DISK_ORDER_SLOTS]; /* by the hash of the name */
-    struct sim_names names;
-    size_t file_count;      /* with a name now */
-    struct dfs_list active; /* files that are open or not wholly on stable storage */
+    struct sim_table names;                            /* struct sim_name, by their texts */
+    size_t file_count;                                 /* with a name now */
+    struct dfs_list active;                            /* files that are open or not wholly on stable storage */
     struct dfs_list settled;
     struct sim_change *changes;
     struct sim_change *changes_last;
@@ -157,8 +151,8 @@ struct sim_disk {
 
 /* disk_name.c ------------------------------------------------------------------------------------------------------ */
 
-void sim_names_init(struct sim_names *names);
-void sim_names_close(struct sim_names *names); /* every name must have been dropped */
+void sim_names_init(struct sim_table *names);
+void sim_names_close(struct sim_table *names); /* every name must have been dropped */
 
 /* A reference to the name with that text of `bytes` characters. */
 struct sim_name *sim_name_ref_text(struct sim_disk *disk, const char *text, size_t bytes);

@@ -549,15 +549,14 @@ static enum dfs_status do_forget(struct sim_disk *disk, const struct sim_disk_pe
 /* Another file with a name, found from a place that the draw says; NULL when there is none. */
 static const struct sim_file *file_other(const struct sim_disk *disk, const struct sim_file *not_this, uint64_t draw)
 {
-    const struct sim_names *names = &disk->names;
+    const struct sim_table *names = &disk->names;
     const size_t first = (size_t)sim_below(draw, names->capacity);
 
     for (size_t i = 0; i < names->capacity; i++) {
-        const struct sim_name *name = names->buckets[(first + i) & (names->capacity - 1)];
+        const struct sim_name *name = names->slots[(first + i) & (names->capacity - 1)].value;
 
-        for (; name != NULL; name = name->chain)
-            if (name->file != NULL && name->file != not_this)
-                return name->file;
+        if (name != NULL && name->file != NULL && name->file != not_this)
+            return name->file;
     }
     return NULL;
 }

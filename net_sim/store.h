@@ -9,6 +9,7 @@
 #define DFS_NET_SIM_STORE_H
 
 #include "net_sim/pool.h"
+#include "net_sim/table.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -16,7 +17,6 @@
 
 struct sim_page {
     uint64_t hash; /* of the bytes; interned pages only */
-    struct sim_page *chain;
     uint32_t references;
     uint16_t count; /* bytes that are there */
     uint16_t room : 15;
@@ -25,12 +25,10 @@ struct sim_page {
 };
 
 struct sim_store {
-    struct sim_pool *pool; /* where the pages come from */
-    struct sim_page **buckets;
-    size_t capacity; /* a power of two */
-    size_t interned;
-    uint64_t pages; /* all that exist */
-    uint64_t bytes; /* their room */
+    struct sim_pool *pool;     /* where the pages come from */
+    struct sim_table interned; /* pages, by their bytes */
+    uint64_t pages;            /* all that exist */
+    uint64_t bytes;            /* their room */
 };
 
 void sim_store_init(struct sim_store *store, struct sim_pool *pool);

@@ -1,6 +1,5 @@
 #include "net_sim/world.h"
 
-#include "net_sim/disk_internal.h"
 #include "net_sim/internal.h"
 
 #include "core/base/mem.h"
@@ -163,46 +162,6 @@ void sim_item_drop(struct sim_world *world, struct sim_item *item)
     dfs_unreachable("sim_item_drop");
 }
 
-#define CACHE_LINE 64
-/* So much of each is asked for; no result depends on it. Of a machine: its beginning, where what every step reads stands. */
-#define LINES_MACHINE 20
-#define LINES_HOST 3
-#define LINES_OTHER 4
-
-static void fetch(const void *at, size_t lines)
-{
-    for (size_t i = 0; i < lines; i++)
-        __builtin_prefetch((const void *)((uintptr_t)at + i * CACHE_LINE)); /* NULL is fine */
-}
-
-/* Brings closer what the next item is about while the machine of this one is busy: hundreds of hosts fit no cache. The item itself was fetched when it was
- * next but one (queue.h). */
-static void look_ahead(const struct sim_world *world)
-{
-    const struct sim_item *item = world->queue.entries[0].item;
-
-    if (world->queue.count == 0 || item->host == NULL)
-        return;
-    fetch(item->host, LINES_HOST);
-    if (item->kind == SIM_ITEM_ARRIVE) {
-        const struct sim_pipe *pipe = dfs_container_of_const(item, struct sim_pipe, arrive);
-        const struct sim_endpoint *from = dfs_container_of_const(pipe, struct sim_endpoint, out);
-        const struct sim_endpoint *to = from->side == 0 ? from + 1 : from - 1;
-
-        fetch(pipe, LINES_OTHER);
-        fetch(pipe->flight, LINES_OTHER);
-        fetch(to, LINES_OTHER);
-        fetch(to->sink, LINES_OTHER);
-        fetch(to->user, LINES_OTHER);
-    } else if (item->kind == SIM_ITEM_DISK) {
-        const struct sim_disk_pending *pending = (const struct sim_disk_pending *)(const void *)item;
-
-        fetch(pending, LINES_OTHER);
-        fetch(pending->name, LINES_OTHER);
-    }
-    fetch(item->host->machine, LINES_MACHINE);
-}
-
 /* Takes up whatever is due first, if that is not after `until`. At equal times the queue goes before
  * deadlines. */
 static bool run_next(struct sim_world *world, dfs_time_ns until)
@@ -224,7 +183,6 @@ static bool run_next(struct sim_world *world, dfs_time_ns until)
     DFS_ASSERT(queued >= world->now);
     world->now = queued;
     item = sim_queue_pop(&world->queue);
-    look_ahead(world);
     if (item->host != NULL && item->host->held && item->kind != SIM_ITEM_WAKE)
         sim_host_hold(item->host, item);
     else

@@ -123,7 +123,7 @@ static void note_receipt(struct sim_run *run, struct upload *upload, const struc
     if (node == UINT32_MAX || index >= DFS_BLOCKS_PER_FILE_MAX)
         return;
     if (index >= upload->blocks_room) {
-        uint32_t room = upload->blocks_room == 0 ? 4 : upload->blocks_room;
+        uint32_t room = upload->blocks_room == 0 ? 1 : upload->blocks_room; /* most files are of one block */
 
         while (room <= index)
             room *= 2;
@@ -163,7 +163,7 @@ static void on_put_commit(struct sim_run *run, void *arg, const struct sim_seen 
         return;
     struct upload *upload = upload_of(state, &commit->file);
 
-    for (uint32_t i = 0; i < commit->receipts_count; i++)
+    for (uint32_t i = 0; i < commit->receipts_count && !upload->acknowledged; i++)
         note_receipt(run, upload, &commit->receipts[i]);
     if (commit->last && !upload->waiting && !upload->journaled) {
         if (state->pending_count == state->pending_room) {
@@ -295,6 +295,9 @@ static void on_put_done(struct sim_run *run, void *arg, const struct sim_seen *s
     if (upload->planned && !upload->acknowledged)
         check_rule(run, state, upload, done);
     upload->acknowledged = true; /* said again, it says what was true then */
+    dfs_free(upload->blocks);    /* nobody asks for its receipts again */
+    upload->blocks = NULL;
+    upload->blocks_room = 0;
 }
 
 static void on_joined(struct sim_run *run, void *arg, const struct sim_seen *seen, unsigned when)

@@ -108,6 +108,48 @@ static void test_equal_pages_are_kept_once(void **state)
     sim_pool_close(&pool);
 }
 
+/* Against an array: values of few hashes, many of them equal or neighbours, come and go while the table grows. */
+static void test_the_table_finds_what_is_in_it_and_nothing_else(void **state)
+{
+    enum { VALUES = 500, ROUNDS = 20000 };
+    static int values[VALUES];
+    static bool is_in[VALUES];
+    struct sim_table table;
+    size_t count = 0;
+
+    (void)state;
+    sim_table_init(&table, 2);
+    for (unsigned round = 0; round < ROUNDS; round++) {
+        const size_t which = (size_t)sim_below(sim_prf(5, 1, round), VALUES);
+        const uint64_t hash = which / 3 % 64 + (which % 2 == 0 ? UINT64_C(1) << 40 : 0);
+        size_t place;
+        const void *found;
+
+        if (is_in[which])
+            sim_table_remove(&table, hash, &values[which]);
+        else
+            sim_table_add(&table, hash, &values[which]);
+        is_in[which] = !is_in[which];
+        count += is_in[which] ? 1 : SIZE_MAX;
+        assert_int_equal(table.count, count);
+        assert_true(table.count <= table.capacity / 2);
+        size_t seen = 0;
+
+        for (found = sim_table_first(&table, hash, &place); found != NULL;
+             found = sim_table_next(&table, hash, &place)) {
+            const size_t at = (size_t)((const int *)found - values);
+
+            assert_true(is_in[at]);
+            assert_true(at / 3 % 64 + (at % 2 == 0 ? UINT64_C(1) << 40 : 0) == hash);
+            seen++;
+        }
+        for (size_t at = 0; at < VALUES; at++)
+            seen -= is_in[at] && at / 3 % 64 + (at % 2 == 0 ? UINT64_C(1) << 40 : 0) == hash;
+        assert_int_equal(seen, 0);
+    }
+    sim_table_close(&table);
+}
+
 static void test_clocks_convert_both_ways(void **state)
 {
     static const int64_t drifts[] = {0, 1, -1, 37, -100, 5000, -SIM_DRIFT_PPM_MAX, SIM_DRIFT_PPM_MAX};
@@ -163,6 +205,7 @@ int main(void)
         cmocka_unit_test(test_the_queue_is_ordered_by_time_then_by_pushing),
         cmocka_unit_test(test_the_pool_hands_out_distinct_pieces_of_any_size),
         cmocka_unit_test(test_equal_pages_are_kept_once),
+        cmocka_unit_test(test_the_table_finds_what_is_in_it_and_nothing_else),
         cmocka_unit_test(test_the_digest_is_the_hash_of_core),
         cmocka_unit_test(test_transfers_round_down_at_any_size),
         cmocka_unit_test(test_clocks_convert_both_ways),
