@@ -224,8 +224,16 @@ static dfs_duration_ns handshake_way(struct sim_conn *conn, unsigned side, enum 
     dfs_duration_ns way = sim_link_latency(link, conn->key, SIM_DRAW_HANDSHAKE, number);
 
     if (link->options->loss_ppb != 0 &&
-        sim_hits(sim_draw(world, conn->key, SIM_DRAW_HANDSHAKE, number | 1), link->options->loss_ppb))
+        sim_hits(sim_draw(world, conn->key, SIM_DRAW_HANDSHAKE, number | 1), link->options->loss_ppb)) {
+        const struct sim_link_event event = {
+            .hit = SIM_LINK_CONNECT,
+            .message = {.from = link->from, .to = link->to, .conn = conn->number, .sent_at = world->now},
+            .by = CONNECT_RETRY_NS,
+        };
+
         way += CONNECT_RETRY_NS;
+        SIM_TELL(world, SIM_SEES_LINK_HIT, link_hit, &event);
+    }
     return way;
 }
 

@@ -274,7 +274,8 @@ enum {
     SIM_SEES_OPENED = 1u << 10,
     SIM_SEES_CLOSED = 1u << 11,
     SIM_SEES_HOST = 1u << 12,
-    SIM_SEES_FRAME_LOST = 1u << 13
+    SIM_SEES_FRAME_LOST = 1u << 13,
+    SIM_SEES_LINK_HIT = 1u << 14
 };
 
 struct sim_partition {

@@ -178,6 +178,16 @@ static void datagram_copy(struct sim_world *world, const struct sim_datagram *da
     sim_push(world, &copy->item, at);
 }
 
+static void tell_hit(struct sim_world *world, enum sim_link_hit hit, const struct sim_datagram *datagram,
+                     dfs_duration_ns by)
+{
+    if (world->observed & SIM_SEES_LINK_HIT) {
+        const struct sim_link_event event = {.hit = hit, .message = message_of(datagram), .by = by};
+
+        SIM_TELL(world, SIM_SEES_LINK_HIT, link_hit, &event);
+    }
+}
+
 /* From the host's edge on: the link's queue, its faults, the way. Takes the datagram. */
 static void datagram_launch(struct sim_link *link, struct sim_datagram *datagram, const struct sim_verdict *verdict)
 {
@@ -194,20 +204,25 @@ static void datagram_launch(struct sim_link *link, struct sim_datagram *datagram
         }
         at = sim_link_reserve(link, datagram->count);
     }
-    if (verdict->drop || sim_blocked(link->from, link->to) ||
-        (options->loss_ppb != 0 && sim_hits(sim_draw(world, link->key, SIM_DRAW_LOSS, number), options->loss_ppb))) {
+    if (verdict->drop || sim_blocked(link->from, link->to)) {
         sim_datagram_drop(world, datagram);
         return;
     }
-    at += verdict->delay;
+    if (options->loss_ppb != 0 && sim_hits(sim_draw(world, link->key, SIM_DRAW_LOSS, number), options->loss_ppb)) {
+        tell_hit(world, SIM_LINK_LOST, datagram, 0);
+        sim_datagram_drop(world, datagram);
+        return;
+    }
     if (options->duplicate_ppb != 0 &&
-        sim_hits(sim_draw(world, link->key, SIM_DRAW_DUPLICATE, number), options->duplicate_ppb))
+        sim_hits(sim_draw(world, link->key, SIM_DRAW_DUPLICATE, number), options->duplicate_ppb)) {
         copies++;
+        tell_hit(world, SIM_LINK_COPIED, datagram, 0);
+    }
     for (uint64_t i = 0; i < copies; i++)
         datagram_copy(
             world, datagram,
             at + sim_link_latency(link, sim_prf(link->key, SIM_DRAW_COPY_LATENCY, i), SIM_DRAW_COPY_LATENCY, number));
-    at += sim_link_latency(link, link->key, SIM_DRAW_LATENCY, number);
+    at += verdict->delay + sim_link_latency(link, link->key, SIM_DRAW_LATENCY, number);
     if (options->reorder_ppb != 0 &&
         sim_hits(sim_draw(world, link->key, SIM_DRAW_REORDER, number), options->reorder_ppb)) {
         const struct sim_range range = {
@@ -215,7 +230,10 @@ static void datagram_launch(struct sim_link *link, struct sim_datagram *datagram
             .max = options->reorder_max_ns != 0 ? options->reorder_max_ns : 10 * options->latency.max + 1,
         };
 
-        at += sim_in_range(sim_draw(world, link->key, SIM_DRAW_REORDER_DELAY, number), range);
+        const dfs_duration_ns by = sim_in_range(sim_draw(world, link->key, SIM_DRAW_REORDER_DELAY, number), range);
+
+        at += by;
+        tell_hit(world, SIM_LINK_HELD, datagram, by);
     }
     sim_push(world, &datagram->item, at);
 }

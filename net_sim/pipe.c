@@ -156,6 +156,25 @@ size_t sim_pipe_control_bytes(struct sim_endpoint *from)
     return from->out.control_bytes;
 }
 
+static void tell_retry(struct sim_endpoint *from, const struct sim_segment *segment, dfs_duration_ns by)
+{
+    const struct sim_link_event event = {
+        .hit = SIM_LINK_RETRIED,
+        .message = {.from = from->host,
+                    .to = sim_endpoint_conn(from)->link[from->side]->to,
+                    .conn = sim_endpoint_conn(from)->number,
+                    .number = segment->kind == SIM_SEGMENT_FRAME ? segment->number : 0,
+                    .sent_at = segment->sent_at,
+                    .head = segment->bytes,
+                    .head_bytes = segment->head_bytes,
+                    .bulk = segment->bytes + segment->head_bytes,
+                    .bulk_bytes = segment->bulk_bytes},
+        .by = by,
+    };
+
+    SIM_TELL(from->host->world, SIM_SEES_LINK_HIT, link_hit, &event);
+}
+
 static dfs_duration_ns segment_retry(struct sim_endpoint *from, const struct sim_segment *segment,
                                      dfs_duration_ns latency)
 {
@@ -169,8 +188,12 @@ static dfs_duration_ns segment_retry(struct sim_endpoint *from, const struct sim
     if (!sim_hits(sim_draw(world, key, SIM_DRAW_SEGMENT_LOSS, segment->number),
                   ppb < SIM_PPB_ONE ? (uint32_t)ppb : SIM_PPB_ONE))
         return 0;
-    return round_trip *
-           (1 + sim_below(sim_draw(world, key, SIM_DRAW_SEGMENT_RETRY, segment->number), RETRY_ROUND_TRIPS));
+    const dfs_duration_ns retry =
+        round_trip * (1 + sim_below(sim_draw(world, key, SIM_DRAW_SEGMENT_RETRY, segment->number), RETRY_ROUND_TRIPS));
+
+    if (world->observed & SIM_SEES_LINK_HIT)
+        tell_retry(from, segment, retry);
+    return retry;
 }
 
 static enum sim_segment_cut segment_cut(struct sim_endpoint *from, const struct sim_segment *segment)

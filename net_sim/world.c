@@ -401,5 +401,5 @@ void sim_world_observe(struct sim_world *world, const struct sim_observer *obser
         (observer->disk_done != NULL ? SIM_SEES_DISK_DONE : 0u) |
         (observer->connection_opened != NULL ? SIM_SEES_OPENED : 0u) |
         (observer->connection_closed != NULL ? SIM_SEES_CLOSED : 0u) |
-        (observer->host_changed != NULL ? SIM_SEES_HOST : 0u);
+        (observer->host_changed != NULL ? SIM_SEES_HOST : 0u) | (observer->link_hit != NULL ? SIM_SEES_LINK_HIT : 0u);
 }

@@ -249,6 +249,21 @@ struct sim_verdict {
     uint32_t copies;       /* datagrams: so many more, each with a latency of its own */
 };
 
+/* What a link's own probabilities did: once for every draw that hit. */
+enum sim_link_hit {
+    SIM_LINK_LOST,    /* a datagram */
+    SIM_LINK_COPIED,  /* a datagram */
+    SIM_LINK_HELD,    /* a datagram, `by` longer */
+    SIM_LINK_RETRIED, /* a segment, `by` later; message.number 0: none that carries a frame */
+    SIM_LINK_CONNECT  /* one way of a handshake, `by` later; of the message only from, to and conn are filled */
+};
+
+struct sim_link_event {
+    enum sim_link_hit hit;
+    struct sim_message message;
+    dfs_duration_ns by;
+};
+
 struct sim_disk_event {
     struct sim_host *host;
     struct sim_disk *disk;
@@ -289,6 +304,7 @@ struct sim_observer {
     void (*datagram_sent)(void *arg, const struct sim_message *message, struct sim_verdict *verdict);
     void (*datagram_delivered)(void *arg, const struct sim_message *message); /* before the step that gets it */
     void (*datagram_lost)(void *arg, const struct sim_message *message);
+    void (*link_hit)(void *arg, const struct sim_link_event *event);
     void (*disk_submitted)(void *arg, const struct sim_disk_event *event, struct sim_disk_verdict *verdict);
     void (*disk_done)(void *arg, const struct sim_disk_event *event);              /* before the step that gets it */
     void (*connection_opened)(void *arg, const struct sim_connection *connection); /* the connecting side has it */

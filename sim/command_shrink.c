@@ -21,8 +21,8 @@
 static const char help[] =
     "dfs-sim shrink SCENARIO --seed N -o SMALLER [options]    the least scenario that still fails in the same way\n"
     "\n"
-    "SCENARIO is a file or \"swarm\". The run is recorded, then faults, operations, hosts, settings, sizes and times are taken away as\n"
-    "long as the same verdict and the same first checker remain. Keep SMALLER in sim/scenarios/regressions/: ci/test replays it.\n"
+    "SCENARIO is a file or \"swarm\". The run is recorded, then faults, operations, hosts, copies, settings, sizes and times are taken away as\n"
+    "long as it ends with the same verdict in the same way: checker, expectation, assertion. Keep SMALLER in sim/scenarios/regressions/: ci/test replays it.\n"
     "\n"
     "  --seed N           the seed that fails (default: the one that SCENARIO names, or 1)\n"
     "  -o, --output FILE  where the least scenario goes; it names its seed\n"
@@ -124,9 +124,9 @@ int sim_command_shrink(int argc, char **argv)
         (void)fprintf(stderr, "dfs-sim: %s\n", why.text);
         return status == DFS_IO ? EXIT_WORLD : EXIT_USAGE;
     }
-    (void)printf("%s%s%s: %zu faults and %zu operations became %zu and %zu in %" PRIu64 " runs%s\n"
+    (void)printf("%s%s%s\n%zu faults and %zu operations became %zu and %zu in %" PRIu64 " runs%s\n"
                  "dfs-sim run %s --seed %" PRIu64 "\n",
-                 shrink.verdict, shrink.checker[0] != '\0' ? " of " : "", shrink.checker, shrink.faults_before,
+                 shrink.verdict, shrink.way[0] != '\0' ? ": " : "", shrink.way, shrink.faults_before,
                  shrink.works_before, shrink.faults_after, shrink.works_after, shrink.runs,
                  shrink.out_of_time ? "; the time was over" : "", shrink.output, shrink.seed);
     return 0;

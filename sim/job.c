@@ -23,6 +23,9 @@
 /* A line of a failed assertion: file, line, function, condition. */
 #define PANIC_BYTES 1024
 
+/* For the record of a run that a signal ends. */
+#define LAST_SECONDS 10
+
 /* Sources ------------------------------------------------------------------------------------------------------------------ */
 
 enum dfs_status sim_source_load(struct sim_source *source, const char *file, struct dfs_why *ret_why)
@@ -67,15 +70,9 @@ enum dfs_status sim_source_read(const struct sim_source *source, uint64_t seed, 
 
 /* In the child ---------------------------------------------------------------------------------------------------------------- */
 
-static char *panic_line; /* the page shared with the parent; the hook has no argument */
-
-static void panic_note(const char *line)
-{
-    (void)snprintf(panic_line, PANIC_BYTES, "%s", line);
-}
-
 struct attachments {
     const struct sim_job *job;
+    struct sim_run *run; /* while it runs */
     FILE *trace_stream;
     struct sim_trace_file *trace;
     struct sim_html *html;
@@ -86,10 +83,40 @@ struct attachments {
     struct sim_record *record;
 };
 
+static char *panic_line;            /* the page shared with the parent; the hooks have no argument */
+static struct attachments *at_work; /* of a run that is recorded */
+
+/* The run ends here, in the middle of a step: the record as far as it came. */
+static void write_last(void)
+{
+    struct attachments *attachments = at_work;
+
+    at_work = NULL; /* should that fail too */
+    if (attachments != NULL && attachments->record != NULL)
+        (void)sim_record_write(attachments->record, attachments->run, attachments->job->record_file);
+}
+
+static void panic_note(const char *line)
+{
+    (void)snprintf(panic_line, PANIC_BYTES, "%s", line);
+    write_last();
+}
+
+/* Not what a handler may do by the book, but there is nothing left to lose: at worst the file is not written, and an alarm ends it. */
+static void on_signal(int number)
+{
+    (void)signal(number, SIG_DFL);
+    (void)alarm(LAST_SECONDS);
+    write_last();
+    (void)raise(number);
+}
+
 static void attach(struct sim_run *run, void *arg)
 {
+    static const int fatal[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL};
     struct attachments *attachments = arg;
 
+    attachments->run = run;
     if (attachments->trace_stream != NULL)
         attachments->trace = sim_trace_file_new(run, attachments->trace_stream);
     if (attachments->job->html_file != NULL)
@@ -98,8 +125,12 @@ static void attach(struct sim_run *run, void *arg)
         attachments->pcap = sim_pcap_attach(run, attachments->pcap_stream);
     if (attachments->perfetto_stream != NULL)
         attachments->perfetto = sim_perfetto_attach(run, attachments->perfetto_stream);
-    if (attachments->job->record_file != NULL)
-        attachments->record = sim_record_attach(run);
+    if (attachments->job->record_file != NULL) {
+        attachments->record = sim_record_attach(run, attachments->job->record_detail);
+        at_work = attachments;
+        for (size_t i = 0; i < sizeof fatal / sizeof fatal[0]; i++)
+            (void)signal(fatal[i], on_signal);
+    }
 }
 
 static json_t *failure(int exit_code, const char *words)
@@ -127,6 +158,7 @@ static json_t *run_scenario(const struct sim_job *job, const struct sim_scenario
     json_t *outcome;
 
     sim_run_go(run);
+    at_work = NULL;
     outcome = json_pack("{s:o, s:o}", "result", sim_run_json(run), "coverage",
                         run->coverage != NULL ? sim_coverage_json(run->coverage) : json_null());
     if (job->html_file != NULL && !sim_html_write(attachments->html, run, job->html_file)) {

@@ -11,6 +11,7 @@
 #include "sim/paths.h"
 #include "sim/pcap.h"
 #include "sim/real.h"
+#include "sim/recording.h"
 #include "sim/report.h"
 #include "sim/sweep.h"
 
@@ -141,7 +142,7 @@ static const char run_help[] =
     "  --html FILE     the run as a page for a browser\n"
     "  --pcap FILE     every message that arrived or was lost, for Wireshark (pcapng; see dfs-sim dissector)\n"
     "  --perfetto FILE hosts, operations, messages and disks for ui.perfetto.dev\n"
-    "  --record FILE   the run as a scenario in which nothing is drawn: each operation and fault at its time\n"
+    "  --record FILE   the run as a scenario: each operation, fault, lost or late message at its time; it is run again and compared\n"
     "  --twice         runs twice and compares the trace hashes\n"
     "  --why           of a run that fails: the event after which it could not be saved any more, found by branches of the run with other\n"
     "                  futures; --suffixes N of them a point (default 16), within --time 300s; goes with --seed and --json only\n"
@@ -177,8 +178,13 @@ static bool run_again(const struct sim_job *job, json_t *outcome)
 static int run_job(const struct run_options *options)
 {
     const struct sim_job *job = &options->job;
-    json_t *outcome = sim_job_run(job);
+    struct sim_recording recording = {.end = SIM_RECORDING_NONE};
+    json_t *outcome = job->record_file != NULL ? sim_recording_run(job, &recording) : sim_job_run(job);
     char repeat[4096];
+
+    if (outcome != NULL)
+        sim_recording_print(stderr, &recording, job->record_file);
+    sim_recording_close(&recording);
 
     if (outcome == NULL || (options->twice && json_object_get(outcome, "error") == NULL && !run_again(job, outcome))) {
         json_decref(outcome);

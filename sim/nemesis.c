@@ -12,6 +12,38 @@ uint64_t sim_nemesis_draw(const struct sim_nemesis *nemesis, const char *purpose
     return sim_below(sim_world_draw(nemesis->run->world, purpose, (uint64_t)fault << 44 ^ number), count);
 }
 
+static uint64_t mix_hosts(uint64_t key, const struct sim_host_refs *refs)
+{
+    for (uint32_t i = 0; i < refs->count; i++)
+        key = sim_mix(key ^ refs->refs[i].kind, refs->refs[i].index);
+    return key;
+}
+
+/* Of two that are the same in all, the later one counts as another. */
+static uint64_t key_of(const struct sim_blow *blow)
+{
+    const struct sim_fault *fault = blow->fault;
+    uint64_t key = sim_mix((uint64_t)fault->kind + 1, blow->at);
+
+    key = mix_hosts(mix_hosts(mix_hosts(key, &fault->hosts), &fault->from), &fault->to);
+    key = sim_mix(key, fault->message);
+    dfs_list_each(at, &blow->wound->nemesis->blows)
+    {
+        const struct sim_blow *other = dfs_container_of(at, const struct sim_blow, link);
+
+        if (other != blow && other->key == key)
+            key = sim_mix(key, 1);
+    }
+    return key;
+}
+
+uint64_t sim_blow_draw(const struct sim_blow *blow, const char *purpose, uint64_t number, uint64_t count)
+{
+    const uint64_t key = sim_world_draw(blow->wound->nemesis->run->world, purpose, blow->key);
+
+    return sim_below(sim_prf(key, 0, number), count);
+}
+
 /* Accounts ----------------------------------------------------------------------------------------------------------------- */
 
 void sim_blow_touch(struct sim_blow *blow, uint32_t host)
@@ -40,6 +72,7 @@ static void untouch(struct sim_blow *blow)
 void sim_blow_effect(struct sim_blow *blow, struct sim_host *host)
 {
     blow->wound->effect++;
+    blow->effect++;
     sim_tell_fault(blow->wound->nemesis->run, blow->wound->index, blow->fault, host, true);
 }
 
@@ -109,6 +142,7 @@ struct sim_blow *sim_wound_fire(struct sim_wound *wound, const struct sim_fault 
     blow->at = sim_run_time(nemesis->run);
     dfs_list_init(&blow->rule);
     dfs_list_push(&nemesis->blows, &blow->link);
+    blow->key = key_of(blow);
     wound->fired = true;
     fault_over(nemesis); /* of a permanent fault, or one of a moment, its start counts */
     sim_blow_begin(blow);
@@ -339,16 +373,35 @@ void sim_nemesis_stop(struct sim_nemesis *nemesis)
     }
 }
 
-void sim_nemesis_drawn(const struct sim_nemesis *nemesis,
-                       void (*each)(void *arg, const struct sim_fault *fault, dfs_time_ns at), void *arg)
+void sim_nemesis_each(const struct sim_nemesis *nemesis, void (*each)(void *arg, const struct sim_struck *struck),
+                      void *arg)
 {
     dfs_list_each(at, &nemesis->blows)
     {
         const struct sim_blow *blow = dfs_container_of(at, struct sim_blow, link);
+        const struct sim_struck struck = {.index = blow->wound->index,
+                                          .fault = blow->fault,
+                                          .at = blow->at,
+                                          .effect = blow->effect + sim_blow_disk_hits(blow)};
 
-        if (blow->wound->fault->kind == SIM_FAULT_RANDOM)
-            each(arg, blow->fault, blow->at);
+        each(arg, &struck);
     }
+}
+
+struct sim_nemesis_account sim_nemesis_account(const struct sim_nemesis *nemesis, size_t index)
+{
+    struct sim_nemesis_account account = {.struck = false};
+
+    dfs_list_each(at, &nemesis->blows)
+    {
+        const struct sim_blow *blow = dfs_container_of(at, struct sim_blow, link);
+
+        if (blow->wound->index != index)
+            continue;
+        account.struck = true;
+        account.effect += blow->effect + sim_blow_disk_hits(blow);
+    }
+    return account;
 }
 
 void sim_nemesis_vacuity(struct sim_nemesis *nemesis)

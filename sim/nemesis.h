@@ -33,9 +33,24 @@ bool sim_nemesis_touches(const struct sim_nemesis *nemesis, uint32_t host, dfs_d
 /* May what this host had stored be gone for good: rotten, or never synced because nobody asked for it? */
 bool sim_nemesis_destroyed(const struct sim_nemesis *nemesis, uint32_t host);
 
-/* Every fault that a `random` drew and that took hold, in the order in which they began; `at` is of the scenario. */
-void sim_nemesis_drawn(const struct sim_nemesis *nemesis,
-                       void (*each)(void *arg, const struct sim_fault *fault, dfs_time_ns at), void *arg);
+/* One time that a fault began. */
+struct sim_struck {
+    size_t index;                  /* of the scenario's fault */
+    const struct sim_fault *fault; /* that one, or what a `random` drew */
+    dfs_time_ns at;                /* of the scenario */
+    uint64_t effect;               /* how often it took hold of anything so far */
+};
+
+/* In the order in which they began. */
+void sim_nemesis_each(const struct sim_nemesis *nemesis, void (*each)(void *arg, const struct sim_struck *struck),
+                      void *arg);
+
+/* Of a fault of the scenario, all its beginnings together. */
+struct sim_nemesis_account {
+    bool struck; /* it has begun */
+    uint64_t effect;
+};
+struct sim_nemesis_account sim_nemesis_account(const struct sim_nemesis *nemesis, size_t index);
 
 /* Adds to the run's verdict the faults that never took effect. */
 void sim_nemesis_vacuity(struct sim_nemesis *nemesis);

@@ -337,8 +337,17 @@ static void link_follow(struct sim_blow *blow, struct sim_host *from, uint32_t f
     sim_link_set(from, to, own ? &options : NULL);
 }
 
+/* One that only takes loss, repetition and disorder away does harm to nobody. */
+static bool is_harmless(const struct sim_network *network)
+{
+    return !network->latency_seen && !network->bandwidth_seen && !network->queue_seen && network->loss_ppb == 0 &&
+           network->duplicate_ppb == 0 && network->reorder_ppb == 0 && network->cut_ppb == 0 &&
+           network->dribble_ppb == 0 && (network->loss_seen || network->duplicate_seen || network->reorder_seen);
+}
+
 static void link_apply(struct sim_blow *blow, bool begins)
 {
+    const bool harmless = is_harmless(&blow->fault->network);
     const bool drawn = blow->wound->fault->kind == SIM_FAULT_RANDOM;
 
     sim_host_refs_expand(&blow->fault->from, counts_of(blow), &blow->from);
@@ -352,9 +361,9 @@ static void link_apply(struct sim_blow *blow, bool begins)
             link_follow(blow, from, from_number, to, to_number);
             if (!begins)
                 continue;
-            if (from_number != 1) /* metadata is everybody's: a bad link to it is the other's trouble */
+            if (from_number != 1 && !harmless) /* metadata is everybody's: a bad link to it is the other's trouble */
                 sim_blow_touch(blow, from_number);
-            if (to_number != 1 && !drawn) /* what is drawn is drawn for one host */
+            if (to_number != 1 && !drawn && !harmless) /* what is drawn is drawn for one host */
                 sim_blow_touch(blow, to_number);
             sim_blow_effect(blow, from);
         }
@@ -462,7 +471,7 @@ static void bit_rot(struct sim_blow *blow)
     EACH_HOST(blow, &blow->fault->hosts, number, host)
     {
         const struct sim_node *node = sim_host_user(host);
-        const uint64_t salt = sim_nemesis_draw(nemesis, "rot", blow->wound->index, blow->at ^ number, UINT64_MAX);
+        const uint64_t salt = sim_blow_draw(blow, "rot", number, UINT64_MAX);
 
         if (node->disk == NULL)
             continue;
@@ -550,8 +559,12 @@ static void disk_end(struct sim_blow *blow)
             sim_disk_slow(disk, factor_in_force(blow, held->host));
         else if (fault->kind == SIM_FAULT_DISK_VANISH && !any_in_force(blow, held->host))
             sim_disk_vanish(disk, false);
-        for (uint32_t r = 0; r < held->rules_count; r++)
-            blow->wound->effect += sim_disk_rule_remove(disk, held->rules[r]);
+        for (uint32_t r = 0; r < held->rules_count; r++) {
+            const uint64_t hits = sim_disk_rule_remove(disk, held->rules[r]);
+
+            blow->wound->effect += hits;
+            blow->effect += hits;
+        }
         held->rules_count = 0;
     }
 }

@@ -36,7 +36,9 @@ struct sim_blow {
     struct sim_wound *wound;
     const struct sim_fault *fault; /* the wound's, or `drawn` */
     struct sim_fault drawn;
-    dfs_time_ns at; /* of the scenario */
+    dfs_time_ns at;  /* of the scenario */
+    uint64_t key;    /* of its draws: of what it is, not of its place among the faults */
+    uint64_t effect; /* how often it took hold of anything; not of rules of disks that are in force */
     bool undone;
     bool leaving; /* LEAVE: a host has not stopped yet and is to be restarted when it has */
     struct sim_hold *holds;
@@ -110,7 +112,10 @@ void sim_blow_replay(struct sim_blow *blow);
 void sim_wound_random(struct sim_wound *wound);
 void sim_nemesis_moments_free(struct sim_nemesis *nemesis);
 
-/* A draw of the nemesis: fault, purpose, number. */
+/* A draw of a blow: keyed by what it does, to whom and when, so that taking another fault away shifts nothing, and a recorded fault draws what it drew. */
+uint64_t sim_blow_draw(const struct sim_blow *blow, const char *purpose, uint64_t number, uint64_t count);
+
+/* Another draw of the nemesis: fault, purpose, number. */
 uint64_t sim_nemesis_draw(const struct sim_nemesis *nemesis, const char *purpose, size_t fault, uint64_t number,
                           uint64_t count);
 

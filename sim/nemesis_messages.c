@@ -44,8 +44,7 @@ static bool hits(struct sim_blow *blow)
     if (fault->nth > 0)
         return blow->seen == (uint64_t)fault->nth;
     if (fault->ppb > 0 || fault->ppb_seen)
-        return sim_nemesis_draw(blow->wound->nemesis, "filter", blow->wound->index, blow->at + blow->seen,
-                                SIM_PPB_ONE) < (uint64_t)fault->ppb;
+        return sim_blow_draw(blow, "filter", blow->seen, SIM_PPB_ONE) < (uint64_t)fault->ppb;
     return true;
 }
 
@@ -54,8 +53,7 @@ static bool hits(struct sim_blow *blow)
 static void corrupt(const struct sim_blow *blow, const struct sim_message *message)
 {
     uint8_t *bytes = (uint8_t *)(uintptr_t)message->bulk;
-    const uint64_t bit = sim_nemesis_draw(blow->wound->nemesis, "corrupt", blow->wound->index, blow->at + blow->hits,
-                                          8 * (uint64_t)message->bulk_bytes);
+    const uint64_t bit = sim_blow_draw(blow, "corrupt", blow->hits, 8 * (uint64_t)message->bulk_bytes);
 
     bytes[bit / 8] ^= (uint8_t)(1u << bit % 8);
 }
@@ -183,7 +181,6 @@ static void inject(struct sim_blow *blow, const struct sim_capture *captured, co
 /* The newest datagram known, with a higher sequence number and a tag that is a guess. */
 static void forge_one(struct sim_blow *blow, const struct sim_capture *captured, uint64_t number)
 {
-    struct sim_nemesis *nemesis = blow->wound->nemesis;
     uint8_t bytes[DFS_DATAGRAM_BYTES_MAX];
     union dfs_any_message message;
     uint32_t type = 0;
@@ -197,8 +194,7 @@ static void forge_one(struct sim_blow *blow, const struct sim_capture *captured,
     else
         message.heartbeat_ack.sequence += 1 + number;
     for (size_t i = 0; i < sizeof guess.bytes; i++)
-        guess.bytes[i] =
-            (uint8_t)sim_nemesis_draw(nemesis, "forge", blow->wound->index, (blow->at + number) << 6 | i, 256);
+        guess.bytes[i] = (uint8_t)sim_blow_draw(blow, "forge", number << 6 | i, 256);
     dfs_mac_init(&mac, &guess);
     const size_t count = dfs_datagram_encode(type, &message, &mac, bytes);
 
@@ -222,8 +218,7 @@ void sim_blow_forge(struct sim_blow *blow)
     for (uint64_t i = 0; i < (uint64_t)blow->fault->count && known > 0; i++) {
         const struct sim_capture *captured = NULL;
         /* one of the last few: of the present incarnations */
-        const size_t back =
-            1 + (size_t)sim_nemesis_draw(nemesis, "forge-of", blow->wound->index, blow->at + i, known < 8 ? known : 8);
+        const size_t back = 1 + (size_t)sim_blow_draw(blow, "forge-of", i, known < 8 ? known : 8);
 
         (void)captured_of(nemesis, blow->fault->message, &from, known - back, &captured);
         forge_one(blow, captured, i);
@@ -240,7 +235,7 @@ void sim_blow_replay(struct sim_blow *blow)
 
     for (uint64_t i = 0; i < (uint64_t)blow->fault->count && known > 0; i++) {
         const struct sim_capture *captured = NULL;
-        const size_t which = (size_t)sim_nemesis_draw(nemesis, "replay", blow->wound->index, blow->at + i, known);
+        const size_t which = (size_t)sim_blow_draw(blow, "replay", i, known);
 
         (void)captured_of(nemesis, blow->fault->message, &from, which, &captured);
         inject(blow, captured, captured->bytes, captured->count);

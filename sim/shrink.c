@@ -1,8 +1,10 @@
 #include "sim/shrink.h"
 
 #include "core/base/mem.h"
-#include "core/conf/settings.h"
 #include "sim/own_seed.h"
+#include "sim/plainer.h"
+#include "sim/record.h"
+#include "sim/report.h"
 #include "sim/scenario_write.h"
 
 #include <errno.h>
@@ -19,6 +21,12 @@
 /* Of real time, for one candidate; a seed of the swarm takes a tenth of a second. */
 #define CANDIDATE_SECONDS 20
 
+/* Pairs are tried of so many entries at the most: 780 runs. */
+#define PAIRS_OF 40
+
+/* Faults and operations that are seen at a glance. */
+#define GLANCE 6
+
 struct trial {
     struct sim_source source;
     struct sim_job job;
@@ -33,9 +41,6 @@ struct shrinking {
     uint64_t events_max;
     struct timespec begun;
 };
-
-/* A change of a scenario; false when there is nothing to change for this number. */
-typedef bool (*change)(struct sim_scenario *scenario, size_t number);
 
 static bool is_over(struct shrinking *s)
 {
@@ -69,6 +74,23 @@ static void copy(const struct sim_scenario *from, struct sim_scenario *to)
     to->expects = copy_list(from->expects, from->expects_count, sizeof *to->expects);
 }
 
+/* The file that a recorded run has left. *scenario is to be closed when true. */
+static bool scenario_load(const struct shrinking *s, struct sim_scenario *scenario)
+{
+    struct sim_source source = {0};
+    struct dfs_conf_error error;
+    struct dfs_why why;
+
+    if (sim_source_load(&source, s->shrink->output, &why) != DFS_OK)
+        return false;
+    const bool read = sim_source_read(&source, s->shrink->seed, scenario, &error) == DFS_OK;
+
+    sim_source_close(&source);
+    if (!read)
+        sim_scenario_close(scenario);
+    return read;
+}
+
 /* Leaves out `count` entries from `first` of the list that is faults, then operations. */
 static void leave_out(struct sim_scenario *scenario, size_t first, size_t count)
 {
@@ -91,20 +113,53 @@ static void leave_out(struct sim_scenario *scenario, size_t first, size_t count)
 
 /* Trials -------------------------------------------------------------------------------------------------------------------- */
 
-static const char *checker_of(const json_t *result)
+/* Without numbers, and of one line up to its details: what of a reason stays the same while the scenario shrinks. */
+static void reason_kind(const char *reason, char *out, size_t room)
 {
-    const char *name =
-        json_string_value(json_object_get(json_array_get(json_object_get(result, "violations"), 0), "checker"));
+    size_t count = 0;
 
-    return name != NULL ? name : "";
+    for (; *reason != '\0' && *reason != ':' && *reason != '\n' && count + 1 < room; reason++) {
+        if (*reason < '0' || *reason > '9')
+            out[count++] = *reason;
+    }
+    out[count] = '\0';
+}
+
+/* How it fails, in words: the first checker that spoke, the first expectation that did not come about, the assertion, or the kind of the reason. */
+static void way_of(const json_t *result, char *out, size_t room)
+{
+    const char *checker =
+        json_string_value(json_object_get(json_array_get(json_object_get(result, "violations"), 0), "checker"));
+    const char *reason = json_string_value(json_object_get(result, "reason"));
+    const json_t *expectations = json_object_get(result, "expectations");
+
+    out[0] = '\0';
+    if (checker != NULL) {
+        (void)snprintf(out, room, "%s", checker);
+        return;
+    }
+    for (size_t i = 0; i < json_array_size(expectations); i++) {
+        if (!json_is_true(json_object_get(json_array_get(expectations, i), "ok"))) {
+            (void)snprintf(out, room, "expectation %zu", i);
+            return;
+        }
+    }
+    if (reason != NULL && sim_result_verdict(result) == SIM_ABORTED)
+        (void)snprintf(out, room, "%s", reason);
+    else if (reason != NULL)
+        reason_kind(reason, out, room);
 }
 
 static bool is_same(const struct sim_shrink *shrink, const json_t *outcome)
 {
     const json_t *result = json_object_get(outcome, "result");
     const char *verdict = json_string_value(json_object_get(result, "verdict"));
+    char way[SIM_SHRINK_WAY_BYTES];
 
-    return verdict != NULL && strcmp(verdict, shrink->verdict) == 0 && strcmp(checker_of(result), shrink->checker) == 0;
+    if (verdict == NULL || strcmp(verdict, shrink->verdict) != 0)
+        return false;
+    way_of(result, way, sizeof way);
+    return strcmp(way, shrink->way) == 0;
 }
 
 static bool trial_start(struct shrinking *s, struct trial *trial, const struct sim_scenario *scenario)
@@ -135,16 +190,16 @@ static void trial_end(struct shrinking *s, struct trial *trial)
 }
 
 /*
- * Tries `count` candidates, some at a time, and takes the first that fails in the same way; its number, or SIZE_MAX. `make` gives the
+ * Tries the candidates from number `from` to `count`, some at a time, and takes the first that fails in the same way; its number, or SIZE_MAX. `make` gives the
  * candidate of a number, false where there is none.
  */
-static size_t try_all(struct shrinking *s, size_t count, bool (*make)(struct sim_scenario *, size_t, size_t),
-                      size_t arg)
+static size_t try_from(struct shrinking *s, size_t from, size_t count,
+                       bool (*make)(struct sim_scenario *, size_t, size_t), size_t arg)
 {
     struct trial trials[SIM_SHRINK_WORKERS_MAX];
     struct sim_scenario scenarios[SIM_SHRINK_WORKERS_MAX];
 
-    for (size_t first = 0; first < count && !is_over(s); first += s->shrink->workers) {
+    for (size_t first = from; first < count && !is_over(s); first += s->shrink->workers) {
         size_t found = SIZE_MAX;
         size_t batch = count - first < s->shrink->workers ? count - first : s->shrink->workers;
 
@@ -204,11 +259,11 @@ static bool fewer(struct shrinking *s)
     while (entries(s) > 0 && !is_over(s)) {
         const size_t parts = (entries(s) + length - 1) / length;
 
-        if (parts <= 4 && length > 1 && try_all(s, parts, make_only, length) != SIZE_MAX) {
+        if (parts <= 4 && length > 1 && try_from(s, 0, parts, make_only, length) != SIZE_MAX) {
             length = entries(s) / 2 > 0 ? entries(s) / 2 : 1;
             continue;
         }
-        if (try_all(s, parts, make_without, length) != SIZE_MAX)
+        if (try_from(s, 0, parts, make_without, length) != SIZE_MAX)
             continue;
         if (length == 1)
             break;
@@ -217,158 +272,32 @@ static bool fewer(struct shrinking *s)
     return entries(s) < before;
 }
 
+/* Two entries may hold each other: the one matters for when the other comes. Numbers count the pairs (i, j) with i < j. */
+static bool make_without_two(struct sim_scenario *scenario, size_t number, size_t all)
+{
+    size_t i = 0;
+
+    while (number >= all - 1 - i) {
+        number -= all - 1 - i;
+        i++;
+    }
+    leave_out(scenario, i + 1 + number, 1);
+    leave_out(scenario, i, 1);
+    return true;
+}
+
+static bool fewer_by_two(struct shrinking *s)
+{
+    const size_t before = entries(s);
+    size_t all;
+
+    while ((all = entries(s)) >= 2 && all <= PAIRS_OF &&
+           try_from(s, 0, all * (all - 1) / 2, make_without_two, all) != SIZE_MAX)
+        ;
+    return entries(s) < before;
+}
+
 /* Plainer ------------------------------------------------------------------------------------------------------------------- */
-
-static bool names_host(const struct sim_scenario *scenario, enum sim_host_kind kind, int64_t index)
-{
-    for (size_t i = 0; i < scenario->works_count; i++) {
-        if (scenario->works[i].client.kind == kind && scenario->works[i].client.index == index)
-            return true;
-    }
-    for (size_t i = 0; i < scenario->faults_count; i++) {
-        const struct sim_fault *fault = &scenario->faults[i];
-        const struct sim_host_refs *lists[] = {&fault->hosts,   &fault->from,  &fault->to,        &fault->on.host,
-                                               &fault->on.from, &fault->on.to, &fault->groups[0], &fault->groups[1]};
-
-        for (size_t j = 0; j < sizeof lists / sizeof lists[0]; j++) {
-            for (uint32_t k = 0; k < lists[j]->count; k++) {
-                if (lists[j]->refs[k].kind == kind && lists[j]->refs[k].index == index)
-                    return true;
-            }
-        }
-    }
-    return false;
-}
-
-static bool one_client(struct sim_scenario *scenario, size_t number)
-{
-    if (number > 0)
-        return false;
-    for (size_t i = 0; i < scenario->works_count; i++)
-        scenario->works[i].client.index = 0;
-    const bool changed = scenario->cluster.clients > 1;
-
-    while (scenario->cluster.clients > 1 && !names_host(scenario, SIM_HOST_CLIENT, scenario->cluster.clients - 1))
-        scenario->cluster.clients--;
-    return changed;
-}
-
-static bool one_server_less(struct sim_scenario *scenario, size_t number)
-{
-    if (number > 0 || scenario->cluster.data <= 1 || names_host(scenario, SIM_HOST_DATA, scenario->cluster.data - 1))
-        return false;
-    scenario->cluster.data--;
-    return true;
-}
-
-static bool default_setting(struct sim_scenario *scenario, size_t number)
-{
-    struct sim_scenario plain;
-
-    if (number >= DFS_SETTING_COUNT)
-        return false;
-    const struct dfs_conf_key *row = &dfs_settings_table.rows[number];
-
-    sim_scenario_init(&plain);
-    if (!dfs_key_is_number(row) || strcmp(row->name, "replication") == 0)
-        return false;
-    const int64_t value = dfs_key_get(row, &plain.cluster.settings);
-
-    if (dfs_key_get(row, &scenario->cluster.settings) == value)
-        return false;
-    dfs_key_put(row, &scenario->cluster.settings, value);
-    return true;
-}
-
-static bool plain_world(struct sim_scenario *scenario, size_t number)
-{
-    struct sim_scenario plain;
-
-    sim_scenario_init(&plain);
-    switch (number) {
-    case 0:
-        scenario->network = plain.network;
-        return true;
-    case 1:
-        scenario->disk = plain.disk;
-        return true;
-    case 2:
-        scenario->cluster.zones = 1;
-        return true;
-    case 3:
-        scenario->cluster.capacity_bytes = plain.cluster.capacity_bytes;
-        return true;
-    case 4:
-        scenario->expects_count = 0;
-        return true;
-    case 5:
-        scenario->settle_ns = plain.settle_ns;
-        return true;
-    default:
-        return false;
-    }
-}
-
-/* Halves are tried until one no longer fails. */
-static bool half_size(struct sim_scenario *scenario, size_t number)
-{
-    if (number >= scenario->works_count || scenario->works[number].size.high <= 1000)
-        return false;
-    struct sim_work *work = &scenario->works[number];
-
-    work->size = (struct dfs_spread){.low = work->size.low / 2000 * 1000, .high = work->size.low / 2000 * 1000};
-    return work->size.high > 0;
-}
-
-static bool round_time(struct sim_scenario *scenario, size_t number)
-{
-    int64_t *at = number < scenario->faults_count ? &scenario->faults[number].at_ns
-                  : number < scenario->faults_count + scenario->works_count
-                      ? &scenario->works[number - scenario->faults_count].at_ns
-                      : NULL;
-    static const int64_t grains[] = {(int64_t)DFS_SECONDS, 100 * (int64_t)DFS_MILLISECONDS, (int64_t)DFS_MILLISECONDS};
-
-    for (size_t i = 0; at != NULL && i < sizeof grains / sizeof grains[0]; i++) {
-        if (*at % grains[i] != 0) {
-            *at -= *at % grains[i];
-            return true;
-        }
-    }
-    return false;
-}
-
-static bool shorter_fault(struct sim_scenario *scenario, size_t number)
-{
-    if (number >= scenario->faults_count || scenario->faults[number].for_ns < 200 * (int64_t)DFS_MILLISECONDS)
-        return false;
-    int64_t *length = &scenario->faults[number].for_ns;
-
-    *length = *length / 2;
-    *length -= *length % (100 * (int64_t)DFS_MILLISECONDS);
-    return true;
-}
-
-static bool shorter_run(struct sim_scenario *scenario, size_t number)
-{
-    if (number > 0 || scenario->duration_ns < 2 * (int64_t)DFS_SECONDS)
-        return false;
-    const int64_t half = scenario->duration_ns / 2 / (int64_t)DFS_SECONDS * (int64_t)DFS_SECONDS;
-
-    for (size_t i = 0; i < scenario->works_count; i++) {
-        if (scenario->works[i].at_ns > half)
-            return false;
-    }
-    scenario->duration_ns = half;
-    return true;
-}
-
-static const change changes[] = {one_client, one_server_less, plain_world, default_setting,
-                                 half_size,  shorter_fault,   shorter_run, round_time};
-
-static bool make_changed(struct sim_scenario *scenario, size_t number, size_t which)
-{
-    return changes[which](scenario, number);
-}
 
 static bool is_changed(const char *before, const struct sim_scenario *scenario)
 {
@@ -379,42 +308,121 @@ static bool is_changed(const char *before, const struct sim_scenario *scenario)
     return changed;
 }
 
-/* Every number of every change, each as often as it helps. */
-static bool plainer(struct shrinking *s)
+/* A step that leaves the file as it is is none. */
+static bool make_plainer(struct sim_scenario *scenario, size_t number, size_t kind)
 {
-    char *before = sim_scenario_text(&s->best);
-
-    for (size_t which = 0; which < sizeof changes / sizeof changes[0]; which++) {
-        const size_t count = DFS_SETTING_COUNT + s->best.works_count + s->best.faults_count;
-
-        for (size_t number = 0; number < count && !is_over(s); number++) {
-            struct sim_scenario probe;
-            bool there = true;
-
-            while (there && !is_over(s)) {
-                char *best = sim_scenario_text(&s->best);
-                struct trial trial = {0};
-
-                copy(&s->best, &probe);
-                there =
-                    make_changed(&probe, number, which) && is_changed(best, &probe) && trial_start(s, &trial, &probe);
-                if (there)
-                    trial_end(s, &trial);
-                there = there && trial.fails;
-                if (there) {
-                    sim_scenario_close(&s->best);
-                    s->best = probe;
-                } else {
-                    sim_scenario_close(&probe);
-                }
-                dfs_free(best);
-            }
-        }
-    }
-    const bool changed = is_changed(before, &s->best);
+    char *before = sim_scenario_text(scenario);
+    const bool changed = sim_plainer_step(scenario, kind, number) && is_changed(before, scenario);
 
     dfs_free(before);
     return changed;
+}
+
+/* Every number of every kind of step, each as often as it helps. */
+static bool plainer(struct shrinking *s)
+{
+    bool changed = false;
+
+    for (size_t kind = 0; kind < sim_plainer_kinds(); kind++) {
+        size_t number = 0;
+
+        while ((number = try_from(s, number, sim_plainer_numbers(&s->best, kind), make_plainer, kind)) != SIZE_MAX)
+            changed = true;
+    }
+    return changed;
+}
+
+/* Losses -------------------------------------------------------------------------------------------------------------------- */
+
+static bool is_lossy(const struct sim_scenario *scenario)
+{
+    const struct sim_network *network = &scenario->network;
+
+    return network->loss_ppb > 0 || network->duplicate_ppb > 0 || network->reorder_ppb > 0;
+}
+
+static bool take_if_it_fails(struct shrinking *s, struct sim_scenario *scenario)
+{
+    struct trial trial = {0};
+
+    if (trial_start(s, &trial, scenario))
+        trial_end(s, &trial);
+    if (trial.fails) {
+        sim_scenario_close(&s->best);
+        s->best = *scenario;
+    }
+    return trial.fails;
+}
+
+/* The network as the file has it loses nothing: then the fault that says so is not needed either. It stands first. */
+static void lossless(struct sim_scenario *scenario)
+{
+    scenario->network.loss_ppb = scenario->network.duplicate_ppb = scenario->network.reorder_ppb = 0;
+    leave_out(scenario, 0, 1);
+}
+
+/* What is left of the run is recorded with every loss as a fault, which is taken if it still fails: without the network's own losses, or with those before time 0. */
+static bool losses_as_faults(struct shrinking *s)
+{
+    char *text = sim_scenario_text(&s->best);
+    const struct sim_source best = {.file = "shrink", .bytes = text, .count = strlen(text)};
+    const struct sim_job job = {.source = &best,
+                                .seed = s->shrink->seed,
+                                .events_max = s->events_max,
+                                .seconds_max = CANDIDATE_SECONDS,
+                                .record_file = s->shrink->output,
+                                .record_detail = SIM_RECORD_NETWORK};
+    struct sim_scenario recorded, without;
+    bool taken = false;
+
+    s->shrink->runs++;
+    json_decref(sim_job_run(&job));
+    dfs_free(text);
+    if (!scenario_load(s, &recorded))
+        return false;
+    if (is_lossy(&recorded) && recorded.faults_count > 0) {
+        copy(&recorded, &without);
+        lossless(&without);
+        taken = take_if_it_fails(s, &without);
+        if (!taken)
+            sim_scenario_close(&without);
+        if (!taken && take_if_it_fails(s, &recorded))
+            return true;
+    }
+    sim_scenario_close(&recorded);
+    return taken;
+}
+
+static void least(struct shrinking *s)
+{
+    bool less;
+
+    (void)fewer(s);
+    do {
+        less = plainer(s);
+        less = fewer(s) || less;
+        less = less || fewer_by_two(s);
+    } while (less && !is_over(s));
+}
+
+/* With the losses that matter as faults, if it can be read at a glance then. */
+static void least_losses(struct shrinking *s)
+{
+    struct sim_scenario before;
+
+    if (!is_lossy(&s->best) || is_over(s))
+        return;
+    copy(&s->best, &before);
+    const size_t count = entries(s);
+
+    if (losses_as_faults(s))
+        least(s);
+    if (entries(s) > count && entries(s) > GLANCE) {
+        sim_scenario_close(&s->best);
+        s->best = before;
+    } else {
+        sim_scenario_close(&before);
+    }
 }
 
 /* The whole ----------------------------------------------------------------------------------------------------------------- */
@@ -424,6 +432,13 @@ static enum dfs_status record(struct shrinking *s, struct dfs_why *why)
 {
     struct sim_shrink *shrink = s->shrink;
     struct sim_job job = {.source = shrink->source, .seed = shrink->seed, .record_file = shrink->output};
+    struct sim_scenario scenario;
+    struct dfs_conf_error read_error;
+
+    /* An older file must not pass for the record of a run that leaves none. */
+    if (sim_source_read(shrink->source, shrink->seed, &scenario, &read_error) == DFS_OK)
+        (void)unlink(shrink->output);
+    sim_scenario_close(&scenario);
     json_t *outcome = sim_job_run(&job);
     const json_t *result = json_object_get(outcome, "result");
     const char *verdict = json_string_value(json_object_get(result, "verdict"));
@@ -433,14 +448,14 @@ static enum dfs_status record(struct shrinking *s, struct dfs_why *why)
     if (verdict == NULL) {
         status = json_integer_value(json_object_get(outcome, "exit")) == 2 ? DFS_BAD_CONFIG : DFS_IO;
         dfs_why_set(why, "%s", error != NULL ? error : strerror(errno));
-    } else if (strcmp(verdict, "fail") != 0 && strcmp(verdict, "stuck") != 0) {
+    } else if (strcmp(verdict, "pass") == 0) {
         status = DFS_NOT_FOUND;
-        (void)unlink(shrink->output);
-        dfs_why_set(why, "%s --seed %" PRIu64 " ends with \"%s\": only \"fail\" and \"stuck\" can be shrunk",
-                    shrink->source->file, shrink->seed, verdict);
+        (void)unlink(shrink->output); /* the record of a run that does not fail */
+        dfs_why_set(why, "%s --seed %" PRIu64 " ends with \"%s\": there is no failure to shrink", shrink->source->file,
+                    shrink->seed, verdict);
     } else {
         (void)snprintf(shrink->verdict, sizeof shrink->verdict, "%s", verdict);
-        (void)snprintf(shrink->checker, sizeof shrink->checker, "%s", checker_of(result));
+        way_of(result, shrink->way, sizeof shrink->way);
         s->events_max = (uint64_t)json_integer_value(json_object_get(result, "events")) * EVENTS_FACTOR;
         if (s->events_max < EVENTS_LEAST)
             s->events_max = EVENTS_LEAST;
@@ -451,18 +466,11 @@ static enum dfs_status record(struct shrinking *s, struct dfs_why *why)
 
 static enum dfs_status read_record(struct shrinking *s, struct dfs_why *why)
 {
-    struct sim_source source = {0};
-    struct dfs_conf_error error;
     struct trial trial = {0};
-    enum dfs_status status = sim_source_load(&source, s->shrink->output, why);
 
-    if (status != DFS_OK)
-        return status;
-    status = sim_source_read(&source, s->shrink->seed, &s->best, &error);
-    sim_source_close(&source);
-    if (status != DFS_OK) {
-        dfs_why_set(why, "%s", error.text);
-        return status;
+    if (!scenario_load(s, &s->best)) {
+        dfs_why_set(why, "the record %s cannot be read; the run ended with: %s", s->shrink->output, s->shrink->way);
+        return DFS_IO;
     }
     if (trial_start(s, &trial, &s->best))
         trial_end(s, &trial);
@@ -475,9 +483,8 @@ static enum dfs_status read_record(struct shrinking *s, struct dfs_why *why)
 
 static enum dfs_status write_least(struct shrinking *s, struct dfs_why *why)
 {
-    (void)snprintf(s->best.description, sizeof s->best.description, "Shrunk from %.200s: %s%s%s.",
-                   s->shrink->source->file, s->shrink->verdict, s->shrink->checker[0] != '\0' ? " of " : "",
-                   s->shrink->checker);
+    (void)snprintf(s->best.description, sizeof s->best.description, "Shrunk from %.150s: %s%s%.200s.",
+                   s->shrink->source->file, s->shrink->verdict, s->shrink->way[0] != '\0' ? ": " : "", s->shrink->way);
     sim_own_seed_put(&s->best, s->shrink->seed);
     char *text = sim_scenario_text(&s->best);
     FILE *file = fopen(s->shrink->output, "w");
@@ -504,9 +511,8 @@ enum dfs_status sim_shrink_run(struct sim_shrink *shrink, struct dfs_why *ret_wh
     if (status == DFS_OK) {
         shrink->faults_before = s.best.faults_count;
         shrink->works_before = s.best.works_count;
-        (void)fewer(&s);
-        while (plainer(&s) && fewer(&s))
-            ;
+        least(&s);
+        least_losses(&s);
         shrink->faults_after = s.best.faults_count;
         shrink->works_after = s.best.works_count;
         if (isatty(STDERR_FILENO))

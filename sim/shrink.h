@@ -1,8 +1,8 @@
 /*
  * shrink.h - the least scenario that still fails in the same way.
  *
- * The run is recorded (record.h), then faults and operations are left out as long as the failure stays (ddmin: halves, quarters, ... single ones), then hosts,
- * settings, network, disk, sizes, lengths and times are made plainer one after the other, until nothing more goes or the time is over. Every candidate runs in a process of its own
+ * The run is recorded (record.h), then faults and operations are left out as long as the failure stays (ddmin: halves, quarters, ... single ones, at last pairs), and what is
+ * left is made plainer (plainer.h), until nothing more goes or the time is over; then the losses that matter become faults, if there are few. Every candidate runs in a process of its own
  * with a bound on events and on time. Which candidate is taken does not depend on how many run at once.
  */
 #ifndef DFS_SIM_SHRINK_H
@@ -12,6 +12,9 @@
 
 /* Candidates at a time. */
 #define SIM_SHRINK_WORKERS_MAX 64
+
+/* Words for how a run fails; an assertion's line is the longest. */
+#define SIM_SHRINK_WAY_BYTES 512
 
 struct sim_shrink {
     const struct sim_source *source;
@@ -25,7 +28,7 @@ struct sim_shrink {
     uint64_t runs;
     bool out_of_time;
     char verdict[16];
-    char checker[32]; /* "" where no checker spoke */
+    char way[SIM_SHRINK_WAY_BYTES]; /* a checker, "expectation 0", an assertion, or what kind of reason */
 };
 
 /* DFS_OK: output is written. Otherwise *ret_why: IO; BAD_CONFIG the scenario cannot be read; NOT_FOUND it does not fail. */
