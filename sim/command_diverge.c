@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -32,17 +33,19 @@
 static const char help[] =
     "dfs-sim diverge SCENARIO --seed N [--against PROGRAM]    the first event in which two runs of one seed differ\n"
     "\n"
-    "Both runs are processes of their own; the second one has other heap contents and a larger environment.\n"
+    "Both runs are processes of their own; the second one has other heap contents and a larger environment. Their trace hashes, which cover\n"
+    "more than the lines of events show, are compared too.\n"
     "\n"
     "  --seed N             the seed of both (default: the one that SCENARIO names, or 1)\n"
     "  --against PROGRAM    the second run is of this dfs-sim, for example of another compiler or commit\n"
     "\n"
-    "Exit codes: 0 the same events to the end, 5 they differ, 2 usage or bad scenario, 7 a program or file could not be used.\n";
+    "Exit codes: 0 the same events and hash to the end, 5 they differ, 2 usage or bad scenario, 7 a program or file could not be used.\n";
 
 struct side {
     const char *program;
     pid_t pid;
     FILE *events;
+    int result; /* what it prints: the object of run --json */
     char *line;
     size_t room;
     bool there;
@@ -54,22 +57,24 @@ static int usage(const char *words, const char *given)
     return EXIT_USAGE;
 }
 
-_Noreturn static void become(const char *program, const char *scenario, const char *seed, int events, bool perturbed)
+_Noreturn static void become(const struct side *side, const char *scenario, const char *seed, int events,
+                             bool perturbed)
 {
+    const char *program = side->program;
     char trace[32];
     char padding[PADDING_BYTES + 1];
-    const int nowhere = open("/dev/null", O_WRONLY | O_CLOEXEC);
 
     if (perturbed) {
         memset(padding, 'x', PADDING_BYTES);
         padding[PADDING_BYTES] = '\0';
         (void)setenv("DFS_DIVERGE_PADDING", padding, 1);
-        (void)setenv("MALLOC_PERTURB_", FILL_BYTE, 1);
+        (void)setenv("MALLOC_PERTURB_", FILL_BYTE, 1); /* glibc's */
+        (void)setenv("MALLOC_CONF", "junk:true", 1);   /* jemalloc's */
     }
     (void)snprintf(trace, sizeof trace, "/dev/fd/%d", events);
-    (void)dup2(nowhere, STDOUT_FILENO);
+    (void)dup2(side->result, STDOUT_FILENO);
     (void)fcntl(events, F_SETFD, 0);
-    (void)execlp(program, program, "run", scenario, "--seed", seed, "--trace", trace, (char *)NULL);
+    (void)execlp(program, program, "run", scenario, "--seed", seed, "--trace", trace, "--json", (char *)NULL);
     (void)fprintf(stderr, "dfs-sim: diverge: cannot start %s: %s\n", program, strerror(errno));
     _exit(EXIT_WORLD);
 }
@@ -78,12 +83,13 @@ static bool side_start(struct side *side, const char *scenario, const char *seed
 {
     int fds[2];
 
-    if (pipe2(fds, O_CLOEXEC) != 0)
+    side->result = memfd_create("result", MFD_CLOEXEC);
+    if (side->result < 0 || pipe2(fds, O_CLOEXEC) != 0)
         return false;
     (void)fflush(NULL);
     side->pid = fork();
     if (side->pid == 0)
-        become(side->program, scenario, seed, fds[1], perturbed);
+        become(side, scenario, seed, fds[1], perturbed);
     (void)close(fds[1]);
     if (side->pid < 0) {
         (void)close(fds[0]);
@@ -155,10 +161,51 @@ static uint64_t compare(struct side *first, struct side *second, bool *ret_diffe
     return number;
 }
 
+/* The hash that the side has printed; a copy, NULL when there is none. */
+static char *side_hash(struct side *side)
+{
+    FILE *stream = side->result >= 0 ? fdopen(side->result, "r") : NULL;
+    char *hash = NULL;
+
+    if (stream == NULL)
+        return NULL;
+    rewind(stream);
+    json_t *result = json_loadf(stream, JSON_DISABLE_EOF_CHECK, NULL);
+    const char *text = json_string_value(json_object_get(result, "trace_hash"));
+
+    if (text != NULL)
+        hash = strdup(text);
+    json_decref(result);
+    (void)fclose(stream);
+    return hash;
+}
+
+/* The events are the same lines; the hash covers more: each payload's bytes, draws, deadlines. */
+static int compare_hashes(struct side *first, struct side *second, uint64_t equal)
+{
+    char *hashes[] = {side_hash(first), side_hash(second)};
+    int code = 0;
+
+    if (hashes[0] == NULL && hashes[1] == NULL) { /* an aborted run has none: both have aborted at the same event */
+        (void)printf("the same %" PRIu64 " lines of events in both, and neither has a trace hash\n", equal);
+    } else if (hashes[0] != NULL && hashes[1] != NULL && strcmp(hashes[0], hashes[1]) == 0) {
+        (void)printf("the same %" PRIu64 " lines of events in both, trace hash %s\n", equal, hashes[0]);
+    } else {
+        code = EXIT_DIFFERENT;
+        (void)printf(
+            "the same %" PRIu64 " lines of events in both, but the trace hashes differ: %s and %s.\n"
+            "The hash covers what no line shows: bytes of payloads, every draw of a host, the deadlines that it asked for.\n",
+            equal, hashes[0] != NULL ? hashes[0] : "none", hashes[1] != NULL ? hashes[1] : "none");
+    }
+    free(hashes[0]); /* strdup's */
+    free(hashes[1]);
+    return code;
+}
+
 static int diverge(const char *scenario, const char *seed, const char *against)
 {
-    struct side first = {.program = "/proc/self/exe"};
-    struct side second = {.program = against != NULL ? against : "/proc/self/exe"};
+    struct side first = {.program = "/proc/self/exe", .result = -1};
+    struct side second = {.program = against != NULL ? against : "/proc/self/exe", .result = -1};
     bool differ = false;
     uint64_t equal = 0;
     const bool started = side_start(&first, scenario, seed, false) && side_start(&second, scenario, seed, true);
@@ -171,10 +218,7 @@ static int diverge(const char *scenario, const char *seed, const char *against)
         return started ? codes[0] : EXIT_WORLD;
     if (codes[1] == EXIT_WORLD || codes[1] == EXIT_USAGE)
         return codes[1];
-    if (differ)
-        return EXIT_DIFFERENT;
-    (void)printf("the same %" PRIu64 " lines of events in both\n", equal);
-    return 0;
+    return differ ? EXIT_DIFFERENT : compare_hashes(&first, &second, equal);
 }
 
 /* What cannot be loaded is said by the runs themselves. */

@@ -35,7 +35,7 @@ struct sim_job {
     const char *record_file; /* written also by a run that aborts, as far as it came; recording.h has more */
     unsigned record_detail;  /* SIM_RECORD_... */
     uint64_t events_max;     /* 0: SIM_EVENTS_MAX */
-    unsigned seconds_max;    /* of real time, then the run counts as aborted; 0: no end */
+    unsigned seconds_max;    /* of processor time, then the run counts as aborted; 0: no end */
 };
 
 struct sim_child {

@@ -18,7 +18,7 @@
 #define EVENTS_FACTOR 4
 #define EVENTS_LEAST UINT64_C(1000000)
 
-/* Of real time, for one candidate; a seed of the swarm takes a tenth of a second. */
+/* Of processor time, for one candidate; a seed of the swarm takes a tenth of a second. */
 #define CANDIDATE_SECONDS 20
 
 /* Pairs are tried of so many entries at the most: 780 runs. */

@@ -29,6 +29,9 @@ compare "clang -O2" "$BUILD_CLANG/bin/dfs-sim"
 compare "clang -O2, fresh memory filled with 0x5a" env MALLOC_PERTURB_=165 "$BUILD_CLANG/bin/dfs-sim"
 compare "sanitizers" "${unrandomised[@]}" "$BUILD_ASAN/bin/dfs-sim"
 
+# Every scenario once more: without and with random addresses, another compiler, fresh memory filled, another environment and stack.
+tests/perturbed -j 2 "$BUILD_RELEASE/bin/dfs-sim" "$BUILD_CLANG/bin/dfs-sim" sim/scenarios/*.json sim/scenarios/regressions/*.json || failed=5
+
 # The same for a few draws of the swarm: odd settings, other paths.
 for seed in 11 12 13; do
     hashes=$(for build in "$BUILD_RELEASE" "$BUILD_CLANG" "$BUILD_DEBUG_GCC_O0"; do
@@ -54,6 +57,19 @@ code=0
 "$sim" diverge "$scenario" --seed 7 --against "$work/other" >"$work/said" || code=$?
 if [ "$code" != 5 ] || ! grep -q '^line 1000 ' "$work/said" || ! grep -q '^2 .* planted$' "$work/said"; then
     echo "diverge did not find the planted difference (exit $code):"
+    cat "$work/said"
+    failed=5
+fi
+
+# The lines are the same, the hash is not: a program that says another hash.
+cat >"$work/hash" <<END
+#!/usr/bin/env bash
+"$sim" "\$@" | sed -E 's/("trace_hash": *")[0-9a-f]{4}/\10000/'
+END
+code=0
+"$sim" diverge "$scenario" --seed 7 --against "$work/hash" >"$work/said" || code=$?
+if [ "$code" != 5 ] || ! grep -q 'but the trace hashes differ' "$work/said"; then
+    echo "diverge did not compare the hashes (exit $code):"
     cat "$work/said"
     failed=5
 fi

@@ -242,7 +242,7 @@ static void an_aborted_run_leaves_its_record(void **state)
 static struct sim_shrink shrink_of(const struct sim_source *source, uint32_t workers)
 {
     return (struct sim_shrink){
-        .source = source, .seed = 2, .workers = workers, .time_ns = 60 * DFS_SECONDS, .output = output};
+        .source = source, .seed = 2, .workers = workers, .time_ns = 600 * DFS_SECONDS, .output = output};
 }
 
 static void what_does_not_matter_goes(void **state)
