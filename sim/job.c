@@ -17,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -250,7 +251,9 @@ _Noreturn static void child_main(const struct sim_job *job, char *panic, int fd)
 {
     panic_line = panic;
     dfs_panic_hook = panic_note;
-    (void)alarm(job->seconds_max);
+    const struct itimerval limit = {.it_value.tv_sec = job->seconds_max};
+
+    (void)setitimer(ITIMER_PROF, &limit, NULL); /* 0: none */
     json_t *outcome = job_do(job);
     const int failed = json_dump_callback(outcome, write_all, &fd, JSON_COMPACT | JSON_ENCODE_ANY);
 
