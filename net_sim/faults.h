@@ -14,6 +14,7 @@
  *           when it comes; drop beyond SIM_INBOX_DATAGRAMS_MAX while the receiver is paused or busy. A scenario may
  *           drop, delay or repeat the n-th of a kind, and may send datagrams of its own, under any sender's address:
  *           forged ones, and exact copies of earlier ones.
+ *           Forged and repeated are datagrams alone: a stream's bytes come from the end that holds its keys.
  *   never   changes, cuts or joins their bytes; delivers them to another host than the addressed one.
  *
  * Streams (stream.c, connect.c, pipe.c)
@@ -53,9 +54,11 @@
  *           be slow: every step occupies the host for a time;
  *           run wrong clocks: wall off by any amount and jumping either way, both clocks fast or slow by up to
  *           SIM_DRIFT_PPM_MAX. Hosts' monos begin anywhere.
- *           exist twice: a second host with a copy of another's stable storage and its identity.
+ *           exist twice: a second host with a copy of another's stable storage and its identity;
+ *           flip a bit of block bytes in a client's buffer, after their checksum was made and before they leave: whoever
+ *           gets them, now or when they are sent again, gets them so. Of data servers' and metadata's memory never.
  *   never   crash in the middle of a step; let mono run backwards or jump; step a machine before its deadline without
- *           an event, or twice at once; change a machine's memory.
+ *           an event, or twice at once; change a machine's memory in any other way.
  *
  * Disks (disk_sim.h, disk_crash.c)
  *   does    answer late, in any order between names; take longer under load, and under `slow` by a factor;

@@ -59,6 +59,7 @@
 #define DFS_RECEIPT_PAGE_MAX 256        /* receipts of a page: 256 x 87 bytes */
 #define DFS_INVENTORY_PAGE_MAX 1000     /* blocks of a page: 1000 x 32 bytes */
 #define DFS_EVENTS_PAGE_MAX 500         /* changes of a BLOCK_EVENTS */
+#define DFS_REMOVE_PAGE_MAX 256         /* blocks of a REMOVE_BLOCK: what one step looks at */
 #define DFS_TOKEN_KEYS_MAX 8            /* public keys that overlap */
 #define DFS_GRANT_KEYS_MAX 2            /* the newest two are accepted */
 

@@ -30,6 +30,7 @@ struct dfs_data_config {
     dfs_duration_ns request_timeout_ns;
     dfs_duration_ns connect_timeout_ns;
     uint32_t inventory_page;
+    uint32_t events_page;      /* changes of a BLOCK_EVENTS */
     bool fresh_store;          /* first start by an operator's word: a missing marker is written, not lost */
     bool accept_older_journal; /* --accept-older-journal */
 };

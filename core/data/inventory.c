@@ -102,8 +102,8 @@ void data_changes_flush(struct dfs_data *data)
 
         if (count > data->changes_room - at)
             count = data->changes_room - at; /* up to the ring's end; the rest in the next message */
-        if (count > DFS_EVENTS_PAGE_MAX)
-            count = DFS_EVENTS_PAGE_MAX;
+        if (count > data->config.events_page)
+            count = data->config.events_page;
 
         const struct dfs_m_block_events message = {
             .first = data->change_sent + 1, .changes = data->changes + at, .changes_count = count};

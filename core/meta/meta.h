@@ -43,6 +43,7 @@ struct dfs_meta_config {
     uint32_t journal_batch; /* records of one group commit */
     uint32_t ring_weight_unit;
     uint32_t placement_page;
+    uint32_t remove_page; /* blocks of a REMOVE_BLOCK */
     uint32_t conns_max;
     dfs_duration_ns request_timeout_ns;
     dfs_duration_ns connect_timeout_ns;

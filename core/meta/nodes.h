@@ -46,9 +46,6 @@
 /* Removals that wait for one node: 24 MB; the rest is found by the next inventory. */
 #define META_REMOVALS_PER_NODE_MAX 524288
 
-/* One REMOVE_BLOCK. */
-#define META_REMOVAL_BATCH 256
-
 /* Verifications under way: each reads a whole block. */
 #define META_VERIFY_PER_NODE 4
 #define META_VERIFY_MAX 256

@@ -104,11 +104,11 @@ static bool still_holds(struct dfs_meta *meta, struct meta_node *node, const str
 
 static void send_batch(struct dfs_meta *meta, struct meta_node *node)
 {
-    struct dfs_w_removal blocks[META_REMOVAL_BATCH];
+    struct dfs_w_removal blocks[DFS_REMOVE_PAGE_MAX];
     struct dfs_m_remove_block message = {.blocks = blocks};
 
     /* The work of one step is bounded, whether they hold or not. */
-    for (uint32_t left = META_REMOVAL_BATCH; left > 0 && !dfs_list_empty(&node->removals); left--) {
+    for (uint32_t left = meta->config.remove_page; left > 0 && !dfs_list_empty(&node->removals); left--) {
         struct dfs_list *link = dfs_list_pop(&node->removals);
         struct meta_removal *removal = dfs_container_of(link, struct meta_removal, link);
 

@@ -40,6 +40,7 @@ void dfs_setup_meta(const struct dfs_settings *settings, struct dfs_meta_config 
     config->journal_batch = (uint32_t)settings->journal_batch;
     config->ring_weight_unit = (uint32_t)settings->ring_weight_unit;
     config->placement_page = (uint32_t)settings->placement_page;
+    config->remove_page = (uint32_t)settings->remove_page;
     config->conns_max = (uint32_t)settings->conns_max;
     config->request_timeout_ns = (dfs_duration_ns)settings->request_timeout_ns;
     config->connect_timeout_ns = (dfs_duration_ns)settings->connect_timeout_ns;
@@ -60,6 +61,7 @@ void dfs_setup_data(const struct dfs_settings *settings, struct dfs_data_config 
     config->request_timeout_ns = (dfs_duration_ns)settings->request_timeout_ns;
     config->connect_timeout_ns = (dfs_duration_ns)settings->connect_timeout_ns;
     config->inventory_page = (uint32_t)settings->inventory_page;
+    config->events_page = (uint32_t)settings->events_page;
 }
 
 void dfs_setup_client(const struct dfs_settings *settings, struct dfs_client_config *config)

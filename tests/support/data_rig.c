@@ -58,6 +58,7 @@ void rig_init(struct data_rig *r)
         .request_timeout_ns = 10 * DFS_SECONDS,
         .connect_timeout_ns = 2 * DFS_SECONDS,
         .inventory_page = 4,
+        .events_page = DFS_EVENTS_PAGE_MAX,
         .fresh_store = true,
     };
     memset(r->config.cluster.bytes, 0xcc, DFS_ID_BYTES);

@@ -72,6 +72,7 @@ void nrig_init(struct nodes_rig *r)
         .journal_batch = 1000,
         .ring_weight_unit = 64,
         .placement_page = 64,
+        .remove_page = DFS_REMOVE_PAGE_MAX,
         .conns_max = 64,
         .request_timeout_ns = 5 * DFS_SECONDS,
         .connect_timeout_ns = 5 * DFS_SECONDS,
@@ -440,8 +441,8 @@ static void on_verify(struct nodes_rig *r, unsigned n, const struct dfs_m_verify
 static void on_remove(struct nodes_rig *r, unsigned n, const struct dfs_m_remove_block *remove)
 {
     struct nrig_node *node = &r->nodes[n];
-    struct dfs_w_removed removed[META_REMOVAL_BATCH];
-    struct dfs_w_removal removals[META_REMOVAL_BATCH];
+    struct dfs_w_removed removed[DFS_REMOVE_PAGE_MAX];
+    struct dfs_w_removal removals[DFS_REMOVE_PAGE_MAX];
     struct dfs_m_remove_done done = {.blocks = removed, .blocks_count = remove->blocks_count};
 
     memcpy(removals, remove->blocks, remove->blocks_count * sizeof removals[0]);

@@ -64,6 +64,7 @@ static void defaults_are_those_of_the_design(void **state)
     assert_true(s.hop_timeout_ns == INT64_C(10000000000) && s.request_timeout_ns == INT64_C(30000000000));
     assert_true(s.connect_timeout_ns == INT64_C(5000000000) && s.hedge_after_ns == 1000000000);
     assert_true(s.list_page == 1000 && s.inventory_page == 1000 && s.placement_page == 64);
+    assert_true(s.events_page == 500 && s.remove_page == 256);
     assert_true(s.journal_batch == 1000 && s.login_rate_per_minute == 30 && s.conns_max == 1024);
     assert_true(s.token_cache == 10000 && s.ring_weight_unit == 64);
     struct dfs_settings_conflict conflict;

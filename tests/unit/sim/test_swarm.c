@@ -1,0 +1,80 @@
+/* What the seeds of the swarm draw, without running them. */
+#include "sim/swarm.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#define SEEDS 3000
+
+/* Every kind of the language but these: `restart` is how a drawn crash ends, `random` draws what the swarm draws itself. */
+static void every_kind_of_fault_is_drawn(void **state)
+{
+    uint32_t drawn[SIM_FAULT_COUNT] = {0};
+
+    (void)state;
+    for (uint64_t seed = 1; seed <= SEEDS; seed++) {
+        struct sim_scenario scenario;
+
+        sim_swarm_draw(seed, &scenario);
+        for (size_t i = 0; i < scenario.faults_count; i++)
+            drawn[scenario.faults[i].kind]++;
+        sim_scenario_close(&scenario);
+    }
+    for (uint32_t kind = 0; kind < SIM_FAULT_COUNT; kind++) {
+        if (kind == SIM_FAULT_RESTART || kind == SIM_FAULT_RANDOM)
+            assert_int_equal(drawn[kind], 0);
+        else if (drawn[kind] == 0)
+            fail_msg("no seed draws %s", sim_fault_name((enum sim_fault_kind)kind));
+    }
+}
+
+/* A queue is found to be too short, a page to be cut in the wrong place, when it holds one. */
+static void pages_and_batches_go_down_to_one(void **state)
+{
+    static struct {
+        int64_t least;
+        int64_t most;
+    } seen[DFS_SETTING_COUNT];
+
+    (void)state;
+    for (uint64_t seed = 1; seed <= SEEDS; seed++) {
+        struct sim_scenario scenario;
+
+        sim_swarm_draw(seed, &scenario);
+        for (size_t i = 0; i < DFS_SETTING_COUNT; i++) {
+            const struct dfs_conf_key *row = &dfs_settings_table.rows[i];
+            int64_t low = 0;
+            int64_t high = 0;
+
+            if (!dfs_settings_knob(i, &low, &high))
+                continue;
+            const int64_t value = dfs_key_get(row, &scenario.cluster.settings);
+
+            seen[i].least = seed == 1 || value < seen[i].least ? value : seen[i].least;
+            seen[i].most = seed == 1 || value > seen[i].most ? value : seen[i].most;
+        }
+        sim_scenario_close(&scenario);
+    }
+    const enum dfs_setting pages[] = {DFS_SETTING_AT_list_page,      DFS_SETTING_AT_inventory_page,
+                                      DFS_SETTING_AT_placement_page, DFS_SETTING_AT_journal_batch,
+                                      DFS_SETTING_AT_events_page,    DFS_SETTING_AT_remove_page};
+
+    for (size_t i = 0; i < sizeof pages / sizeof pages[0]; i++) {
+        assert_true(seen[pages[i]].least <= 2);
+        assert_true(seen[pages[i]].most > seen[pages[i]].least);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_kind_of_fault_is_drawn),
+        cmocka_unit_test(pages_and_batches_go_down_to_one),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
