@@ -29,7 +29,7 @@ static const char *text_of(const json_t *object, const char *key)
     return text != NULL ? text : "";
 }
 
-void sim_annotate(FILE *stream, const char *file, const json_t *result, const char *repeat)
+void sim_annotate(FILE *stream, const char *file, uint32_t line, const json_t *result, const char *repeat)
 {
     const json_t *violation = json_array_get(json_object_get(result, "violations"), 0);
 
@@ -37,7 +37,7 @@ void sim_annotate(FILE *stream, const char *file, const json_t *result, const ch
     if (file != NULL) {
         (void)fputs("file=", stream);
         escaped(stream, file, true);
-        (void)fputs(",line=1,", stream);
+        (void)fprintf(stream, ",line=%" PRIu32 ",", line);
     }
     (void)fputs("title=", stream);
     escaped(stream, text_of(result, "scenario"), true);

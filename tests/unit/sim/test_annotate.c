@@ -16,7 +16,7 @@ static void check(const char *file, const json_t *result, const char *want)
     FILE *stream = open_memstream(&text, &count);
 
     assert_non_null(stream);
-    sim_annotate(stream, file, result, "dfs-sim run x --seed 7");
+    sim_annotate(stream, file, 12, result, "dfs-sim run x --seed 7");
     assert_int_equal(fclose(stream), 0);
     assert_string_equal(text, want);
     free(text);
@@ -30,7 +30,7 @@ static void a_violation_is_one_line(void **state)
     (void)state;
     check(
         "s:1.json", result,
-        "::error file=s%3A1.json,line=1,title=a%2Cb seed 7 fail::ring: 50%25 are%0Alost: d1, d2%0Adfs-sim run x --seed 7\n");
+        "::error file=s%3A1.json,line=12,title=a%2Cb seed 7 fail::ring: 50%25 are%0Alost: d1, d2%0Adfs-sim run x --seed 7\n");
     json_decref(result);
 }
 

@@ -180,6 +180,29 @@ static void a_sweep_sums_up(void **state)
     json_decref(edge);
 }
 
+/* In a job of GitHub Actions the annotation is of the line that did not come about, and the hint names what to do next. */
+static void a_failure_names_its_line(void **state)
+{
+    char path[256];
+    char text[8192] = {0};
+
+    (void)state;
+    (void)file_with("lines.json",
+                    "{\"dfs_scenario\":1,\"duration\":\"5s\",\"workload\":[{\"at\":\"1s\",\"put\":\"x\"}],\n"
+                    "\"expect\":[{\"never_evicted\":\"d1\"},\n{\"evicted\":\"d1\"}]}");
+    assert_int_equal(setenv("GITHUB_ACTIONS", "true", 1), 0);
+    assert_int_equal(command("sweep lines.json --seeds 1..1"), 1);
+    (void)unsetenv("GITHUB_ACTIONS");
+    (void)snprintf(path, sizeof path, "%s/out", folder);
+    FILE *file = fopen(path, "r");
+
+    assert_non_null(file);
+    assert_true(fread(text, 1, sizeof text - 1, file) > 0);
+    (void)fclose(file);
+    assert_non_null(strstr(text, "::error file=lines.json,line=3,"));
+    assert_non_null(strstr(text, "shrink lines.json --seed 1 -o small.json"));
+}
+
 static int setup(void **state)
 {
     (void)state;
@@ -200,7 +223,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_child_says_its_result), cmocka_unit_test(an_aborted_child_has_a_verdict),
         cmocka_unit_test(two_runs_are_compared),   cmocka_unit_test(exit_codes),
-        cmocka_unit_test(a_sweep_sums_up),
+        cmocka_unit_test(a_sweep_sums_up),         cmocka_unit_test(a_failure_names_its_line),
     };
 
     json_object_seed(1);
