@@ -4,8 +4,6 @@
 #include "core/base/mem.h"
 
 #include <jwt.h>
-#include <openssl/bn.h>
-#include <openssl/ecdsa.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
@@ -13,11 +11,6 @@
 
 /* base64url of a SHA-256, without padding (RFC 8705, section 3.1). */
 #define THUMBPRINT_CHARS 43
-
-/* Of ES256: r and s of 32 bytes each, and the same in base64url without padding. As DER: two integers with a sign byte, and heads. */
-#define SIGNATURE_BYTES 64
-#define SIGNATURE_CHARS 86
-#define SIGNATURE_DER_MAX 72
 
 /* The smallest thing that could be a token: a header, a dot, claims, a dot, and 86 characters of signature. */
 #define TOKEN_BYTES_MIN 100
@@ -54,18 +47,18 @@ static void thumbprint_print(const uint8_t bytes[DFS_FINGERPRINT_BYTES], char re
     DFS_ASSERT(at == THUMBPRINT_CHARS);
 }
 
-/* All of the characters, the unused bits zero: one text for the same bytes. Returns how many bytes, 0 when it is no such text. */
-static size_t base64url_parse(const char *text, size_t count, uint8_t *ret_bytes)
+/* Exactly THUMBPRINT_CHARS characters, the unused bits zero: one text for one fingerprint. */
+static bool thumbprint_parse(const char *text, uint8_t ret_bytes[DFS_FINGERPRINT_BYTES])
 {
     uint32_t bits = 0;
     unsigned bits_count = 0;
     size_t at = 0;
 
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < THUMBPRINT_CHARS; i++) {
         const uint32_t value = base64url_value(text[i]);
 
         if (value > 63)
-            return 0;
+            return false;
         bits = bits << 6 | value;
         bits_count += 6;
         if (bits_count >= 8) {
@@ -73,31 +66,16 @@ static size_t base64url_parse(const char *text, size_t count, uint8_t *ret_bytes
             ret_bytes[at++] = (uint8_t)(bits >> bits_count);
         }
     }
-    return bits_count < 6 && (bits & ((UINT32_C(1) << bits_count) - 1)) == 0 ? at : 0;
+    return at == DFS_FINGERPRINT_BYTES && (bits & 3) == 0;
 }
 
-static bool thumbprint_parse(const char *text, uint8_t ret_bytes[DFS_FINGERPRINT_BYTES])
-{
-    return base64url_parse(text, THUMBPRINT_CHARS, ret_bytes) == DFS_FINGERPRINT_BYTES;
-}
-
-/* Keys ----------------------------------------------------------------------------------------------------------------- */
-
-/* Never complete: it is an EVP_PKEY. */
-struct dfs_jwt_key;
-
-static EVP_PKEY *pkey_of(const struct dfs_jwt_key *key)
-{
-    return (EVP_PKEY *)(uintptr_t)key; /* libcrypto takes keys that it only reads without const */
-}
-
-struct dfs_jwt_key *dfs_jwt_key_new(const char *pem, size_t count)
+bool dfs_jwt_key_is_public_p256(const char *pem, size_t count)
 {
     char group[32] = "";
     size_t group_count = 0;
 
     if (count == 0 || count > DFS_PEM_BYTES_MAX || memchr(pem, '\0', count) != NULL)
-        return NULL;
+        return false;
     BIO *bio = BIO_new_mem_buf(pem, (int)count);
 
     DFS_ASSERT(bio != NULL);
@@ -106,30 +84,11 @@ struct dfs_jwt_key *dfs_jwt_key_new(const char *pem, size_t count)
                       EVP_PKEY_get_group_name(key, group, sizeof group, &group_count) == 1 &&
                       strcmp(group, "prime256v1") == 0;
 
+    EVP_PKEY_free(key);
     BIO_free(bio);
-    if (!good) {
-        EVP_PKEY_free(key);
-        key = NULL;
-    }
     forget_errors();
-    return (struct dfs_jwt_key *)key;
-}
-
-void dfs_jwt_key_free(struct dfs_jwt_key *key)
-{
-    EVP_PKEY_free(pkey_of(key));
-}
-
-bool dfs_jwt_key_is_public_p256(const char *pem, size_t count)
-{
-    struct dfs_jwt_key *key = dfs_jwt_key_new(pem, count);
-    const bool good = key != NULL;
-
-    dfs_jwt_key_free(key);
     return good;
 }
-
-/* Tokens --------------------------------------------------------------------------------------------------------------- */
 
 bool dfs_jwt_is_plausible(const char *token, size_t count)
 {
@@ -146,13 +105,6 @@ bool dfs_jwt_is_plausible(const char *token, size_t count)
     return dots == 2;
 }
 
-static bool is_es256(jwt_t *jwt)
-{
-    const char *alg = jwt_get_header(jwt, "alg");
-
-    return alg != NULL && strcmp(alg, "ES256") == 0;
-}
-
 bool dfs_jwt_header(const char *token, char ret_kid[DFS_KID_BYTES_MAX + 1])
 {
     jwt_t *jwt = NULL;
@@ -161,9 +113,10 @@ bool dfs_jwt_header(const char *token, char ret_kid[DFS_KID_BYTES_MAX + 1])
     /* No key: libjwt only parses. */
     if (jwt_decode(&jwt, token, NULL, 0) != 0)
         return false;
+    const char *alg = jwt_get_header(jwt, "alg");
     const char *kid = jwt_get_header(jwt, "kid");
 
-    if (is_es256(jwt) && kid != NULL && kid[0] != '\0' && strlen(kid) <= DFS_KID_BYTES_MAX) {
+    if (alg != NULL && kid != NULL && strcmp(alg, "ES256") == 0 && kid[0] != '\0' && strlen(kid) <= DFS_KID_BYTES_MAX) {
         memcpy(ret_kid, kid, strlen(kid) + 1);
         good = true;
     }
@@ -206,60 +159,24 @@ static bool bearer_claim(jwt_t *jwt, uint8_t ret_bearer[DFS_FINGERPRINT_BYTES])
     return good;
 }
 
-/* r and s as JWS has them (RFC 7518, section 3.4), to what libcrypto takes; 0: no signature. */
-static size_t signature_to_der(const uint8_t both[SIGNATURE_BYTES], uint8_t ret_der[SIGNATURE_DER_MAX])
-{
-    ECDSA_SIG *signature = ECDSA_SIG_new();
-    BIGNUM *r = BN_bin2bn(both, SIGNATURE_BYTES / 2, NULL);
-    BIGNUM *s = BN_bin2bn(both + SIGNATURE_BYTES / 2, SIGNATURE_BYTES / 2, NULL);
-    uint8_t *end = ret_der;
-    int count;
-
-    DFS_ASSERT(signature != NULL && r != NULL && s != NULL);
-    DFS_ASSERT(ECDSA_SIG_set0(signature, r, s) == 1); /* owns them now */
-    count = i2d_ECDSA_SIG(signature, &end);
-    ECDSA_SIG_free(signature);
-    return count > 0 && count <= SIGNATURE_DER_MAX ? (size_t)count : 0;
-}
-
-/* ES256 over all before the last dot. */
-static bool signature_is_right(const char *token, const struct dfs_jwt_key *key)
-{
-    const char *dot = strrchr(token, '.');
-    uint8_t both[SIGNATURE_BYTES];
-    uint8_t der[SIGNATURE_DER_MAX];
-    EVP_MD_CTX *context;
-    bool good;
-
-    if (dot == NULL || strlen(dot + 1) != SIGNATURE_CHARS ||
-        base64url_parse(dot + 1, SIGNATURE_CHARS, both) != SIGNATURE_BYTES)
-        return false;
-    const size_t der_count = signature_to_der(both, der);
-
-    context = EVP_MD_CTX_new();
-    DFS_ASSERT(context != NULL);
-    good = der_count > 0 && EVP_DigestVerifyInit(context, NULL, EVP_sha256(), NULL, pkey_of(key)) == 1 &&
-           EVP_DigestVerify(context, der, der_count, (const uint8_t *)token, (size_t)(dot - token)) == 1;
-    EVP_MD_CTX_free(context);
-    forget_errors();
-    return good;
-}
-
-enum dfs_status dfs_jwt_verify(const char *token, const struct dfs_jwt_key *key, struct dfs_claims *ret_claims)
+enum dfs_status dfs_jwt_verify(const char *token, const char *public_pem, struct dfs_claims *ret_claims)
 {
     jwt_t *jwt = NULL;
 
-    if (!signature_is_right(token, key) || jwt_decode(&jwt, token, NULL, 0) != 0)
+    const int rc = jwt_decode(&jwt, token, (const unsigned char *)public_pem, (int)strlen(public_pem));
+
+    forget_errors();
+    if (rc != 0)
         return DFS_TOKEN_INVALID;
     /* Asked again of what was verified: the header was read from the same bytes, but this is the line that counts. */
-    const bool good = is_es256(jwt) && text_claim(jwt, "iss", ret_claims->issuer, sizeof ret_claims->issuer) &&
-                      text_claim(jwt, "aud", ret_claims->audience, sizeof ret_claims->audience) &&
-                      text_claim(jwt, "sub", ret_claims->subject, sizeof ret_claims->subject) &&
-                      ret_claims->subject[0] != '\0' && text_claim(jwt, "jti", ret_claims->id, sizeof ret_claims->id) &&
-                      text_claim(jwt, "scope", ret_claims->scope, sizeof ret_claims->scope) &&
-                      time_claim(jwt, "iat", &ret_claims->issued_s) &&
-                      time_claim(jwt, "nbf", &ret_claims->not_before_s) &&
-                      time_claim(jwt, "exp", &ret_claims->expires_s) && bearer_claim(jwt, ret_claims->bearer);
+    const bool good =
+        jwt_get_alg(jwt) == JWT_ALG_ES256 && text_claim(jwt, "iss", ret_claims->issuer, sizeof ret_claims->issuer) &&
+        text_claim(jwt, "aud", ret_claims->audience, sizeof ret_claims->audience) &&
+        text_claim(jwt, "sub", ret_claims->subject, sizeof ret_claims->subject) && ret_claims->subject[0] != '\0' &&
+        text_claim(jwt, "jti", ret_claims->id, sizeof ret_claims->id) &&
+        text_claim(jwt, "scope", ret_claims->scope, sizeof ret_claims->scope) &&
+        time_claim(jwt, "iat", &ret_claims->issued_s) && time_claim(jwt, "nbf", &ret_claims->not_before_s) &&
+        time_claim(jwt, "exp", &ret_claims->expires_s) && bearer_claim(jwt, ret_claims->bearer);
 
     jwt_free(jwt);
     return good ? DFS_OK : DFS_TOKEN_INVALID;

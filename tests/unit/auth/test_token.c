@@ -127,13 +127,9 @@ static void hs256_keyed_with_our_public_key_is_refused(void **state)
     header_for(desk, "HS256", header);
     desk->count = forge_hs256(header, json, desk->keys.all[0].public_pem, desk->token);
     assert_int_equal(show(desk, FORGE_NOW_S), DFS_TOKEN_INVALID);
-    /* libjwt itself would have taken it: this is why it never gets a key. */
-    struct dfs_jwt_key *key = dfs_jwt_key_new(desk->keys.all[0].public_pem, strlen(desk->keys.all[0].public_pem));
+    /* libjwt itself would have taken it: this is why the header is read first. */
     struct dfs_claims claims;
-
-    assert_non_null(key);
-    assert_int_equal(dfs_jwt_verify(desk->token, key, &claims), DFS_TOKEN_INVALID);
-    dfs_jwt_key_free(key);
+    assert_int_equal(dfs_jwt_verify(desk->token, desk->keys.all[0].public_pem, &claims), DFS_TOKEN_INVALID);
 }
 
 static void other_algorithms_are_refused(void **state)
