@@ -4,6 +4,7 @@
 #include "core/base/mem.h"
 #include "sim/annotate.h"
 #include "sim/coverage.h"
+#include "sim/junit.h"
 #include "sim/own_seed.h"
 #include "sim/report.h"
 
@@ -49,7 +50,7 @@ struct state {
     int error; /* exit code of what could not be run at all; 0: none */
     struct totals totals;
     struct sim_coverage *coverage;
-    FILE *junit;
+    struct sim_junit junit; /* when the sweep has a file for it */
     dfs_time_ns began;
     dfs_time_ns progressed;
     bool terminal;
@@ -90,61 +91,37 @@ static void progress(struct state *state)
 
 /* JUnit --------------------------------------------------------------------------------------------------------------------- */
 
-static void xml_text(FILE *file, const char *text)
-{
-    for (; *text != '\0'; text++) {
-        switch (*text) {
-        case '&':
-            (void)fputs("&amp;", file);
-            break;
-        case '<':
-            (void)fputs("&lt;", file);
-            break;
-        case '>':
-            (void)fputs("&gt;", file);
-            break;
-        case '"':
-            (void)fputs("&quot;", file);
-            break;
-        default:
-            /* Other control characters are not allowed in XML, however they are written. */
-            (void)fputc((unsigned char)*text < 0x20 && *text != '\n' && *text != '\t' ? '?' : *text, file);
-        }
-    }
-}
-
 static void junit_case(struct state *state, const struct worker *worker, const json_t *result)
 {
     char repeat[4096];
+    const char *scenario = json_string_value(json_object_get(result, "scenario"));
+    const char *verdict = json_string_value(json_object_get(result, "verdict"));
     const char *reason = json_string_value(json_object_get(result, "reason"));
     const json_t *violations = json_object_get(result, "violations");
+    const double seconds = (double)(real_now() - worker->began) / 1e9;
+    const bool aborted = sim_result_verdict(result) == SIM_ABORTED;
 
-    if (state->junit == NULL)
+    if (state->sweep->junit_file == NULL)
         return;
-    (void)fprintf(state->junit, "  <testcase classname=\"");
-    xml_text(state->junit, json_string_value(json_object_get(result, "scenario")));
-    (void)fprintf(state->junit, "\" name=\"seed %" PRIu64 "\" time=\"%.3f\"", worker->job.seed,
-                  (double)(real_now() - worker->began) / 1e9);
     if (sim_result_verdict(result) == SIM_PASS) {
-        (void)fprintf(state->junit, "/>\n");
+        sim_junit_pass(&state->junit, scenario, worker->job.seed, seconds);
         return;
     }
     repeat_command(state, &worker->job, repeat, sizeof repeat);
-    (void)fprintf(state->junit, ">\n    <failure message=\"%s\">",
-                  json_string_value(json_object_get(result, "verdict")));
+    sim_junit_fail_begin(&state->junit, scenario, worker->job.seed, seconds, verdict, reason != NULL ? reason : verdict,
+                         aborted);
     for (size_t i = 0; i < json_array_size(violations); i++) {
         const json_t *violation = json_array_get(violations, i);
 
-        xml_text(state->junit, json_string_value(json_object_get(violation, "checker")));
-        (void)fputs(": ", state->junit);
-        xml_text(state->junit, json_string_value(json_object_get(violation, "message")));
-        (void)fputc('\n', state->junit);
+        sim_junit_text(&state->junit, json_string_value(json_object_get(violation, "checker")));
+        sim_junit_text(&state->junit, ": ");
+        sim_junit_text(&state->junit, json_string_value(json_object_get(violation, "message")));
+        sim_junit_text(&state->junit, "\n");
     }
-    if (reason != NULL)
-        xml_text(state->junit, reason);
-    (void)fputc('\n', state->junit);
-    xml_text(state->junit, repeat);
-    (void)fprintf(state->junit, "</failure>\n  </testcase>\n");
+    sim_junit_text(&state->junit, reason != NULL ? reason : "");
+    sim_junit_text(&state->junit, "\n");
+    sim_junit_text(&state->junit, repeat);
+    sim_junit_fail_end(&state->junit, aborted);
 }
 
 /* Results ------------------------------------------------------------------------------------------------------------------- */
@@ -366,12 +343,10 @@ static bool open_outputs(struct state *state)
         state->coverage = sim_coverage_new();
     if (sweep->junit_file == NULL)
         return true;
-    state->junit = fopen(sweep->junit_file, "w");
-    if (state->junit == NULL) {
+    if (!sim_junit_open(&state->junit, sweep->junit_file)) {
         (void)fprintf(stderr, "dfs-sim: cannot write %s: %s\n", sweep->junit_file, strerror(errno));
         return false;
     }
-    (void)fprintf(state->junit, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuite name=\"dfs-sim\">\n");
     return true;
 }
 
@@ -381,12 +356,9 @@ static int close_outputs(struct state *state)
     const struct sim_sweep *sweep = state->sweep;
     int code = 0;
 
-    if (state->junit != NULL) {
-        (void)fprintf(state->junit, "</testsuite>\n");
-        if (fclose(state->junit) != 0) {
-            (void)fprintf(stderr, "dfs-sim: cannot write %s: %s\n", sweep->junit_file, strerror(errno));
-            code = 7;
-        }
+    if (sweep->junit_file != NULL && !sim_junit_close(&state->junit, (double)(real_now() - state->began) / 1e9)) {
+        (void)fprintf(stderr, "dfs-sim: cannot write %s: %s\n", sweep->junit_file, strerror(errno));
+        code = 7;
     }
     if (state->coverage != NULL) {
         FILE *file = fopen(sweep->coverage_file, "w");
