@@ -66,6 +66,7 @@ cat >"$work/hash" <<END
 #!/usr/bin/env bash
 "$sim" "\$@" | sed -E 's/("trace_hash": *")[0-9a-f]{4}/\10000/'
 END
+chmod +x "$work/hash"
 code=0
 "$sim" diverge "$scenario" --seed 7 --against "$work/hash" >"$work/said" || code=$?
 if [ "$code" != 5 ] || ! grep -q 'but the trace hashes differ' "$work/said"; then
