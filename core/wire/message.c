@@ -1,3 +1,6 @@
+/*
+ * The codec is one loop over field descriptors in each direction: what is proved for one message is proved for all.
+ */
 #include "core/wire/message.h"
 
 #include "core/base/assert.h"
@@ -91,11 +94,44 @@ static inline uint64_t load64(const void *at)
     return value;
 }
 
+static inline void store16(void *at, uint16_t value)
+{
+    memcpy(at, &value, sizeof value);
+}
+
+static inline void store32(void *at, uint32_t value)
+{
+    memcpy(at, &value, sizeof value);
+}
+
+static inline void store64(void *at, uint64_t value)
+{
+    memcpy(at, &value, sizeof value);
+}
+
+/* A number in a struct. */
+static uint64_t number_get(const void *at, uint32_t width)
+{
+    return width == 1 ? *(const uint8_t *)at : width == 2 ? load16(at) : width == 4 ? load32(at) : load64(at);
+}
+
+static inline bool is_in_range(const struct dfs_field *field, uint64_t number)
+{
+    return number >= field->min && number <= field->max;
+}
+
+/*
+ * Room, in both directions: what a struct takes at least (layout->fixed) is tested once, when it begins; `spare` is what is left beyond that. Fixed
+ * fields need no further test, and the rest (characters of a text, items of a list) is taken out of `spare`.
+ */
+
 /* Encode ------------------------------------------------------------------------------------------------------------ */
 
-uint8_t *dfs_encode_text(const struct dfs_text *text, uint32_t max, uint8_t *at, size_t *spare)
+static uint8_t *encode_fields(const struct dfs_layout *layout, const uint8_t *base, uint8_t *at, size_t *spare);
+
+static uint8_t *encode_text(const struct dfs_field *field, const struct dfs_text *text, uint8_t *at, size_t *spare)
 {
-    DFS_ASSERT(text->count <= max);
+    DFS_ASSERT(text->count <= field->max);
     if (text->count > *spare)
         return NULL;
     *spare -= text->count;
@@ -106,11 +142,89 @@ uint8_t *dfs_encode_text(const struct dfs_text *text, uint32_t max, uint8_t *at,
     return at + text->count;
 }
 
+static uint8_t *encode_list(const struct dfs_field *field, const uint8_t *base, uint8_t *at, size_t *spare)
+{
+    const struct dfs_layout *part = field->part;
+    const uint32_t count = load32(base + field->count_offset);
+    const uint8_t *items;
+
+    memcpy(&items, base + field->offset, sizeof items);
+    DFS_ASSERT(count <= field->max);
+    if ((size_t)count * part->fixed > *spare)
+        return NULL;
+    *spare -= (size_t)count * part->fixed;
+    dfs_store_be16(at, (uint16_t)count);
+    at += 2;
+    for (uint32_t i = 0; i < count && at != NULL; i++)
+        at = encode_fields(part, items + (size_t)i * part->bytes, at, spare);
+    return at;
+}
+
+/* Where the struct ends; NULL when it does not fit. */
+static uint8_t *encode_fields(const struct dfs_layout *layout, const uint8_t *base, uint8_t *at, size_t *spare)
+{
+    const struct dfs_field *const end = layout->fields + layout->count;
+
+    for (const struct dfs_field *field = layout->fields; field < end; field++) {
+        const uint8_t *from = base + field->offset;
+
+        switch (field->op) {
+        case DFS_OP_NUM_1:
+            DFS_ASSERT(is_in_range(field, *from));
+            *at++ = *from;
+            break;
+        case DFS_OP_NUM_2:
+            DFS_ASSERT(is_in_range(field, load16(from)));
+            dfs_store_be16(at, load16(from));
+            at += 2;
+            break;
+        case DFS_OP_NUM_4:
+            DFS_ASSERT(is_in_range(field, load32(from)));
+            dfs_store_be32(at, load32(from));
+            at += 4;
+            break;
+        case DFS_OP_NUM_8:
+            DFS_ASSERT(is_in_range(field, load64(from)));
+            dfs_store_be64(at, load64(from));
+            at += 8;
+            break;
+        case DFS_OP_BYTES_16:
+            memcpy(at, from, 16);
+            at += 16;
+            break;
+        case DFS_OP_BYTES:
+            memcpy(at, from, field->width);
+            at += field->width;
+            break;
+        case DFS_OP_ADDR: {
+            const struct dfs_addr *addr = (const void *)from;
+
+            memcpy(at, addr->ip, sizeof addr->ip);
+            dfs_store_be16(at + sizeof addr->ip, addr->port);
+            at += sizeof addr->ip + 2;
+            break;
+        }
+        case DFS_OP_TEXT:
+            at = encode_text(field, (const void *)from, at, spare);
+            break;
+        case DFS_OP_PART:
+            at = encode_fields(field->part, from, at, spare);
+            break;
+        case DFS_OP_LIST:
+            at = encode_list(field, base, at, spare);
+            break;
+        }
+        if (at == NULL)
+            return NULL;
+    }
+    return at;
+}
+
 void dfs_encode(const struct dfs_layout *layout, const void *value, struct dfs_wr *w)
 {
     const size_t room = (size_t)(w->end - w->at);
     size_t spare = room - layout->fixed; /* if it fits */
-    uint8_t *at = w->bad || room < layout->fixed ? NULL : layout->encode(value, w->at, &spare);
+    uint8_t *at = w->bad || room < layout->fixed ? NULL : encode_fields(layout, value, w->at, &spare);
 
     if (at == NULL)
         w->bad = true;
@@ -129,11 +243,11 @@ static size_t varying_bytes(const struct dfs_layout *layout, const uint8_t *base
         const struct dfs_field *field = &layout->fields[i];
         const uint8_t *at = base + field->offset;
 
-        if (field->kind == DFS_FIELD_TEXT || field->kind == DFS_FIELD_SECRET) {
+        if (field->op == DFS_OP_TEXT) {
             bytes += ((const struct dfs_text *)(const void *)at)->count;
-        } else if (field->kind == DFS_FIELD_PART) {
+        } else if (field->op == DFS_OP_PART) {
             bytes += varying_bytes(field->part, at);
-        } else if (field->kind == DFS_FIELD_LIST) {
+        } else if (field->op == DFS_OP_LIST) {
             const uint32_t count = load32(base + field->count_offset);
             const uint8_t *items;
 
@@ -199,26 +313,131 @@ static bool utf8_is_sound(const uint8_t *at, size_t count)
     return true;
 }
 
-const uint8_t *dfs_decode_text(const uint8_t *at, uint32_t max, struct dfs_decoder *decoder, struct dfs_text *ret_text)
+struct decoder {
+    struct dfs_arena *arena;
+    size_t spare;
+    enum dfs_status status; /* of a failure */
+};
+
+static const uint8_t *decode_fields(const struct dfs_layout *layout, const uint8_t *at, struct decoder *decoder,
+                                    uint8_t *base);
+
+static const uint8_t *failed(struct decoder *decoder, enum dfs_status status)
+{
+    decoder->status = status;
+    return NULL;
+}
+
+static const uint8_t *decode_text(const struct dfs_field *field, const uint8_t *at, struct decoder *decoder,
+                                  uint8_t *to)
 {
     const struct dfs_text text = {.at = (const char *)at + 2, .count = dfs_load_be16(at)};
 
-    if (text.count > max || text.count > decoder->spare || !utf8_is_sound(at + 2, text.count))
-        return dfs_decode_failed(decoder, DFS_BAD_REQUEST);
+    if (text.count > field->max || text.count > decoder->spare || !utf8_is_sound(at + 2, text.count))
+        return failed(decoder, DFS_BAD_REQUEST);
     decoder->spare -= text.count;
-    *ret_text = text;
+    memcpy(to, &text, sizeof text);
     return at + 2 + text.count;
+}
+
+static const uint8_t *decode_list(const struct dfs_field *field, const uint8_t *at, struct decoder *decoder,
+                                  uint8_t *base)
+{
+    const struct dfs_layout *part = field->part;
+    const uint32_t count = dfs_load_be16(at);
+    uint8_t *items = NULL;
+
+    /* A count beyond the bytes left is refused before memory is taken for it. */
+    if (count > field->max || count * part->fixed > decoder->spare)
+        return failed(decoder, DFS_BAD_REQUEST);
+    decoder->spare -= count * part->fixed;
+    at += 2;
+    if (count > 0) {
+        items = dfs_arena_take(decoder->arena, count, part->bytes);
+        if (items == NULL)
+            return failed(decoder, DFS_TOO_LARGE);
+    }
+    for (uint32_t i = 0; i < count && at != NULL; i++)
+        at = decode_fields(part, at, decoder, items + (size_t)i * part->bytes);
+    memcpy(base + field->offset, &items, sizeof items);
+    store32(base + field->count_offset, count);
+    return at;
+}
+
+/* Where the struct ends; NULL when it is none. */
+static const uint8_t *decode_fields(const struct dfs_layout *layout, const uint8_t *at, struct decoder *decoder,
+                                    uint8_t *base)
+{
+    const struct dfs_field *const end = layout->fields + layout->count;
+
+    for (const struct dfs_field *field = layout->fields; field < end; field++) {
+        uint8_t *to = base + field->offset;
+
+        switch (field->op) {
+        case DFS_OP_NUM_1:
+            if (!is_in_range(field, *at))
+                return failed(decoder, DFS_BAD_REQUEST);
+            *to = *at++;
+            break;
+        case DFS_OP_NUM_2:
+            if (!is_in_range(field, dfs_load_be16(at)))
+                return failed(decoder, DFS_BAD_REQUEST);
+            store16(to, dfs_load_be16(at));
+            at += 2;
+            break;
+        case DFS_OP_NUM_4:
+            if (!is_in_range(field, dfs_load_be32(at)))
+                return failed(decoder, DFS_BAD_REQUEST);
+            store32(to, dfs_load_be32(at));
+            at += 4;
+            break;
+        case DFS_OP_NUM_8:
+            if (!is_in_range(field, dfs_load_be64(at)))
+                return failed(decoder, DFS_BAD_REQUEST);
+            store64(to, dfs_load_be64(at));
+            at += 8;
+            break;
+        case DFS_OP_BYTES_16:
+            memcpy(to, at, 16);
+            at += 16;
+            break;
+        case DFS_OP_BYTES:
+            memcpy(to, at, field->width);
+            at += field->width;
+            break;
+        case DFS_OP_ADDR: {
+            struct dfs_addr *addr = (void *)to;
+
+            memcpy(addr->ip, at, sizeof addr->ip);
+            addr->port = dfs_load_be16(at + sizeof addr->ip);
+            at += sizeof addr->ip + 2;
+            break;
+        }
+        case DFS_OP_TEXT:
+            at = decode_text(field, at, decoder, to);
+            break;
+        case DFS_OP_PART:
+            at = decode_fields(field->part, at, decoder, to);
+            break;
+        case DFS_OP_LIST:
+            at = decode_list(field, at, decoder, base);
+            break;
+        }
+        if (at == NULL)
+            return NULL;
+    }
+    return at;
 }
 
 enum dfs_status dfs_decode(const struct dfs_layout *layout, struct dfs_rd *r, struct dfs_arena *arena, void *ret_value)
 {
-    struct dfs_decoder decoder = {.arena = arena, .status = DFS_OK};
+    struct decoder decoder = {.arena = arena, .status = DFS_OK};
 
     memset(ret_value, 0, layout->bytes);
     if (r->bad || dfs_rd_left(r) < layout->fixed)
         return DFS_BAD_REQUEST;
     decoder.spare = dfs_rd_left(r) - layout->fixed;
-    if (layout->decode(r->at, &decoder, ret_value) == NULL)
+    if (decode_fields(layout, r->at, &decoder, ret_value) == NULL)
         return decoder.status;
     if (decoder.spare > 0)
         return DFS_BAD_REQUEST;
@@ -295,12 +514,6 @@ static void print_addr(struct printer *p, const struct dfs_addr *addr)
     }
     (void)snprintf(text, sizeof text, "]:%u", addr->port);
     print_text(p, text);
-}
-
-/* A number in a struct. */
-static uint64_t number_get(const void *at, uint32_t width)
-{
-    return width == 1 ? *(const uint8_t *)at : width == 2 ? load16(at) : width == 4 ? load32(at) : load64(at);
 }
 
 static void print_fields(struct printer *p, const struct dfs_layout *layout, const uint8_t *base);

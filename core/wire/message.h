@@ -83,12 +83,27 @@ enum dfs_field_kind {
     DFS_FIELD_LIST
 };
 
+/* How the codec reads and writes it: the kind, and the widths that are copied without a loop. */
+enum dfs_field_op {
+    DFS_OP_NUM_1,
+    DFS_OP_NUM_2,
+    DFS_OP_NUM_4,
+    DFS_OP_NUM_8,
+    DFS_OP_BYTES_16,
+    DFS_OP_BYTES,
+    DFS_OP_ADDR,
+    DFS_OP_TEXT,
+    DFS_OP_PART,
+    DFS_OP_LIST
+};
+
 struct dfs_layout;
 
 /* core/wire/layout.h makes them. */
 struct dfs_field {
     const char *name;
     enum dfs_field_kind kind;
+    enum dfs_field_op op;
     uint32_t width;        /* NUM: bytes on the wire; FIXED, KEY: bytes */
     uint32_t offset;       /* in the struct */
     uint32_t count_offset; /* LIST: of name_count */
@@ -97,11 +112,6 @@ struct dfs_field {
     const struct dfs_layout *part;
 };
 
-/* The codec's own: where the struct ends, NULL when it does not fit or is none (core/wire/codec.h). */
-struct dfs_decoder;
-typedef uint8_t *dfs_encode_fields(const void *value, uint8_t *at, size_t *spare);
-typedef const uint8_t *dfs_decode_fields(const uint8_t *at, struct dfs_decoder *decoder, void *ret_value);
-
 struct dfs_layout {
     const char *name;
     size_t bytes; /* of the struct */
@@ -109,8 +119,6 @@ struct dfs_layout {
     bool varies;  /* there may be more */
     const struct dfs_field *fields;
     size_t count;
-    dfs_encode_fields *encode;
-    dfs_decode_fields *decode;
 };
 
 /* NULL for a number that is no message. */
