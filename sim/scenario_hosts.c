@@ -1,5 +1,6 @@
 #include "sim/scenario_internal.h"
 
+#include "core/base/assert.h"
 #include "core/base/mem.h"
 #include "core/conf/words.h"
 #include "core/wire/message.h"
@@ -111,6 +112,7 @@ enum dfs_status sim_host_read(struct dfs_key_reader *reader, const struct dfs_co
 
     if (status != DFS_OK)
         return status;
+    DFS_ASSERT(list != NULL);
     if (between)
         return between_read(reader, row, node, list, field);
     const uint64_t drawn = draw(reader, node, json_array_size(list->value));
@@ -165,6 +167,7 @@ enum dfs_status sim_hosts_read(struct dfs_key_reader *reader, const struct dfs_c
         bool between = false;
 
         status = drawn_list(reader, node, &list, &between);
+        DFS_ASSERT(status != DFS_OK || list != NULL);
         if (status == DFS_OK && !between)
             return one_of_read(reader, row, node, list, refs);
         if (status == DFS_OK)
