@@ -135,3 +135,13 @@ void sim_host_refs_add(struct sim_host_refs *refs, enum sim_host_kind kind, uint
     DFS_ASSERT(refs->count < SIM_HOST_REFS_MAX && index < SIM_HOSTS_MAX);
     refs->refs[refs->count++] = (struct sim_host_ref){.kind = (uint8_t)kind, .index = (uint16_t)index};
 }
+
+void sim_host_refs_add_number(struct sim_host_refs *refs, uint32_t data, uint32_t number)
+{
+    if (number < 2)
+        sim_host_refs_add(refs, number == 0 ? SIM_HOST_AUTH : SIM_HOST_META, 0);
+    else if (number < 2 + data)
+        sim_host_refs_add(refs, SIM_HOST_DATA, number - 2);
+    else
+        sim_host_refs_add(refs, SIM_HOST_CLIENT, number - 2 - data);
+}

@@ -89,4 +89,7 @@ void sim_host_refs_expand(const struct sim_host_refs *refs, struct sim_host_coun
 /* For callers that make scenarios: one more; asserts that there is room. */
 void sim_host_refs_add(struct sim_host_refs *refs, enum sim_host_kind kind, uint32_t index);
 
+/* The host of that number in a cluster of `data` data servers: auth, metadata, data servers, clients. */
+void sim_host_refs_add_number(struct sim_host_refs *refs, uint32_t data, uint32_t number);
+
 #endif

@@ -80,18 +80,6 @@ static uint32_t pick(const struct moment *moment, enum sim_fault_kind kind)
     return count == 0 ? UINT32_MAX : hosts[draw(moment, HOST, count)];
 }
 
-static void host_ref(const struct sim_nemesis *nemesis, uint32_t number, struct sim_host_refs *refs)
-{
-    const uint32_t data = nemesis->run->cluster->options.data;
-
-    if (number < 2)
-        sim_host_refs_add(refs, number == 0 ? SIM_HOST_AUTH : SIM_HOST_META, 0);
-    else if (number < 2 + data)
-        sim_host_refs_add(refs, SIM_HOST_DATA, number - 2);
-    else
-        sim_host_refs_add(refs, SIM_HOST_CLIENT, number - 2 - data);
-}
-
 static void fill_message(const struct moment *moment, struct sim_fault *fault)
 {
     fault->from = fault->hosts;
@@ -204,7 +192,7 @@ static void fire_moment(void *arg, struct sim_world *world)
         struct sim_fault *fault = dfs_alloc_zero(sizeof *fault);
 
         fault->kind = kind;
-        host_ref(nemesis, host, &fault->hosts);
+        sim_host_refs_add_number(&fault->hosts, nemesis->run->cluster->options.data, host);
         if (!is_momentary(kind))
             fault->for_ns =
                 LENGTH_MIN_NS + (int64_t)draw(moment, LENGTH, (uint64_t)(LENGTH_MAX_NS - LENGTH_MIN_NS) + 1);

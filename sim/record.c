@@ -167,18 +167,6 @@ static void on_link(void *arg, const struct sim_link_event *event)
     record->hits[record->hits_count++] = hit;
 }
 
-static void host_add(const struct sim_run *run, uint32_t number, struct sim_host_refs *refs)
-{
-    const uint32_t data = run->cluster->options.data;
-
-    if (number < 2)
-        sim_host_refs_add(refs, number == 0 ? SIM_HOST_AUTH : SIM_HOST_META, 0);
-    else if (number < 2 + data)
-        sim_host_refs_add(refs, SIM_HOST_DATA, number - 2);
-    else
-        sim_host_refs_add(refs, SIM_HOST_CLIENT, number - 2 - data);
-}
-
 static bool is_lossy(const struct sim_network *network)
 {
     return network->loss_ppb > 0 || network->duplicate_ppb > 0 || network->reorder_ppb > 0;
@@ -207,8 +195,8 @@ static void hit_add(struct sim_record *record, const struct hit *hit)
 
     fault->kind = hit->window ? SIM_FAULT_LINK : kinds[hit->kind];
     fault->at_ns = hit->at_ns;
-    host_add(record->run, hit->from, &fault->from);
-    host_add(record->run, hit->to, &fault->to);
+    sim_host_refs_add_number(&fault->from, record->run->cluster->options.data, hit->from);
+    sim_host_refs_add_number(&fault->to, record->run->cluster->options.data, hit->to);
     if (hit->window) {
         fault->for_ns = 2 * MOMENT_NS;
         if (hit->kind == SIM_LINK_COPIED) {
