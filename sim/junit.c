@@ -87,7 +87,6 @@ bool sim_junit_close(struct sim_junit *junit, double seconds)
               written;
     written = fwrite(junit->cases_text, 1, junit->cases_bytes, junit->file) == junit->cases_bytes && written;
     written = fputs("</testsuite>\n", junit->file) >= 0 && written;
-    written = fclose(junit->file) == 0 && written;
     free(junit->cases_text);
-    return written;
+    return fclose(junit->file) == 0 && written;
 }

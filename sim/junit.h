@@ -32,7 +32,7 @@ void sim_junit_fail_begin(struct sim_junit *junit, const char *scenario, uint64_
 void sim_junit_text(struct sim_junit *junit, const char *text);
 void sim_junit_fail_end(struct sim_junit *junit, bool aborted);
 
-/* Writes all and closes. False: not all could be written. */
+/* Writes all and closes. False, errno says why: not all could be written, and what stands there is not a report. */
 bool sim_junit_close(struct sim_junit *junit, double seconds);
 
 #endif
