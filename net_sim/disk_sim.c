@@ -235,6 +235,7 @@ static struct sim_name *name_checked(struct sim_disk *disk, const char *name)
 /* What a SYNC that is submitted now may cover: writes that were carried out before. */
 static void capture(struct sim_disk *disk, struct sim_disk_pending *pending)
 {
+    DFS_ASSERT(pending->name != NULL); /* a SYNC has one */
     struct sim_file *file = pending->name->file;
 
     if (file == NULL)

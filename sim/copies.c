@@ -432,7 +432,7 @@ struct sim_copies *sim_copies_new(struct sim_run *run)
     dfs_map_init(&copies->places_by_path, offsetof(struct place, key), sizeof(struct sim_path_key), 0);
     dfs_map_init(&copies->blocks_by_id, offsetof(struct sim_block, id), sizeof(struct dfs_block_id), 0);
     dfs_map_init(&copies->versions_by_file, offsetof(struct sim_version, file), sizeof(struct dfs_id), 0);
-    *(struct sim_copies **)sim_listeners_add_owned(run, "copies", &hooks, sizeof copies) = copies;
+    *(struct sim_copies **)sim_listeners_add_owned(run, "copies", &hooks, sizeof(void *)) = copies;
     return copies;
 }
 

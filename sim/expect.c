@@ -540,7 +540,7 @@ struct sim_expects *sim_expects_new(struct sim_run *run)
         state->at = DFS_NEVER;
         sim_host_refs_expand(&state->expect->hosts, sim_scenario_hosts(scenario), &state->wanted);
     }
-    *(struct sim_expects **)sim_listeners_add_owned(run, "expectations", &hooks, sizeof expects) = expects;
+    *(struct sim_expects **)sim_listeners_add_owned(run, "expectations", &hooks, sizeof(void *)) = expects;
     return expects;
 }
 

@@ -94,6 +94,7 @@ static void write_last(void)
 
     at_work = NULL; /* should that fail too */
     if (attachments != NULL && attachments->record != NULL)
+        /* on_signal says why: NOLINTNEXTLINE(bugprone-signal-handler,cert-sig30-c) */
         (void)sim_record_write(attachments->record, attachments->run, attachments->job->record_file);
 }
 

@@ -309,7 +309,7 @@ struct sim_nemesis *sim_nemesis_new(struct sim_run *run)
             nemesis->captures_on = nemesis->captures_on || needs_captures((enum sim_fault_kind)kind);
         }
     }
-    *(struct sim_nemesis **)sim_listeners_add_owned(run, "nemesis", disk ? &with_disk : &without_disk, sizeof nemesis) =
+    *(struct sim_nemesis **)sim_listeners_add_owned(run, "nemesis", disk ? &with_disk : &without_disk, sizeof(void *)) =
         nemesis;
     sim_nemesis_observe(nemesis);
     return nemesis;

@@ -238,6 +238,7 @@ void sim_blow_replay(struct sim_blow *blow)
         const size_t which = (size_t)sim_blow_draw(blow, "replay", i, known);
 
         (void)captured_of(nemesis, blow->fault->message, &from, which, &captured);
+        DFS_ASSERT(captured != NULL); /* as many are known */
         inject(blow, captured, captured->bytes, captured->count);
     }
 }

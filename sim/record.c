@@ -335,7 +335,7 @@ struct sim_record *sim_record_attach(struct sim_run *run, unsigned detail)
 
         *expect = scenario->expects[i];
     }
-    *(struct sim_record **)sim_listeners_add_owned(run, "record", &hooks, sizeof record) = record;
+    *(struct sim_record **)sim_listeners_add_owned(run, "record", &hooks, sizeof(void *)) = record;
     if ((detail & SIM_RECORD_NETWORK) != 0) {
         const struct sim_observer observer = {
             .arg = record, .frame_sent = on_sent, .datagram_sent = on_sent, .link_hit = on_link};

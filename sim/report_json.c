@@ -132,7 +132,7 @@ json_t *sim_run_json(const struct sim_run *run)
         run->scenario->name, "seed", (json_int_t)run->options.seed, "verdict", sim_verdict_name(run->verdict), "reason",
         text_or_null(run->reason), "trace_hash", hash, "virtual_ms",
         (json_int_t)(sim_world_now(run->world) / DFS_MILLISECONDS), "events", (json_int_t)counts->events, "messages",
-        (json_int_t)(counts->frames + counts->datagrams), "violations", violations_json(run), "expectations",
+        (json_int_t)counts->frames + (json_int_t)counts->datagrams, "violations", violations_json(run), "expectations",
         expectations_json(run), "operations", operations_json(run), "evictions", evictions_json(run), "repairs",
         "copies", (json_int_t)run->repair_copies, "bytes", (json_int_t)run->repair_bytes, "last_at_ms",
         run->repair_copies > 0 ? milliseconds(run->repair_last_at) : json_null(), "stats", stats_json(run));

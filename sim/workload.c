@@ -794,7 +794,7 @@ struct sim_workload *sim_workload_new(struct sim_run *run)
         workload->clients[i].workload = workload;
         workload->clients[i].index = i;
     }
-    *(struct sim_workload **)sim_listeners_add_owned(run, "workload", &hooks, sizeof workload) = workload;
+    *(struct sim_workload **)sim_listeners_add_owned(run, "workload", &hooks, sizeof(void *)) = workload;
     return workload;
 }
 
