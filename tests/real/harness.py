@@ -7,6 +7,7 @@ all held. DFS_BIN says where the programs are. Nothing is left running, whatever
 import hashlib
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -20,6 +21,9 @@ BIN = os.path.abspath(os.environ.get("DFS_BIN", os.path.join(os.environ.get("BUI
 
 # A command that takes longer hangs: the busiest machine of ours needs a tenth of it.
 COMMAND_S = 120
+
+# The file's UUID, the block's index, its generation.
+BLOCK_FILE = re.compile(r"[0-9a-f-]{36}-[0-9a-f]{8}-[0-9a-f]{8}")
 
 
 class Failed(Exception):
@@ -160,6 +164,11 @@ class Cluster:
         """The fewest copies on active servers of any block."""
         return min((sum(replica["state"] == "ACTIVE" for replica in block["replicas"])
                     for block in self.json("stat", path)["blocks"]), default=0)
+
+    def stored(self):
+        """The block files in the stores of all data servers, those of unfinished uploads too (`dfs nodes` counts only what files own)."""
+        return [name for daemon, facts in self.daemons().items() if facts["role"] == "data"
+                for name in os.listdir(self.path(daemon)) if BLOCK_FILE.fullmatch(name)]
 
     def log(self, name):
         with open(self.path(f"{name}.log"), encoding="utf-8", errors="replace") as file:
