@@ -54,15 +54,18 @@ def test_drain():
 
 def test_clean_leave():
     """SIGTERM: maintenance, not an eviction; nothing is copied meanwhile."""
-    with Cluster(data=4, config=CONFIG + ("repair_grace=0s",)) as cluster:
+    with Cluster(data=4, config=CONFIG + ("repair_grace=0s",), faults=True) as cluster:
         cluster.good("put", cluster.random_file("a", 900_000), "a")
         cluster.kill("d2", signal.SIGTERM)
         cluster.wait_state("d2", "MAINTENANCE", 10)
         wait_until(lambda: not cluster.is_running("d2"), 10, "d2 ends")
         cluster.good("get", "a", cluster.file("back"))
         cluster.up()
-        cluster.wait_state("d2", "ACTIVE", 20)
-        expect(cluster.states() == {name: "ACTIVE" for name in ("d1", "d2", "d3", "d4")}, f"{cluster.states()}")
+        wait_until(lambda: cluster.states() == {name: "ACTIVE" for name in ("d1", "d2", "d3", "d4")}, 20,
+                   f"d2 is back, and nobody else went: {cluster.states()}")
+        node = cluster.daemons()["d2"]["node"]
+        expect(not [event for event in cluster.events("meta") if event["event"] == "evicted" and event["node"] == node],
+               "a server that said it leaves was evicted")
 
 
 def test_store_gone():
