@@ -50,7 +50,7 @@ struct dfs_auth *dfs_auth_new(const struct dfs_auth_config *config, const struct
     dfs_id_print(&config->cluster, auth->audience);
     dfs_stall_init(&auth->stall, config->request_timeout_ns);
     dfs_buf_pool_init(&auth->pool, DFS_AUTH_POOL_BYTES);
-    dfs_link_waits_init(&auth->waits);
+    dfs_links_init(&auth->links);
     dfs_list_init(&auth->conns);
     dfs_list_init(&auth->jobs);
     auth->env.rng->random(auth->env.ctx, DFS_RNG_KEY, &seed, sizeof seed);
@@ -84,6 +84,7 @@ void dfs_auth_free(struct dfs_auth *auth)
         return;
     while ((at = dfs_list_first(&auth->conns)) != NULL)
         conn_free(auth, dfs_container_of(at, struct auth_conn, link), false);
+    dfs_links_close(&auth->links);
     dfs_auth_jobs_close(auth);
     dfs_auth_store_close(&auth->accounts_store);
     dfs_auth_store_close(&auth->keys_store);
@@ -129,7 +130,7 @@ static void on_accept(struct dfs_auth *auth, const struct dfs_event *event)
     conn->heard_at = auth->now;
     dfs_list_push(&auth->conns, &conn->link);
     /* No pool: nothing in this protocol has bulk. */
-    dfs_link_open(&conn->wire, &auth->env, NULL, &auth->waits, event->net.conn, event->net.peer, conn);
+    dfs_link_open(&conn->wire, &auth->env, NULL, &auth->links, event->net.conn, event->net.peer, conn);
 }
 
 static void dispatch(struct dfs_auth *auth, struct auth_conn *conn, const struct dfs_incoming *in)
@@ -244,7 +245,7 @@ dfs_time_ns dfs_auth_step(struct dfs_auth *auth, const struct dfs_event *event)
     } else {
         close_silent(auth);
     }
-    dfs_link_resume_due(&auth->waits);
+    dfs_links_resume_due(&auth->links);
     if (deadline == DFS_NEVER && !dfs_list_empty(&auth->conns)) {
         const struct auth_conn *oldest = dfs_container_of(dfs_list_first(&auth->conns), struct auth_conn, link);
 

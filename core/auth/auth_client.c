@@ -35,12 +35,12 @@ static const struct dfs_path paths[] = {
 const struct dfs_gate dfs_auth_client_gate = {
     "login", phase_names, phase_edges, DFS_AUTH_CLIENT_PHASE_COUNT, "the login to auth", DFS_GATE_PATHS(paths)};
 
-void dfs_auth_client_init(struct dfs_auth_client *client, const struct dfs_env *env, struct dfs_link_waits *waits,
+void dfs_auth_client_init(struct dfs_auth_client *client, const struct dfs_env *env, struct dfs_links *links,
                           const struct dfs_addr *auth, dfs_duration_ns timeout_ns, void *user)
 {
     memset(client, 0, sizeof *client);
     client->env = env;
-    client->waits = waits;
+    client->links = links;
     client->auth = *auth;
     client->timeout_ns = timeout_ns;
     client->user = user;
@@ -65,7 +65,7 @@ static void ask(struct dfs_auth_client *client, dfs_time_ns now, const char *why
 {
     DFS_GATE(client->env, &dfs_auth_client_gate, client->phase, DFS_AUTH_CLIENT_ASKING, why);
     client->deadline = dfs_time_min(dfs_time_add(now, client->timeout_ns), client->give_up_at);
-    dfs_link_connect(&client->link, client->env, NULL, client->waits, &client->auth, DFS_ROLE_AUTH, NULL, client->user);
+    dfs_link_connect(&client->link, client->env, NULL, client->links, &client->auth, DFS_ROLE_AUTH, NULL, client->user);
     client->request = dfs_link_request(&client->link);
     if (client->refresh) {
         const struct dfs_m_refresh m = {.token = {.at = client->secret, .count = client->secret_count}};

@@ -22,7 +22,7 @@ enum dfs_auth_client_phase {
 
 struct dfs_auth_client {
     const struct dfs_env *env;
-    struct dfs_link_waits *waits;
+    struct dfs_links *links;
     struct dfs_addr auth;
     dfs_duration_ns timeout_ns; /* of one try */
     void *user;                 /* comes back in the events of the connection */
@@ -47,7 +47,7 @@ struct dfs_auth_client_answer {
     const struct dfs_m_token *token;
 };
 
-void dfs_auth_client_init(struct dfs_auth_client *client, const struct dfs_env *env, struct dfs_link_waits *waits,
+void dfs_auth_client_init(struct dfs_auth_client *client, const struct dfs_env *env, struct dfs_links *links,
                           const struct dfs_addr *auth, dfs_duration_ns timeout_ns, void *user);
 void dfs_auth_client_close(
     struct dfs_auth_client *client); /* closes the connection, wipes secrets; harmless when IDLE */

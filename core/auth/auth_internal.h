@@ -80,7 +80,7 @@ struct dfs_auth {
     dfs_time_ns now; /* mono without our own stalls: all deadlines are on this clock */
     dfs_wall_ns wall;
     struct dfs_buf_pool pool;
-    struct dfs_link_waits waits;
+    struct dfs_links links;
     struct dfs_list conns;
     size_t conns_count;
     struct dfs_auth_rate users;

@@ -444,7 +444,7 @@ struct dfs_client *dfs_client_new(const struct dfs_client_config *config, const 
     dfs_buf_pool_init(&client->pool, config->pool_bytes);
     client->pool_waiter.ready = pool_has_room;
     dfs_list_init(&client->pool_waiter.link);
-    dfs_link_waits_init(&client->waits);
+    dfs_links_init(&client->links);
     dfs_heap_init(&client->timers);
     dfs_list_init(&client->commands);
     dfs_list_init(&client->ready);
@@ -480,6 +480,7 @@ void dfs_client_free(struct dfs_client *client)
     dfs_stock_close(&client->put_blocks);
     dfs_stock_close(&client->gets);
     dfs_stock_close(&client->get_blocks);
+    dfs_links_close(&client->links);
     dfs_buf_pool_unwait(&client->pool_waiter);
     dfs_map_close(&client->commands_map);
     dfs_heap_close(&client->timers);
@@ -552,7 +553,7 @@ dfs_time_ns dfs_client_step(struct dfs_client *client, const struct dfs_event *e
         timer->fire(client, timer);
     }
     pump(client);
-    dfs_link_resume_due(&client->waits);
+    dfs_links_resume_due(&client->links);
     deadline = dfs_time_add(dfs_heap_next(&client->timers), client->stall.total_ns);
     if (late > 0)
         deadline = dfs_time_max(deadline, event->mono + STALL_GRACE_NS);

@@ -404,7 +404,7 @@ struct dfs_client {
     struct dfs_buf_pool pool;
     struct dfs_buf_waiter pool_waiter;
     bool pool_has_room; /* it came back to those who starve */
-    struct dfs_link_waits waits;
+    struct dfs_links links;
     struct dfs_heap timers;
 
     struct dfs_list commands;

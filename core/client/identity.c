@@ -294,7 +294,7 @@ void dfs_client_identity_init(struct dfs_client *client)
     dfs_list_init(&identity->logins);
     dfs_client_timer_init(&identity->timer, on_timer);
     identity->refresh_at = DFS_NEVER;
-    dfs_auth_client_init(&identity->auth, &client->env, &client->waits, &client->config.auth,
+    dfs_auth_client_init(&identity->auth, &client->env, &client->links, &client->config.auth,
                          client->config.request_timeout_ns, &identity->end);
 }
 

@@ -160,7 +160,7 @@ static void connect_node(struct client_node *node, const struct dfs_addr *addr)
     node->addr = *addr;
     node->serial = identity->serial;
     node->heard_at = client->now;
-    dfs_link_connect(&node->wire, &client->env, &client->pool, &client->waits, addr, DFS_ROLE_DATA, &node->id,
+    dfs_link_connect(&node->wire, &client->env, &client->pool, &client->links, addr, DFS_ROLE_DATA, &node->id,
                      &node->end);
     node->hello = dfs_link_request(&node->wire);
     dfs_link_send(&node->wire, node->hello, DFS_MSG_HELLO, &hello);

@@ -106,7 +106,7 @@ static void connect_now(struct client_session *session, const char *why)
                                       .token = {.at = identity->token, .count = identity->token_count}};
 
     enter(session, CLIENT_SESSION_CONNECTING, why);
-    dfs_link_connect(&session->link, &client->env, NULL, &client->waits, &client->config.meta, DFS_ROLE_META, NULL,
+    dfs_link_connect(&session->link, &client->env, NULL, &client->links, &client->config.meta, DFS_ROLE_META, NULL,
                      &session->end);
     session->serial = identity->serial;
     session->heard_at = client->now;

@@ -220,7 +220,7 @@ struct dfs_data *dfs_data_new(const struct dfs_data_config *config, const struct
     dfs_heap_init(&data->patience);
     dfs_list_init(&data->ios_free);
     dfs_buf_pool_init(&data->pool, config->pool_bytes);
-    dfs_link_waits_init(&data->link_waits);
+    dfs_links_init(&data->links);
     dfs_list_init(&data->hungry);
     dfs_list_init(&data->sent_free);
     for (unsigned i = 0; i < DATA_PEER_KINDS; i++)
@@ -297,6 +297,7 @@ void dfs_data_free(struct dfs_data *data)
     data_store_close(data);
     data_keys_close(data);
     dfs_free(data->changes);
+    dfs_links_close(&data->links);
     dfs_buf_pool_close(&data->pool);
     dfs_heap_close(&data->timers);
     dfs_heap_close(&data->patience);
@@ -381,7 +382,7 @@ dfs_time_ns dfs_data_step(struct dfs_data *data, const struct dfs_event *event)
         data_leave_continue(data);
     data_changes_flush(data);
     data_peer_settle(data);
-    dfs_link_resume_due(&data->link_waits);
+    dfs_links_resume_due(&data->links);
 
     data->stall.deadline = next_deadline(data);
     return data->stall.deadline;

@@ -483,7 +483,7 @@ struct dfs_data {
     struct dfs_list ios_free;
 
     struct dfs_buf_pool pool;
-    struct dfs_link_waits link_waits;
+    struct dfs_links links;
     size_t sending_bytes;      /* held by frames that wait to leave, or are being read for that */
     struct dfs_list hungry;    /* struct data_hungry */
     bool hungry_again;         /* the one that was run just now found nothing again */

@@ -49,7 +49,7 @@ void data_peer_accept(struct dfs_data *data, const struct dfs_event *event)
         return;
     }
     peer = peer_new(data, DATA_PEER_IN);
-    dfs_link_open(&peer->link, &data->env, &data->pool, &data->link_waits, event->net.conn, event->net.peer, peer);
+    dfs_link_open(&peer->link, &data->env, &data->pool, &data->links, event->net.conn, event->net.peer, peer);
     data_patience_set(data, &peer->timer, data->config.connect_timeout_ns); /* a good HELLO, until then */
 }
 
@@ -59,7 +59,7 @@ struct data_peer *data_peer_control(struct dfs_data *data)
 {
     struct data_peer *peer = peer_new(data, DATA_PEER_CONTROL);
 
-    dfs_link_connect(&peer->link, &data->env, NULL, &data->link_waits, &data->config.meta, DFS_ROLE_META, NULL, peer);
+    dfs_link_connect(&peer->link, &data->env, NULL, &data->links, &data->config.meta, DFS_ROLE_META, NULL, peer);
     return peer; /* control.c keeps its time */
 }
 
@@ -94,7 +94,7 @@ struct data_peer *data_peer_out(struct dfs_data *data, const struct dfs_id *node
     peer = peer_new(data, DATA_PEER_OUT);
     peer->to = to;
     dfs_map_insert(&data->peers_out, peer);
-    dfs_link_connect(&peer->link, &data->env, &data->pool, &data->link_waits, addr, DFS_ROLE_DATA, node, peer);
+    dfs_link_connect(&peer->link, &data->env, &data->pool, &data->links, addr, DFS_ROLE_DATA, node, peer);
     peer->hello_request = dfs_link_request(&peer->link);
     dfs_link_send(&peer->link, peer->hello_request, DFS_MSG_HELLO, &hello);
     data_patience_set(data, &peer->timer, data->config.connect_timeout_ns);

@@ -146,6 +146,18 @@ static void admit(struct dfs_meta *meta, struct meta_peer *peer, uint32_t reques
     dfs_link_send_status(&peer->link, request, DFS_OK, NULL); /* tells of nothing that is journaled */
 }
 
+/* The token outlives its message. */
+static void wait_for_keys(struct dfs_meta *meta, struct meta_peer *peer, uint32_t request, struct dfs_text token,
+                          const char *why)
+{
+    peer->hello_request = request;
+    peer->hello_token = dfs_alloc(token.count);
+    memcpy(peer->hello_token, token.at, token.count);
+    peer->hello_token_count = token.count;
+    meta_peer_enter(meta, peer, META_PEER_CHECKING, why);
+    keys_ask(meta);
+}
+
 static void check(struct dfs_meta *meta, struct meta_peer *peer, uint32_t request, struct dfs_text token, bool may_wait,
                   const char *why)
 {
@@ -164,9 +176,7 @@ static void check(struct dfs_meta *meta, struct meta_peer *peer, uint32_t reques
     }
     /* Perhaps auth has a newer key. Once a second at most. */
     if (may_wait && (meta->auth != NULL || meta->now >= dfs_time_add(meta->keys_asked_at, KEYS_PAUSE_NS))) {
-        peer->hello_request = request;
-        meta_peer_enter(meta, peer, META_PEER_CHECKING, why);
-        keys_ask(meta);
+        wait_for_keys(meta, peer, request, token, why);
         return;
     }
     if (dfs_verifier_has_keys(meta->verifier)) {
@@ -185,9 +195,14 @@ void meta_keys_closed(struct dfs_meta *meta)
     {
         struct meta_peer *peer = dfs_container_of(at, struct meta_peer, all);
 
-        /* Its tap is closed, so its HELLO is still the newest message of the link. */
-        if (peer->phase == META_PEER_CHECKING)
-            check(meta, peer, peer->hello_request, peer->link.in.hello.token, false, "keys");
+        if (peer->phase != META_PEER_CHECKING)
+            continue;
+        char *token = peer->hello_token;
+
+        peer->hello_token = NULL;
+        check(meta, peer, peer->hello_request, (struct dfs_text){.at = token, .count = peer->hello_token_count}, false,
+              "keys");
+        dfs_free(token);
     }
 }
 

@@ -358,7 +358,7 @@ dfs_time_ns dfs_meta_step(struct dfs_meta *meta, const struct dfs_event *event)
         meta_journal_flush(&meta->journal);
     }
     meta_peers_sweep(meta);
-    dfs_link_resume_due(&meta->waits);
+    dfs_links_resume_due(&meta->links);
     meta->stall.deadline = next;
     return next;
 }

@@ -89,6 +89,8 @@ struct meta_peer {
     enum meta_peer_kind kind;
     enum meta_peer_phase phase;
     uint32_t hello_request;
+    uint32_t hello_token_count;
+    char *hello_token;          /* in CHECKING */
     uint32_t answers_waiting;   /* for the journal */
     struct dfs_heap_item timer; /* in meta->timers, fair time: half-open, idle */
     dfs_time_ns heard_at;       /* fair: the newest complete message */
@@ -165,7 +167,7 @@ struct dfs_meta {
     uint32_t peer_slots_room;
     uint32_t clients_count;
     uint32_t datas_count;
-    struct dfs_link_waits waits;
+    struct dfs_links links;
     struct dfs_buf_pool pool;
     struct dfs_heap timers; /* peers, fair time */
 

@@ -234,7 +234,7 @@ void meta_peers_init(struct dfs_meta *meta)
 {
     dfs_list_init(&meta->peers);
     dfs_list_init(&meta->peers_closed);
-    dfs_link_waits_init(&meta->waits);
+    dfs_links_init(&meta->links);
     dfs_heap_init(&meta->timers);
 }
 
@@ -286,6 +286,13 @@ static struct meta_peer *peer_new(struct dfs_meta *meta, enum meta_peer_kind kin
     return peer;
 }
 
+static void peer_free(struct meta_peer *peer)
+{
+    dfs_wipe(&peer->claims, sizeof peer->claims);
+    dfs_free(peer->hello_token);
+    dfs_free(peer);
+}
+
 void meta_peers_sweep(struct dfs_meta *meta)
 {
     struct dfs_list *at;
@@ -293,8 +300,7 @@ void meta_peers_sweep(struct dfs_meta *meta)
     while ((at = dfs_list_pop(&meta->peers_closed)) != NULL) {
         struct meta_peer *peer = dfs_container_of(at, struct meta_peer, all);
 
-        dfs_wipe(&peer->claims, sizeof peer->claims);
-        dfs_free(peer);
+        peer_free(peer);
     }
 }
 
@@ -351,9 +357,9 @@ void meta_peers_close(struct dfs_meta *meta)
 
         /* The machine goes, not the connection: no verb of the env any more. */
         dfs_link_closed(&peer->link);
-        dfs_wipe(&peer->claims, sizeof peer->claims);
-        dfs_free(peer);
+        peer_free(peer);
     }
+    dfs_links_close(&meta->links);
     dfs_free(meta->peer_slots);
     dfs_free(meta->peer_generations);
 }
@@ -394,7 +400,7 @@ void meta_peers_accept(struct dfs_meta *meta, const struct dfs_event *event)
         return;
     }
     peer = peer_new(meta, kind);
-    dfs_link_open(&peer->link, &meta->env, NULL, &meta->waits, event->net.conn, event->net.peer, peer);
+    dfs_link_open(&peer->link, &meta->env, NULL, &meta->links, event->net.conn, event->net.peer, peer);
     dfs_heap_set(&meta->timers, &peer->timer, dfs_time_add(meta->fair, meta->config.request_timeout_ns));
 }
 
@@ -403,7 +409,7 @@ struct meta_peer *meta_peer_connect(struct dfs_meta *meta, const struct dfs_addr
 {
     struct meta_peer *peer = peer_new(meta, kind);
 
-    dfs_link_connect(&peer->link, &meta->env, NULL, &meta->waits, to, role, NULL, peer);
+    dfs_link_connect(&peer->link, &meta->env, NULL, &meta->links, to, role, NULL, peer);
     dfs_heap_set(&meta->timers, &peer->timer, dfs_time_add(meta->fair, timeout_ns));
     return peer;
 }

@@ -50,13 +50,44 @@ static size_t link_want(struct dfs_sink *sink, uint8_t **ret_at)
         return DFS_FRAME_HEADER_BYTES - link->header_count;
     }
     if (link->body_count < link->frame.body_bytes) {
-        *ret_at = link->body + link->body_count;
+        *ret_at = link->body.bytes + link->body_count;
         return link->frame.body_bytes - link->body_count;
     }
     if (!bulk_granted(link))
         return 0;
     *ret_at = link->bulk->bytes + link->bulk_count;
     return link->frame.bulk_bytes - link->bulk_count;
+}
+
+/* The machine's spare room, made large enough. */
+static void body_take(struct dfs_link *link)
+{
+    struct dfs_link_body *body = &link->body;
+    size_t room;
+
+    if (body->bytes == NULL) {
+        *body = link->links->spare;
+        link->links->spare = (struct dfs_link_body){0};
+    }
+    if (link->frame.body_bytes <= body->room)
+        return;
+    room = body->room == 0 ? BODY_ROOM_FIRST_BYTES : body->room;
+    while (room < link->frame.body_bytes)
+        room *= 2;
+    dfs_free(body->bytes); /* nothing is in it */
+    *body = (struct dfs_link_body){.bytes = dfs_alloc(room), .room = room};
+}
+
+/* Of two, the larger one is the next spare. */
+static void body_give(struct dfs_links *links, struct dfs_link_body *body)
+{
+    if (body->room > links->spare.room) {
+        dfs_free(links->spare.bytes);
+        links->spare = *body;
+    } else {
+        dfs_free(body->bytes);
+    }
+    *body = (struct dfs_link_body){0};
 }
 
 static void header_received(struct dfs_link *link)
@@ -71,14 +102,8 @@ static void header_received(struct dfs_link *link)
         frame_bad(link, DFS_BAD_REQUEST);
         return;
     }
-    if (link->frame.body_bytes > link->body_room) {
-        size_t room = link->body_room == 0 ? BODY_ROOM_FIRST_BYTES : link->body_room;
-
-        while (room < link->frame.body_bytes)
-            room *= 2;
-        link->body = dfs_realloc_array(link->body, room, 1);
-        link->body_room = room;
-    }
+    if (link->frame.body_bytes > 0)
+        body_take(link);
     if (link->frame.body_bytes == 0 && link->frame.bulk_bytes == 0)
         frame_complete(link);
 }
@@ -113,7 +138,7 @@ static bool link_got(struct dfs_sink *sink, size_t count)
 static void resume_later(struct dfs_link *link)
 {
     if (!dfs_list_linked(&link->due))
-        dfs_list_push(&link->waits->due, &link->due);
+        dfs_list_push(&link->links->due, &link->due);
 }
 
 static void room_came_back(struct dfs_buf_waiter *waiter)
@@ -121,16 +146,27 @@ static void room_came_back(struct dfs_buf_waiter *waiter)
     resume_later(dfs_container_of(waiter, struct dfs_link, waiter));
 }
 
-void dfs_link_waits_init(struct dfs_link_waits *waits)
+void dfs_links_init(struct dfs_links *links)
 {
-    dfs_list_init(&waits->due);
+    *links = (struct dfs_links){.taken = {.bytes = NULL}};
+    dfs_list_init(&links->due);
+    dfs_arena_init(&links->arena, DFS_DECODE_BYTES_MAX);
 }
 
-void dfs_link_resume_due(struct dfs_link_waits *waits)
+void dfs_links_close(struct dfs_links *links)
+{
+    DFS_ASSERT(dfs_list_empty(&links->due));
+    dfs_arena_close(&links->arena);
+    dfs_free(links->taken.bytes);
+    dfs_free(links->spare.bytes);
+    *links = (struct dfs_links){.taken = {.bytes = NULL}};
+}
+
+void dfs_links_resume_due(struct dfs_links *links)
 {
     struct dfs_list *at;
 
-    while ((at = dfs_list_pop(&waits->due)) != NULL) {
+    while ((at = dfs_list_pop(&links->due)) != NULL) {
         struct dfs_link *link = dfs_container_of(at, struct dfs_link, due);
 
         if (link->conn != 0)
@@ -155,25 +191,24 @@ void dfs_link_unpause(struct dfs_link *link)
 /* Life ----------------------------------------------------------------------------------------------------------------- */
 
 static void link_init(struct dfs_link *link, const struct dfs_env *env, struct dfs_buf_pool *pool,
-                      struct dfs_link_waits *waits)
+                      struct dfs_links *links)
 {
     memset(link, 0, sizeof *link);
     link->sink.want = link_want;
     link->sink.got = link_got;
     link->env = env;
     link->pool = pool;
-    link->waits = waits;
+    link->links = links;
     link->waiter.ready = room_came_back;
     dfs_list_init(&link->waiter.link);
     dfs_list_init(&link->due);
-    dfs_arena_init(&link->arena, DFS_DECODE_BYTES_MAX);
     link->request_next = 1;
 }
 
-void dfs_link_open(struct dfs_link *link, const struct dfs_env *env, struct dfs_buf_pool *pool,
-                   struct dfs_link_waits *waits, dfs_conn conn, const struct dfs_peer *peer, void *user)
+void dfs_link_open(struct dfs_link *link, const struct dfs_env *env, struct dfs_buf_pool *pool, struct dfs_links *links,
+                   dfs_conn conn, const struct dfs_peer *peer, void *user)
 {
-    link_init(link, env, pool, waits);
+    link_init(link, env, pool, links);
     link->conn = conn;
     if (conn == 0)
         return;
@@ -183,10 +218,10 @@ void dfs_link_open(struct dfs_link *link, const struct dfs_env *env, struct dfs_
 }
 
 void dfs_link_connect(struct dfs_link *link, const struct dfs_env *env, struct dfs_buf_pool *pool,
-                      struct dfs_link_waits *waits, const struct dfs_addr *to, enum dfs_role role,
-                      const struct dfs_id *node, void *user)
+                      struct dfs_links *links, const struct dfs_addr *to, enum dfs_role role, const struct dfs_id *node,
+                      void *user)
 {
-    link_init(link, env, pool, waits);
+    link_init(link, env, pool, links);
     link->conn = env->net->connect(env->ctx, to, role, node, user);
     DFS_ASSERT(link->conn != 0);
     env->net->attach(env->ctx, link->conn, &link->sink, user);
@@ -208,10 +243,7 @@ void dfs_link_closed(struct dfs_link *link)
     dfs_list_remove(&link->due);
     dfs_buf_unref(link->bulk);
     link->bulk = NULL;
-    dfs_free(link->body);
-    link->body = NULL;
-    link->body_room = 0;
-    dfs_arena_close(&link->arena);
+    body_give(link->links, &link->body);
     link->env = NULL;
 }
 
@@ -316,16 +348,21 @@ enum dfs_status dfs_link_take(struct dfs_link *link, struct dfs_incoming *ret_in
         return refuse(link, link->bad);
 
     const struct dfs_layout *layout = dfs_message_layout(link->frame.type);
-    struct dfs_rd r = dfs_rd_make(link->body, link->frame.body_bytes);
+    struct dfs_links *links = link->links;
 
-    dfs_arena_reset(&link->arena);
-    const enum dfs_status status = dfs_decode(layout, &r, &link->arena, &link->in);
+    body_give(links, &links->taken);
+    links->taken = link->body;
+    link->body = (struct dfs_link_body){0};
+    struct dfs_rd r = dfs_rd_make(links->taken.bytes, link->frame.body_bytes);
+
+    dfs_arena_reset(&links->arena);
+    const enum dfs_status status = dfs_decode(layout, &r, &links->arena, &links->in);
     if (status != DFS_OK)
         return refuse(link, status);
     if (link->bulk != NULL)
         link->bulk->count = link->bulk_count;
     *ret_in = (struct dfs_incoming){
-        .number = link->frame.type, .request = link->frame.request, .body = &link->in, .bulk = link->bulk};
+        .number = link->frame.type, .request = link->frame.request, .body = &links->in, .bulk = link->bulk};
     link->bulk = NULL;
     link->bulk_count = 0;
     link->body_count = 0;

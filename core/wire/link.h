@@ -3,7 +3,7 @@
  *
  * The link is the connection's dfs_sink: it grants the transport sixteen bytes for the next header, then the body's room, then a buffer out of
  * the machine's pool for the bulk. When the pool is empty, or the machine has closed the tap (dfs_link_pause), it grants nothing and the
- * transport stops reading; room that comes back sets `resume_due`, and the machine calls dfs_link_resume_due at the end of its step.
+ * transport stops reading; room that comes back sets `resume_due`, and the machine calls dfs_links_resume_due at the end of its step.
  *
  *     EV_ACCEPT:  dfs_link_open(link, env, pool, event.net.conn, ...)   and net.attach inside
  *     EV_RECV:    status = dfs_link_take(link, &in);  then the handler of in.number
@@ -19,41 +19,52 @@
 #include "core/wire/frame.h"
 #include "core/wire/message.h"
 
-struct dfs_link_waits; /* the machine's list of links whose resume is due; see dfs_link_waits_init */
-
-struct dfs_link_waits {
-    struct dfs_list due;
+/* Room for the body of a frame. */
+struct dfs_link_body {
+    uint8_t *bytes;
+    size_t room; /* grows to the largest body seen, at most DFS_FRAME_BODY_BYTES_MAX */
 };
 
+/*
+ * What the links of one machine share. A machine handles one message at a time, so the memory of a message in hand is the machine's: a connection that
+ * is silent, as most of a large cluster's are, holds none.
+ */
+struct dfs_links {
+    struct dfs_list due;        /* links whose resume is due */
+    union dfs_any_message in;   /* the message taken last */
+    struct dfs_arena arena;     /* its lists */
+    struct dfs_link_body taken; /* its bytes, in which its texts lie */
+    struct dfs_link_body spare; /* for the next body */
+};
+
+/* What every frame touches stands in front. */
 struct dfs_link {
     struct dfs_sink sink; /* first: what the transport holds */
     const struct dfs_env *env;
     struct dfs_buf_pool *pool; /* NULL: a link that takes no bulk (a frame with bulk is BAD_REQUEST) */
-    struct dfs_link_waits *waits;
-    struct dfs_buf_waiter waiter;
-    struct dfs_list due; /* in waits->due */
-    dfs_conn conn;       /* 0: closed */
-    bool open;           /* accepted, or EV_OPEN came */
+    struct dfs_links *links;
+    dfs_conn conn; /* 0: closed */
+    bool open;     /* accepted, or EV_OPEN came */
     bool paused;
     bool complete;       /* a frame lies ready for dfs_link_take */
     enum dfs_status bad; /* not OK: the peer sent what no frame is; dfs_link_take says so */
-    struct dfs_peer peer;
     uint32_t request_next;
 
     uint8_t header[DFS_FRAME_HEADER_BYTES];
     size_t header_count;
     struct dfs_frame frame;
-    uint8_t *body; /* grows to the largest body seen, at most DFS_FRAME_BODY_BYTES_MAX */
-    size_t body_room;
+    struct dfs_link_body body; /* of the frame that comes in; no bytes between frames */
     size_t body_count;
     struct dfs_buf *bulk;
     size_t bulk_count;
-    struct dfs_arena arena;
-    union dfs_any_message in;
+
+    struct dfs_peer peer;
+    struct dfs_buf_waiter waiter;
+    struct dfs_list due; /* in links->due */
 };
 
 /* A received message. `body` (const struct dfs_m_NAME *) and what it points to live until the end of the step, or
- * the next dfs_link_take or dfs_link_close of the same link in it.
+ * the next dfs_link_take of any link of the machine in it.
  * `bulk` (count set) belongs to the caller, who drops the reference. */
 struct dfs_incoming {
     uint32_t number;
@@ -62,16 +73,17 @@ struct dfs_incoming {
     struct dfs_buf *bulk;
 };
 
-void dfs_link_waits_init(struct dfs_link_waits *waits);
+void dfs_links_init(struct dfs_links *links);
+void dfs_links_close(struct dfs_links *links); /* after the last link */
 
 /* Takes an accepted connection (peer from EV_ACCEPT) or, with conn 0, leaves the link closed for dfs_link_connect. Attaches with `user`. */
-void dfs_link_open(struct dfs_link *link, const struct dfs_env *env, struct dfs_buf_pool *pool,
-                   struct dfs_link_waits *waits, dfs_conn conn, const struct dfs_peer *peer, void *user);
+void dfs_link_open(struct dfs_link *link, const struct dfs_env *env, struct dfs_buf_pool *pool, struct dfs_links *links,
+                   dfs_conn conn, const struct dfs_peer *peer, void *user);
 
 /* Starts an outgoing connection; EV_OPEN or EV_CLOSED follows with `user`. Sends may be queued at once. */
 void dfs_link_connect(struct dfs_link *link, const struct dfs_env *env, struct dfs_buf_pool *pool,
-                      struct dfs_link_waits *waits, const struct dfs_addr *to, enum dfs_role role,
-                      const struct dfs_id *node, void *user);
+                      struct dfs_links *links, const struct dfs_addr *to, enum dfs_role role, const struct dfs_id *node,
+                      void *user);
 
 /* On EV_OPEN: notes the peer. */
 void dfs_link_opened(struct dfs_link *link, const struct dfs_peer *peer);
@@ -108,7 +120,7 @@ void dfs_link_pause(struct dfs_link *link);
 void dfs_link_unpause(struct dfs_link *link);
 
 /* At the end of a machine's step: resumes all links for which room came back. */
-void dfs_link_resume_due(struct dfs_link_waits *waits);
+void dfs_links_resume_due(struct dfs_links *links);
 
 /* Datagrams: header + message; with `mac` not NULL the last field must be FIXED(mac, 16) and is filled with the tag over all bytes before it. Returns the
  * length. */

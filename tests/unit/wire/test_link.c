@@ -94,7 +94,7 @@ static const struct dfs_peer peer = {.kind = DFS_PEER_NODE, .role = DFS_ROLE_DAT
 struct fixture {
     struct world world;
     struct dfs_buf_pool pool;
-    struct dfs_link_waits waits;
+    struct dfs_links links;
     struct dfs_link link;
 };
 
@@ -104,8 +104,8 @@ static int set_up(void **state)
 
     f->world.env = (struct dfs_env){.ctx = &f->world, .net = &net_ops, .trace = &trace_ops};
     dfs_buf_pool_init(&f->pool, 300000);
-    dfs_link_waits_init(&f->waits);
-    dfs_link_open(&f->link, &f->world.env, &f->pool, &f->waits, 1, &peer, NULL);
+    dfs_links_init(&f->links);
+    dfs_link_open(&f->link, &f->world.env, &f->pool, &f->links, 1, &peer, NULL);
     *state = f;
     return 0;
 }
@@ -115,6 +115,7 @@ static int tear_down(void **state)
     struct fixture *f = *state;
 
     dfs_link_close(&f->link);
+    dfs_links_close(&f->links);
     dfs_buf_pool_close(&f->pool);
     free(f);
     return 0;
@@ -212,10 +213,10 @@ static void an_empty_pool_stops_the_reading_and_room_starts_it_again(void **stat
     const size_t taken = feed(f, f->world.wire, count, 100000);
 
     assert_int_equal(taken, count - 100000);
-    dfs_link_resume_due(&f->waits);
+    dfs_links_resume_due(&f->links);
     assert_int_equal(f->world.resumed, 0);
     dfs_buf_unref(held[0]);
-    dfs_link_resume_due(&f->waits);
+    dfs_links_resume_due(&f->links);
     assert_int_equal(f->world.resumed, 1);
     assert_int_equal(feed(f, f->world.wire + taken, count - taken, 100000), count - taken);
     assert_int_equal(dfs_link_take(&f->link, &in), DFS_OK);
@@ -238,7 +239,7 @@ static void a_paused_link_finishes_its_frame_and_begins_no_other(void **state)
     assert_int_equal(dfs_link_take(&f->link, &in), DFS_OK);
     assert_int_equal(f->world.sink->want(f->world.sink, &where), 0);
     dfs_link_unpause(&f->link);
-    dfs_link_resume_due(&f->waits);
+    dfs_links_resume_due(&f->links);
     assert_int_equal(f->world.resumed, 1);
     assert_true(f->world.sink->want(f->world.sink, &where) > 0);
 }
@@ -310,6 +311,52 @@ static void a_page_larger_than_the_stack_buffer_travels_too(void **state)
 
     assert_int_equal(back->blocks_count, DFS_INVENTORY_PAGE_MAX);
     assert_int_equal(back->blocks[999].length_bytes, 1000);
+}
+
+/* Links of one machine share the memory of messages: half a frame of one lies there while another's are taken, small and large. */
+static void a_frame_comes_in_while_another_links_are_taken(void **state)
+{
+    struct fixture *f = *state;
+    struct dfs_sink *const first = f->world.sink;
+    static struct dfs_w_stored blocks[DFS_INVENTORY_PAGE_MAX];
+    const struct dfs_m_inventory page = {.page = 4, .blocks = blocks, .blocks_count = DFS_INVENTORY_PAGE_MAX};
+    struct dfs_link other;
+    struct dfs_incoming in;
+
+    for (uint32_t i = 0; i < DFS_INVENTORY_PAGE_MAX; i++)
+        blocks[i] = (struct dfs_w_stored){.block = {.index = i, .generation = 1}, .length_bytes = i + 1};
+    dfs_link_open(&other, &f->world.env, &f->pool, &f->links, 2, &peer, NULL);
+    struct dfs_sink *const second = f->world.sink;
+
+    dfs_link_send_status(&f->link, 3, DFS_NOT_FOUND, "words of the first");
+    const size_t small = f->world.wire_count;
+
+    dfs_link_send(&f->link, 5, DFS_MSG_INVENTORY, &page);
+    const size_t count = f->world.wire_count;
+
+    for (size_t half = 1; half < small; half++) {
+        f->world.sink = first;
+        assert_int_equal(feed(f, f->world.wire, half, small), half);
+        f->world.sink = second;
+        assert_int_equal(feed(f, f->world.wire + small, count - small, count), count - small);
+        assert_int_equal(dfs_link_take(&other, &in), DFS_OK);
+        assert_int_equal(((const struct dfs_m_inventory *)in.body)->blocks_count, DFS_INVENTORY_PAGE_MAX);
+        assert_int_equal(feed(f, f->world.wire, small, small), small);
+        assert_int_equal(dfs_link_take(&other, &in), DFS_OK);
+        f->world.sink = first;
+        assert_int_equal(feed(f, f->world.wire + half, small - half, small), small - half);
+        assert_int_equal(dfs_link_take(&f->link, &in), DFS_OK);
+        const struct dfs_m_status *answer = in.body;
+
+        assert_int_equal(answer->status, DFS_NOT_FOUND);
+        assert_int_equal(answer->words.count, strlen("words of the first"));
+        assert_memory_equal(answer->words.at, "words of the first", answer->words.count);
+    }
+    assert_true(f->links.spare.room + f->links.taken.room <= (size_t)2 * DFS_FRAME_BODY_BYTES_MAX);
+    f->world.sink = second;
+    assert_int_equal(feed(f, f->world.wire, small - 1, small), small - 1);
+    dfs_link_close(&other); /* half a frame goes with it */
+    f->world.sink = first;
 }
 
 static void a_closed_link_is_silent(void **state)
@@ -391,6 +438,7 @@ int main(void)
         story(a_body_that_does_not_decode_is_refused),
         story(an_empty_frame_of_a_message_with_fields_is_refused),
         story(a_page_larger_than_the_stack_buffer_travels_too),
+        story(a_frame_comes_in_while_another_links_are_taken),
         story(a_closed_link_is_silent),
         story(request_ids_are_never_zero),
         cmocka_unit_test(a_datagram_shows_any_change),
