@@ -111,6 +111,6 @@ void data_on_keys_update(struct dfs_data *data, struct data_peer *peer, const st
 {
     const struct dfs_m_keys_update *message = in->body;
 
-    (void)peer;
     data_keys_set(data, message->grant_keys, message->grant_keys_count, message->token_keys, message->token_keys_count);
+    dfs_link_send_status(&peer->link, in->request, DFS_OK, NULL);
 }

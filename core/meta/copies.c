@@ -53,9 +53,17 @@ static void on_ended(void *ctx, const struct meta_copying *copying, enum dfs_sta
     trace_copy(meta, copying, DFS_TRACE_REPAIR_DONE, status);
 }
 
+static void on_overdue(void *ctx, const struct meta_copying *copying)
+{
+    struct dfs_meta *meta = ctx;
+
+    meta_control_sound(meta, meta_node_at(meta, copying->node[0]));
+}
+
 void meta_copies_init(struct dfs_meta *meta)
 {
     meta->nodes->repair.ended = on_ended;
+    meta->nodes->repair.overdue = on_overdue;
     meta->nodes->repair.ctx = meta;
 }
 

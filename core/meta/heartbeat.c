@@ -27,28 +27,6 @@ static void say_stay(struct dfs_meta *meta, const struct meta_node *node, const 
     DFS_GATE_STAY(&meta->env, &meta_member_gate, node->state, event);
 }
 
-/* Changes that it counts and that do not come: the way to us is dead, and it does not know. */
-static void test_behind(struct dfs_meta *meta, struct meta_node *node, uint64_t change)
-{
-    if (!node->member.told || node->peer == NULL || change <= node->applied) {
-        node->behind_since = 0;
-        return;
-    }
-    if (node->behind_since == 0 || node->behind_applied != node->applied) {
-        node->behind_since = dfs_time_max(meta->fair, 1);
-        node->behind_applied = node->applied;
-    } else if (meta->fair - node->behind_since >= meta->config.request_timeout_ns) {
-        meta_node_cut(meta, node);
-    }
-}
-
-/* No lease without orders: a node whose control connection is dead at our end only keeps it until its lease runs out. */
-static bool is_out_of_reach(const struct dfs_meta *meta, const struct meta_node *node)
-{
-    return node->unlinked_at != 0 &&
-           meta->fair - node->unlinked_at >= META_UNLINKED_INTERVALS * meta->config.heartbeat_interval_ns;
-}
-
 static void accept(struct dfs_meta *meta, struct meta_node *node, const struct dfs_m_heartbeat *beat)
 {
     const enum dfs_node_state before = node->state;
@@ -62,7 +40,7 @@ static void accept(struct dfs_meta *meta, struct meta_node *node, const struct d
         meta->nodes->counters.digests_wrong++;
         meta_node_ask_rejoin(meta, node, "what the map says of this node differs from its digest");
     }
-    test_behind(meta, node, beat->change);
+    meta_control_test(meta, node, beat->change);
     meta_node_refresh(meta, node, "heartbeat");
     if (node->state == before)
         say_stay(meta, node, "heartbeat");
@@ -95,13 +73,13 @@ void meta_nodes_on_datagram(struct dfs_meta *meta, const struct dfs_addr *from, 
     switch (meta_member_hear(&node->member, beat->incarnation, beat->sequence, beat->fenced != 0, meta->fair)) {
     case META_HEARD_NEW:
         accept(meta, node, beat);
-        if (node->member.present && !is_out_of_reach(meta, node))
+        if (node->member.present && !meta_control_is_away(meta, node))
             acknowledge(meta, node, from);
         return;
     case META_HEARD_AGAIN:
         counters->heartbeats_again++;
         say_stay(meta, node, "heartbeat_again");
-        if (!is_out_of_reach(meta, node))
+        if (!meta_control_is_away(meta, node))
             acknowledge(meta, node, from);
         return;
     case META_HEARD_LATE:

@@ -275,7 +275,7 @@ void meta_node_send_keys(struct dfs_meta *meta, struct meta_node *node)
     if (node->peer == NULL || !node->member.present || node->member.opening)
         return;
     update.grant_keys_count = meta_node_grant_keys(meta, node, keys);
-    dfs_link_send(&node->peer->link, 0, DFS_MSG_KEYS_UPDATE, &update);
+    dfs_link_send(&node->peer->link, meta_control_ask(meta, node), DFS_MSG_KEYS_UPDATE, &update);
     dfs_wipe(keys, sizeof keys);
 }
 
@@ -551,6 +551,7 @@ void meta_node_begin(struct dfs_meta *meta, struct meta_node *node, struct meta_
     node->counts = before == DFS_NODE_JOINING ? node->counts : before != DFS_NODE_EVICTED;
     node->counts_until = meta->fair + META_JOINING_INTERVALS * meta->config.heartbeat_interval_ns;
     node->rejoin_asked = false;
+    node->rejoin_since = 0;
     node->removals_forgot = false;
     node->applied = 0;
     node->digest = 0;
@@ -560,32 +561,6 @@ void meta_node_begin(struct dfs_meta *meta, struct meta_node *node, struct meta_
     if (before == DFS_NODE_JOINING)
         node_enter(meta, node, DFS_NODE_JOINING, "join");
     meta_node_refresh(meta, node, "join");
-}
-
-void meta_node_link(struct dfs_meta *meta, struct meta_node *node, struct meta_peer *peer)
-{
-    struct meta_peer *old = node->peer;
-
-    node->peer = peer;
-    node->unlinked_at = 0;
-    node->unanswered = 0;
-    node->behind_since = 0;
-    peer->node = node->index;
-    node->member.linked = true;
-    if (old != NULL && old != peer) {
-        old->node = META_NODE_NONE; /* it speaks for nobody any more */
-        meta_peer_close(meta, old, DFS_OK, "replaced");
-    }
-}
-
-void meta_node_cut(struct dfs_meta *meta, struct meta_node *node)
-{
-    node->unanswered = 0;
-    node->behind_since = 0;
-    if (node->peer == NULL)
-        return;
-    meta->nodes->counters.controls_silent++;
-    meta_peer_close(meta, node->peer, DFS_TIMEOUT, "timeout");
 }
 
 void meta_nodes_peer_closed(struct dfs_meta *meta, struct meta_peer *peer)

@@ -3,6 +3,7 @@
  * each.
  *
  *   nodes.c         table, records, keys, ring, states; what the other half asks (placement, grants, pages)
+ *   control.c       the control connection, and whether anything still comes through it
  *   nodes_step.c    time: evictions, warm-up, the brake, walks over a node's copies
  *   copies.c        orders to copy, and their ends
  *   verify.c        orders to read a copy and say whether it verifies
@@ -113,6 +114,9 @@ enum meta_walk {
 /* Batches of removals that may stay without an answer before the connection is taken for dead: one may be a slow disk. */
 #define META_UNANSWERED_MAX 2
 
+/* So many heartbeats must have come after an answer to our keys was due before the connection is taken for dead. */
+#define META_ASKED_BEATS 2
+
 /* A member without a control connection is not acknowledged after so many intervals: it may not know, and finds out when its lease ends. */
 #define META_UNLINKED_INTERVALS 10
 
@@ -147,12 +151,16 @@ struct meta_node {
     uint64_t blocks;
 
     struct meta_peer *peer; /* the control connection, or NULL */
-    /* Half of a connection may be dead and nobody is told: heartbeats go on beside it. Seen by what does not come (nodes.c). */
+    /* Half of a connection may be dead and nobody is told: heartbeats go on beside it. Seen by what does not come (control.c). */
     dfs_time_ns
         behind_since; /* its heartbeats count changes that have not come, and none came since; 0: nothing is missing */
-    uint64_t behind_applied; /* `applied` then */
-    dfs_time_ns unlinked_at; /* when the control connection went; 0: it is there, or never was */
-    uint32_t unanswered;     /* batches of removals in succession */
+    uint64_t behind_applied;  /* `applied` then */
+    dfs_time_ns unlinked_at;  /* when the control connection went; 0: it is there, or never was */
+    uint32_t unanswered;      /* batches of removals in succession */
+    uint32_t asked_request;   /* the newest KEYS_UPDATE */
+    uint32_t asked_beats;     /* heartbeats since its answer is overdue */
+    dfs_time_ns asked_since;  /* KEYS_UPDATEs are unanswered, and no answer came since; 0: none is */
+    dfs_time_ns rejoin_since; /* heartbeats go on though it was told that its incarnation is void; 0: not so */
     struct meta_inventory *inventory;
     struct dfs_heap_item timer;
     struct dfs_mac heartbeat_mac;
@@ -322,11 +330,6 @@ void meta_node_record(const struct dfs_meta *meta, const struct meta_node *node,
 
 /* A new life: incarnation and boot were journaled. The inventory is awaited. */
 void meta_node_begin(struct dfs_meta *meta, struct meta_node *node, struct meta_peer *peer, uint64_t incarnation);
-/* Takes over the control connection; an older one is closed. */
-/* The control connection carries nothing any more, though both ends keep it: closed, the node becomes SUSPECT until it has another. */
-void meta_node_cut(struct dfs_meta *meta, struct meta_node *node);
-
-void meta_node_link(struct dfs_meta *meta, struct meta_node *node, struct meta_peer *peer);
 /* Tells the node that its incarnation is void: it has to join again. */
 void meta_node_ask_rejoin(struct dfs_meta *meta, struct meta_node *node, const char *words);
 
@@ -358,6 +361,23 @@ void meta_copy_gone(struct dfs_meta *meta, meta_copy_no copy, enum meta_repair_c
 void meta_copy_here(struct dfs_meta *meta, struct meta_node *node, meta_block_no block, uint8_t flags);
 /* A copy (made if need be) is bad: traced, replaced, then removed. */
 void meta_copy_is_bad(struct dfs_meta *meta, struct meta_node *node, meta_block_no block, enum dfs_status status);
+
+/* control.c ---------------------------------------------------------------------------------------------- */
+
+/* Takes over the control connection; an older one is closed. */
+void meta_node_link(struct dfs_meta *meta, struct meta_node *node, struct meta_peer *peer);
+/* The control connection carries nothing any more, though both ends keep it: closed, the node becomes SUSPECT until it has another. */
+void meta_node_cut(struct dfs_meta *meta, struct meta_node *node);
+/* The request id of a KEYS_UPDATE that is to be sent now: its answer is awaited. */
+uint32_t meta_control_ask(struct dfs_meta *meta, struct meta_node *node);
+/* STATUS came for a request of ours. */
+void meta_control_answered(struct dfs_meta *meta, struct meta_node *node, uint32_t request);
+/* An order was not answered in time, which may have many reasons: does anything come through? Asks, unless that is being asked. */
+void meta_control_sound(struct dfs_meta *meta, struct meta_node *node);
+/* A heartbeat came beside the connection, and counts `change` changes: cuts a connection that is dead. */
+void meta_control_test(struct dfs_meta *meta, struct meta_node *node, uint64_t change);
+/* No lease without orders: a node whose control connection is dead at our end only keeps it until its lease runs out. */
+bool meta_control_is_away(const struct dfs_meta *meta, const struct meta_node *node);
 
 /* nodes_step.c ------------------------------------------------------------------------------------------- */
 

@@ -1093,6 +1093,7 @@ void meta_repair_tick(struct meta_repair *repair, dfs_time_ns now)
     while ((item = dfs_heap_pop(&repair->deadlines, now)) != NULL) {
         const struct meta_copying *copying = dfs_container_of(item, struct meta_copying, timer);
 
+        repair->overdue(repair->ctx, copying);
         meta_repair_finish(repair, copying, DFS_TIMEOUT, now);
     }
     while ((item = dfs_heap_pop(&repair->frees, now)) != NULL)

@@ -172,6 +172,8 @@ struct meta_repair {
 
     /* Called for every copy that ends, whichever way. The copying is void afterwards. */
     void (*ended)(void *ctx, const struct meta_copying *copying, enum dfs_status status);
+    /* Called by tick before `ended` for a copy that is overdue: its source has said nothing. */
+    void (*overdue)(void *ctx, const struct meta_copying *copying);
     void *ctx;
 
     uint64_t under;    /* blocks with fewer live copies than wanted, lost ones included */

@@ -219,8 +219,12 @@ void meta_verify_step(struct dfs_meta *meta)
 {
     struct dfs_heap_item *item;
 
-    while ((item = dfs_heap_pop(&meta->nodes->verify_timers, meta->fair)) != NULL)
-        meta_verify_end(meta, dfs_container_of(item, struct meta_verify, timer), DFS_TIMEOUT);
+    while ((item = dfs_heap_pop(&meta->nodes->verify_timers, meta->fair)) != NULL) {
+        struct meta_verify *verify = dfs_container_of(item, struct meta_verify, timer);
+
+        meta_control_sound(meta, meta_node_at(meta, verify->node));
+        meta_verify_end(meta, verify, DFS_TIMEOUT);
+    }
     doubts_step(meta);
 }
 

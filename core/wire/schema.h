@@ -343,6 +343,7 @@ const char *dfs_node_state_name(enum dfs_node_state state);
     ID(S, operation) PART(S, block, block) DFS_STATUS_FIELD(NUM, S, status) LIST(S, receipts, receipt, 1)
 #define DFS_FIELDS_M_REMOVE_BLOCK(S, NUM, ID, ADDR, FIXED, KEY, TEXT, SECRET, PART, LIST) LIST(S, blocks, removal, DFS_REMOVE_PAGE_MAX)
 #define DFS_FIELDS_M_REMOVE_DONE(S, NUM, ID, ADDR, FIXED, KEY, TEXT, SECRET, PART, LIST) LIST(S, blocks, removed, 256)
+/* metadata -> data: the keys of now. Answered at once by STATUS under its request id: so metadata also asks whether the connection still carries anything. */
 #define DFS_FIELDS_M_KEYS_UPDATE(S, NUM, ID, ADDR, FIXED, KEY, TEXT, SECRET, PART, LIST) \
     LIST(S, grant_keys, grant_key, DFS_GRANT_KEYS_MAX) LIST(S, token_keys, token_key, DFS_TOKEN_KEYS_MAX)
 /* data -> metadata: a clean stop follows; answered by STATUS */

@@ -476,12 +476,20 @@ static void on_status(struct nodes_rig *r, unsigned n, uint32_t request, enum df
         nrig_up(r, n);
 }
 
+static void on_keys(struct nodes_rig *r, unsigned n, uint32_t request)
+{
+    const struct dfs_m_status status = {.status = DFS_OK};
+
+    r->nodes[n].keys++;
+    ask(r, n, request, DFS_MSG_STATUS, &status);
+}
+
 static bool pump_one(struct nodes_rig *r, unsigned n)
 {
     struct nrig_node *node = &r->nodes[n];
     struct fake_message in;
 
-    if (node->conn == 0 || node->dead)
+    if (node->conn == 0 || node->dead || node->deaf)
         return false;
     in = fake_sent(&r->f, node->conn);
     if (in.number == 0)
@@ -492,6 +500,8 @@ static bool pump_one(struct nodes_rig *r, unsigned n)
         on_verify(r, n, &in.body->verify);
     else if (in.number == DFS_MSG_REMOVE_BLOCK)
         on_remove(r, n, &in.body->remove_block);
+    else if (in.number == DFS_MSG_KEYS_UPDATE)
+        on_keys(r, n, in.request);
     else if (in.number == DFS_MSG_STATUS)
         on_status(r, n, in.request, (enum dfs_status)in.body->status.status);
     return true;
@@ -515,6 +525,7 @@ void nrig_pump(struct nodes_rig *r)
 
 static void come_back(struct nodes_rig *r, unsigned n)
 {
+    r->nodes[n].deaf = false;
     if (nrig_resume(r, n) == DFS_OK)
         return;
     r->nodes[n].up = false;
@@ -530,7 +541,7 @@ void nrig_live(struct nodes_rig *r, dfs_duration_ns length)
         for (unsigned n = 0; n < NRIG_NODES; n++) {
             struct nrig_node *node = &r->nodes[n];
 
-            /* Metadata has closed it: two orders had no answer. */
+            /* Metadata has closed it: nothing came through. */
             if (node->rejoins && node->up && !node->dead && node->conn != 0 && fake_conn_of(&r->f, node->conn)->closed)
                 come_back(r, n);
             if (node->up && !node->dead && !node->silent && r->f.mono >= node->beat_at)

@@ -46,12 +46,13 @@ struct nrig_node {
     dfs_time_ns beat_at; /* next heartbeat; 0: none yet */
     bool up;             /* joined and told */
     /* How it behaves */
-    bool dead;                     /* neither beats nor reads */
-    bool silent;                   /* reads, does not beat (its datagrams are lost) */
-    bool fenced;                   /* says so */
-    bool keeps;                    /* REFUSED to every removal */
-    bool slow;                     /* takes orders, never answers */
-    bool rejoins;                  /* joins again when it is told to */
+    bool dead;    /* neither beats nor reads */
+    bool silent;  /* reads, does not beat (its datagrams are lost) */
+    bool deaf;    /* beats and tells, reads nothing: half of its connection is dead, until it has another */
+    bool fenced;  /* says so */
+    bool keeps;   /* REFUSED to every removal */
+    bool slow;    /* takes orders, never answers */
+    bool rejoins; /* joins again when it is told to */
     enum dfs_status copy_status;   /* of what it is the source of; OK: it does it */
     enum dfs_status verify_status; /* OK: as it is */
     /* What it was told */
@@ -59,6 +60,7 @@ struct nrig_node {
     uint32_t status_count;
     uint32_t copies; /* orders */
     uint32_t verifies;
+    uint32_t keys;     /* KEYS_UPDATE */
     uint32_t removals; /* blocks */
     uint32_t removals_of[DFS_REMOVE_LAST + 1];
     struct dfs_m_heartbeat_ack ack; /* the newest */

@@ -311,7 +311,11 @@ static void test_two_newest_keys_are_accepted(void **state)
         dfs_node_key_derive(&r.root, &r.nodes[0], 100, keys[i].key_id, &key);
         memcpy(keys[i].key, key.bytes, sizeof keys[i].key);
     }
-    fake_receive(&r.f, r.control, 0, DFS_MSG_KEYS_UPDATE, &update, NULL, 0);
+    fake_forget(&r.f);
+    fake_receive(&r.f, r.control, 9, DFS_MSG_KEYS_UPDATE, &update, NULL, 0);
+    m = fake_expect(&r.f, r.control, DFS_MSG_STATUS);
+    assert_int_equal(m.request, 9);
+    assert_int_equal(m.body->status.status, DFS_OK);
     request = rig_write_header(&r, conn, &grant, 2, 0, sizeof bytes);
     assert_int_equal(outcome(&r, conn, request, NULL), DFS_GRANT_EXPIRED);
     /* The one before the newest still is good, and receipts are under the newest. */

@@ -418,7 +418,8 @@ static void an_endless_joining_does_not_hold_up_repair(void **state)
     assert_int_equal(fake_traces(&r.f, DFS_TRACE_REPAIR_STARTED), 0);
     nrig_live(&r, 20 * I);
     assert_int_equal(fake_traces(&r.f, DFS_TRACE_REPAIR_DONE), 4);
-    nrig_tell(&r, 1);
+    assert_true(fake_conn_of(&r.f, r.nodes[1].conn)->closed); /* nothing came on it */
+    nrig_up(&r, 1);
     nrig_live(&r, 30 * I);
     for (uint32_t i = 0; i < 4; i++)
         assert_int_equal(nrig_copies(&r, 0, i), 3);

@@ -28,6 +28,7 @@ struct world {
     uint32_t ended_ok;
     uint32_t ended_aborted;
     uint32_t ended_failed;
+    uint32_t overdue;
 };
 
 static struct world w;
@@ -44,6 +45,13 @@ static void on_ended(void *ctx, const struct meta_copying *copying, enum dfs_sta
         w.ended_failed++;
 }
 
+static void on_overdue(void *ctx, const struct meta_copying *copying)
+{
+    (void)ctx;
+    assert_true(copying->block != 0);
+    w.overdue++;
+}
+
 /* One node a letter, its zone. */
 static void world_init(const char *zones, const struct meta_repair_policy *policy)
 {
@@ -53,6 +61,7 @@ static void world_init(const char *zones, const struct meta_repair_policy *polic
     dfs_keyring_init(&w.ring, 16);
     meta_repair_init(&w.repair, policy, &w.map, &w.ring);
     w.repair.ended = on_ended;
+    w.repair.overdue = on_overdue;
     for (uint16_t i = 0; zones[i] != '\0'; i++) {
         const struct dfs_id id = {{1, (uint8_t)i}};
 
