@@ -422,6 +422,7 @@ int cli_local(int argc, char **argv)
         rc = cli_check_arguments(&local->cli, 1, 1, "up, down or status");
     if (rc < 0) {
         verb = local->cli.options.arguments[0];
+        local->cluster.claim = -1;
         local->cluster.directory = directory != NULL ? dfs_path_absolute(directory) : default_directory();
         if (strcmp(verb, "up") == 0)
             rc = up(local);

@@ -12,12 +12,15 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 /* Below the range from which systems take ports of connections by themselves (32768 on Linux), so that a daemon finds its port
@@ -35,6 +38,9 @@ void local_close(struct local_cluster *cluster)
 {
     dfs_free(cluster->directory);
     cluster->directory = NULL;
+    if (cluster->claim >= 0)
+        (void)close(cluster->claim);
+    cluster->claim = -1;
 }
 
 char *local_path(const struct local_cluster *cluster, const char *name, const char *suffix)
@@ -91,55 +97,60 @@ static enum dfs_status write_json(const struct local_cluster *cluster, const cha
 
 /* Ports ------------------------------------------------------------------------------------------------------------ */
 
-/* Sockets that are bound to the ports found so far, so that none is found twice. */
-struct ports {
-    int held[4 * LOCAL_DAEMONS_MAX];
-    size_t count;
-};
+/* Between the moment in which ports are found free and the moment in which the daemons have taken them, another `dfs local up` must
+ * not find the same. The one that looks therefore holds a name in the abstract namespace, which ends with its process. One that
+ * hangs does not stop the others: after this time they look without it. */
+#define CLAIM_WAIT_MS 30000
+#define CLAIM_LOOK_MS 20
 
-static int bind_port(int type, unsigned port)
+static int claim_ports(void)
 {
-    const struct sockaddr_in addr = {
-        .sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    const int fd = socket(AF_INET, type | SOCK_CLOEXEC, 0);
+    static const char name[] = "dfs local up";
+    struct sockaddr_un addr = {.sun_family = AF_UNIX};
+    const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    const struct timespec pause = {.tv_nsec = CLAIM_LOOK_MS * 1000000L};
 
-    if (fd >= 0 && bind(fd, (const struct sockaddr *)&addr, sizeof addr) == 0)
-        return fd;
+    memcpy(addr.sun_path + 1, name, sizeof name - 1);
+    for (unsigned waited_ms = 0; fd >= 0 && waited_ms < CLAIM_WAIT_MS; waited_ms += CLAIM_LOOK_MS) {
+        if (bind(fd, (const struct sockaddr *)&addr,
+                 (socklen_t)(offsetof(struct sockaddr_un, sun_path) + sizeof name)) == 0)
+            return fd;
+        (void)nanosleep(&pause, NULL);
+    }
     if (fd >= 0)
         (void)close(fd);
     return -1;
 }
 
-/* Free for TCP and UDP on loopback; 0: none found. */
-static uint16_t find_port(struct ports *ports)
+static bool is_port_free(int type, unsigned port)
+{
+    const struct sockaddr_in addr = {
+        .sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    const int fd = socket(AF_INET, type | SOCK_CLOEXEC, 0);
+    const bool is_free = fd >= 0 && bind(fd, (const struct sockaddr *)&addr, sizeof addr) == 0;
+
+    if (fd >= 0)
+        (void)close(fd);
+    return is_free;
+}
+
+/* The first of so many successive ports, each free for TCP and UDP on loopback; 0: none found. They are successive so that the port
+ * of a daemon that is down for a moment is not found by a new cluster: those beside it are taken. */
+static unsigned find_ports(unsigned count)
 {
     for (unsigned tries = 0; tries < 1000; tries++) {
         uint32_t random = 0;
-        unsigned port;
-        int tcp;
-        int udp;
+        unsigned first;
+        unsigned found = 0;
 
         draw(&random, sizeof random);
-        port = PORT_FIRST + random % PORT_COUNT;
-        tcp = bind_port(SOCK_STREAM, port);
-        udp = tcp < 0 ? -1 : bind_port(SOCK_DGRAM, port);
-        if (tcp >= 0)
-            ports->held[ports->count++] = tcp;
-        if (udp < 0) {
-            if (tcp >= 0)
-                (void)close(ports->held[--ports->count]);
-            continue;
-        }
-        ports->held[ports->count++] = udp;
-        return (uint16_t)port;
+        first = PORT_FIRST + random % (PORT_COUNT - count);
+        while (found < count && is_port_free(SOCK_STREAM, first + found) && is_port_free(SOCK_DGRAM, first + found))
+            found++;
+        if (found == count)
+            return first;
     }
     return 0;
-}
-
-static void release_ports(struct ports *ports)
-{
-    while (ports->count > 0)
-        (void)close(ports->held[--ports->count]);
 }
 
 /* cluster.json ----------------------------------------------------------------------------------------------------- */
@@ -391,12 +402,18 @@ static enum dfs_status make_profile(const struct local_cluster *cluster, struct 
 
 static enum dfs_status name_daemons(struct local_cluster *cluster, unsigned data, struct dfs_why *ret_why)
 {
-    struct ports ports = {.count = 0};
-    bool good = true;
+    unsigned port;
 
     cluster->cluster = new_id();
     cluster->count = data + 2;
-    for (size_t i = 0; good && i < cluster->count; i++) {
+    cluster->claim = claim_ports();
+    port = find_ports(2 * (unsigned)cluster->count);
+    if (port == 0) {
+        dfs_why_set(ret_why, "no %zu successive ports are free on 127.0.0.1 between %d and %d", 2 * cluster->count,
+                    PORT_FIRST, PORT_FIRST + PORT_COUNT);
+        return DFS_IO;
+    }
+    for (size_t i = 0; i < cluster->count; i++) {
         struct local_daemon *daemon = &cluster->daemons[i];
 
         *daemon = (struct local_daemon){
@@ -404,19 +421,15 @@ static enum dfs_status name_daemons(struct local_cluster *cluster, unsigned data
                     : i == 1 ? DFS_ROLE_META
                              : DFS_ROLE_DATA,
             .node = new_id(),
-            .port = find_port(&ports),
-            .http = find_port(&ports),
+            .port = (uint16_t)port++,
+            .http = (uint16_t)port++,
         };
         if (daemon->role == DFS_ROLE_DATA)
             (void)snprintf(daemon->name, sizeof daemon->name, "d%u", (unsigned)(i - 1) % 1000);
         else
             (void)snprintf(daemon->name, sizeof daemon->name, "%s", dfs_role_name(daemon->role));
-        good = daemon->port != 0 && daemon->http != 0;
     }
-    release_ports(&ports);
-    if (!good)
-        dfs_why_set(ret_why, "no free ports on 127.0.0.1 between %d and %d", PORT_FIRST, PORT_FIRST + PORT_COUNT);
-    return good ? DFS_OK : DFS_IO;
+    return DFS_OK;
 }
 
 enum dfs_status local_make(struct local_cluster *cluster, unsigned data, struct dfs_why *ret_why)

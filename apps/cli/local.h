@@ -35,6 +35,7 @@ struct local_cluster {
     struct dfs_id cluster;
     struct local_daemon daemons[LOCAL_DAEMONS_MAX]; /* auth, meta, then the data servers */
     size_t count;
+    int claim; /* -1, or a descriptor held while the daemons of a new cluster have not taken their ports yet */
 };
 
 void local_close(struct local_cluster *cluster);

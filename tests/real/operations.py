@@ -1,10 +1,15 @@
 #!/usr/bin/env python3
 """What an operator asks and says: status, fsck, explain, drain, a clean leave, a store that is gone."""
 
+import json
 import os
 import shutil
 import signal
+import socket
+import subprocess
 import sys
+import tempfile
+import time
 
 import harness
 from harness import Cluster, expect, wait_until
@@ -104,6 +109,41 @@ def test_two_of_one_identity():
         code, _, err = harness.run(harness.program("dfs-data"), "--config", cluster.path("d1.json"))
         expect(code in (2, 3) and err.decode().count("\n") == 1, f"a second dfs-data: exit {code}: {err.decode()}")
         expect(cluster.states()["d1"] == "ACTIVE", "the first one goes on")
+
+
+def test_ports():
+    """Two that come up at a time do not find the same ports free: one waits until the other's daemons have theirs."""
+    with tempfile.TemporaryDirectory() as top:
+        first, second = os.path.join(top, "first"), os.path.join(top, "second")
+        with socket.socket(socket.AF_UNIX) as claim:
+            wait_until(lambda: bind_name(claim, "\0dfs local up"), 30, "nobody else comes up")
+            words = (harness.program("dfs"), "local", "up", "--data", "1", "--dir", first)
+            with subprocess.Popen(words, stdout=subprocess.DEVNULL) as waiting:
+                time.sleep(0.5)
+                expect(waiting.poll() is None and not os.path.exists(os.path.join(first, "cluster.json")), "it waits")
+                claim.close()
+                expect(waiting.wait() == 0, "then it comes up")
+        try:
+            code, _, err = harness.run(*words[:-1], second)
+            expect(code == 0, f"and so does the next: {err.decode()}")
+            ports = []
+            for directory in (first, second):
+                with open(os.path.join(directory, "cluster.json"), encoding="utf-8") as file:
+                    mine = [port for daemon in json.load(file)["daemons"] for port in (daemon["port"], daemon["http"])]
+                expect(mine == list(range(mine[0], mine[0] + 6)), f"they are successive: {mine}")
+                ports += mine
+            expect(len(set(ports)) == 12, f"each is used once: {ports}")
+        finally:
+            for directory in (first, second):
+                harness.run(harness.program("dfs"), "local", "down", "--dir", directory)
+
+
+def bind_name(listener, name):
+    try:
+        listener.bind(name)
+        return True
+    except OSError:
+        return False
 
 
 if __name__ == "__main__":
