@@ -554,7 +554,7 @@ static const struct sim_file *file_other(const struct sim_disk *disk, const stru
     const size_t first = (size_t)sim_below(draw, names->capacity);
 
     for (size_t i = 0; i < names->capacity; i++) {
-        const struct sim_name *name = names->slots[(first + i) & (names->capacity - 1)].value;
+        const struct sim_name *name = names->values[(first + i) & (names->capacity - 1)];
 
         if (name != NULL && name->file != NULL && name->file != not_this)
             return name->file;
