@@ -686,9 +686,10 @@ static int help(void)
 }
 
 #ifdef DFS_JEMALLOC
-/* What jemalloc reads before main. A world is hundreds of MiB of small things met in no order: large pages are a tenth of the time. */
+/* What jemalloc reads before main. A world is hundreds of MiB of small things met in no order: large pages are a tenth of the time. Nothing is given back to the
+ * kernel, for keep_memory's reason. */
 extern const char *malloc_conf;
-const char *malloc_conf = "thp:always,metadata_thp:auto,oversize_threshold:0";
+const char *malloc_conf = "thp:always,metadata_thp:auto,oversize_threshold:0,dirty_decay_ms:-1,muzzy_decay_ms:-1";
 #endif
 
 /* Worlds come and go in one process, and their memory is touched anew by the next: the kernel would clear every page again. */
