@@ -260,9 +260,10 @@ meta_block_no meta_block_find(const struct dfs_meta *meta, const struct dfs_bloc
 void meta_block_id(const struct dfs_meta *meta, meta_block_no number, struct dfs_block_id *ret_id);
 
 /*
- * A block that a node has and the map does not know: does it belong to an open upload (then it is left alone,
- * the upload's lease is renewed, and with `confirmed` the copy counts at the commit whatever its receipt's
- * incarnation: it was met in a complete inventory of the node's present one)? false: an orphan.
+ * A block that a node has and the map does not know: does it belong to an open upload (then it is left alone)?
+ * false: an orphan. With `confirmed` it was met in a complete inventory of the node's present incarnation: the copy
+ * counts at the commit whatever its receipt's incarnation. Without, it was published just now: the upload's lease is
+ * renewed.
  */
 bool meta_upload_has(struct dfs_meta *meta, const struct dfs_block_id *block, uint16_t node, uint32_t length_bytes,
                      bool confirmed);

@@ -112,7 +112,10 @@ bool meta_upload_has(struct dfs_meta *meta, const struct dfs_block_id *block, ui
 
     if (upload == NULL)
         return false;
-    upload->heard_at = meta->fair;
+    /* What a server publishes, somebody has sent. That it lies there says nothing: a server that joins again and
+     * again would keep what a dead client has left. */
+    if (!confirmed)
+        upload->heard_at = meta->fair;
     copy = meta_upload_copy(upload, block->index, block->generation, node);
     if (copy == NULL)
         return true; /* an older generation: removed when the upload ends */

@@ -161,7 +161,6 @@ struct state {
     size_t room;
     struct sim_touched touched;
     dfs_time_ns looked_at; /* at the disks, while waiting; 0: not yet */
-    dfs_time_ns joined_at; /* the last inventory: a server that tells of an upload's blocks is a sign of its life */
 };
 
 static void init(struct sim_run *run, void *arg)
@@ -218,13 +217,16 @@ static void on_place(struct sim_run *run, void *arg, const struct sim_seen *seen
         alive(run, arg, &place->file);
 }
 
-static void on_written(struct sim_run *run, void *arg, const struct sim_seen *seen, unsigned when)
+/* What was published during a connection that broke is told over the next one, and heard then. */
+static void on_events(struct sim_run *run, void *arg, const struct sim_seen *seen, unsigned when)
 {
-    const struct dfs_m_block_written *written = seen->body;
+    const struct dfs_m_block_events *events = seen->body;
 
     (void)when;
-    if (written != NULL)
-        alive(run, arg, &written->block.file);
+    for (uint32_t i = 0; events != NULL && i < events->changes_count; i++) {
+        if (events->changes[i].kind == DFS_CHANGE_ADDED)
+            alive(run, arg, &events->changes[i].block.file);
+    }
 }
 
 static void on_commit(struct sim_run *run, void *arg, const struct sim_seen *seen, unsigned when)
@@ -234,14 +236,6 @@ static void on_commit(struct sim_run *run, void *arg, const struct sim_seen *see
     (void)when;
     if (commit != NULL)
         alive(run, arg, &commit->file);
-}
-
-static void on_inventory(struct sim_run *run, void *arg, const struct sim_seen *seen, unsigned when)
-{
-    struct state *state = arg;
-
-    (void)seen, (void)when;
-    state->joined_at = sim_world_now(run->world);
 }
 
 static void on_fault(struct sim_run *run, void *arg, size_t index, const struct sim_fault *fault, struct sim_host *host,
@@ -290,8 +284,7 @@ static bool look(void *arg, const char *name, const struct sim_file *file)
     const struct planned *planned = dfs_map_find(&walk->state->planned, &block.file);
     const dfs_duration_ns young = young_ns(walk->run);
 
-    if (!walk->strict && planned != NULL &&
-        sim_world_now(walk->run->world) - dfs_time_max(planned->at, walk->state->joined_at) < young)
+    if (!walk->strict && planned != NULL && sim_world_now(walk->run->world) - planned->at < young)
         return true;
     if (walk->orphans++ == 0)
         walk->first = block;
@@ -369,8 +362,7 @@ static const struct sim_message_hook messages[] = {
     {.number = DFS_MSG_PUT_PLAN, .when = SIM_SENT, .seen = on_plan},
     {.number = DFS_MSG_PUT_PLACE, .when = SIM_DELIVERED, .seen = on_place},
     {.number = DFS_MSG_PUT_COMMIT, .when = SIM_DELIVERED, .seen = on_commit},
-    {.number = DFS_MSG_BLOCK_WRITTEN, .when = SIM_SENT, .seen = on_written},
-    {.number = DFS_MSG_INVENTORY_END, .when = SIM_DELIVERED, .seen = on_inventory},
+    {.number = DFS_MSG_BLOCK_EVENTS, .when = SIM_DELIVERED, .seen = on_events},
 };
 
 const struct sim_checker sim_checker_orphans = {.name = "orphans",

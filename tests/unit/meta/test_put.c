@@ -564,6 +564,31 @@ static void an_upload_without_a_sign_of_life_is_given_up_for_good(void **state)
     nrig_assert_quiet(&r.n);
 }
 
+static void a_server_that_joins_again_and_again_keeps_no_upload_alive(void **state)
+{
+    struct dfs_m_put_open open = crig_open_message(&r, "a", 100000);
+    unsigned back;
+
+    tear_down(state);
+    crig_init(&r);
+    r.n.config.upload_lease_ns = 20 * DFS_SECONDS;
+    crig_start(&r, 4);
+    ann = crig_client(&r, 1, "rw:/");
+    assert_int_equal(crig_open(&r, ann, &open), DFS_OK);
+    crig_store_all(&r);
+    back = crig_node_of(&r, &r.upload.replicas[0][0].node);
+    for (unsigned i = 0; i < 3; i++) {
+        nrig_live(&r.n, 8 * DFS_SECONDS);
+        assert_int_equal(uploads_open(), i < 2); /* joined at 8, at 16; at 20 it was over */
+        nrig_break(&r.n, back);
+        r.n.nodes[back].boot.bytes[5]++;
+        nrig_up(&r.n, back);
+    }
+    assert_int_equal(blocks_stored(), 0);
+    assert_int_equal(crig_commit(&r, ann, NULL), DFS_LEASE_EXPIRED);
+    nrig_assert_quiet(&r.n);
+}
+
 static void an_aborted_upload_leaves_nothing(void **state)
 {
     struct dfs_m_put_open open = crig_open_message(&r, "a", 1000000);
@@ -696,6 +721,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(preconditions_are_tested_at_the_commit, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_commit_that_was_refused_is_not_done_later, set_up, tear_down),
         cmocka_unit_test_setup_teardown(an_upload_without_a_sign_of_life_is_given_up_for_good, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_server_that_joins_again_and_again_keeps_no_upload_alive, set_up, tear_down),
         cmocka_unit_test_setup_teardown(an_aborted_upload_leaves_nothing, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_restart_of_metadata_loses_uploads_and_says_so, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_committed_file_is_whole_after_a_restart, set_up, tear_down),
