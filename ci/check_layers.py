@@ -14,7 +14,8 @@ import sys
 import tempfile
 
 ROLES = ("core/auth", "core/meta", "core/data", "core/client")
-PURE = ("blockmap", "index", "keyring", "namespace", "paths", "placement", "pool", "repair")  # decision files of core/meta
+PURE = ("blockmap", "index", "keyring", "namespace", "paths", "placement", "pool", "repair",
+        "repair_choice", "repair_inside", "repair_queues")  # decision files of core/meta
 
 # Layer -> what its files may include, beside their own layer. The longest matching path is the layer of a file.
 ARROWS = {

@@ -1,4 +1,7 @@
-#include "core/meta/repair.h"
+/*
+ * repair.c - blocks and their copies under way: what something that has changed means for a block, and whose turn it is.
+ */
+#include "core/meta/repair_inside.h"
 
 #include "core/base/assert.h"
 #include "core/base/mem.h"
@@ -6,34 +9,9 @@
 /* Expired graces that one tick puts in line. */
 #define GRACES_A_TICK_MAX 4096
 
-/* block->mark: copies under way in the low bits, the level that was counted above them. */
-#define MARK_RUNNING 0x0fu
-#define MARK_LEVEL_SHIFT 4
-
 enum level { LEVEL_WHOLE, LEVEL_UNDER, LEVEL_ONE, LEVEL_LOST };
 
-/* What was learned from the failed copies of one block. */
-struct meta_trouble {
-    struct dfs_list all;
-    uint32_t attempts;
-    meta_block_no block; /* the key */
-    uint16_t avoid[META_PARK_SIDES];
-};
-
 static const uint8_t side_rights[META_PARK_SIDES] = {META_RIGHT_SOURCE, META_RIGHT_TARGET};
-
-enum { SOURCE = 0, TARGET = 1 };
-
-const char *meta_queue_words(enum meta_queue_name queue)
-{
-    static const char *const words_of[META_QUEUE_COUNT] = {
-#define X(name, words) [META_QUEUE_##name] = (words),
-        META_QUEUE_MAP(X)
-#undef X
-    };
-
-    return words_of[queue];
-}
 
 /* Life --------------------------------------------------------------------------------------------------- */
 
@@ -69,11 +47,6 @@ void meta_repair_close(struct meta_repair *repair)
     dfs_free(repair->nodes);
 }
 
-static struct meta_repair_node *node_find(const struct meta_repair *repair, uint16_t index)
-{
-    return index < repair->nodes_room ? repair->nodes[index] : NULL;
-}
-
 static struct meta_repair_node *node_need(struct meta_repair *repair, uint16_t index)
 {
     uint32_t room = repair->nodes_room == 0 ? 16 : repair->nodes_room;
@@ -91,8 +64,8 @@ static struct meta_repair_node *node_need(struct meta_repair *repair, uint16_t i
         struct meta_repair_node *node = dfs_alloc_zero(sizeof *node);
 
         node->index = index;
-        dfs_list_init(&node->copies[SOURCE]);
-        dfs_list_init(&node->copies[TARGET]);
+        dfs_list_init(&node->copies[META_SOURCE]);
+        dfs_list_init(&node->copies[META_TARGET]);
         dfs_list_init(&node->wake);
         dfs_heap_item_init(&node->timer);
         repair->nodes[index] = node;
@@ -102,119 +75,9 @@ static struct meta_repair_node *node_need(struct meta_repair *repair, uint16_t i
 
 uint8_t meta_repair_rights_of(const struct meta_repair *repair, uint16_t index)
 {
-    const struct meta_repair_node *known = node_find(repair, index);
+    const struct meta_repair_node *known = meta_repair_node(repair, index);
 
     return known == NULL ? 0 : known->rights;
-}
-
-/* Queues ------------------------------------------------------------------------------------------------- */
-
-static struct meta_block *block_of(const struct meta_repair *repair, meta_block_no number)
-{
-    return meta_blockmap_block(repair->map, number);
-}
-
-/* Of a block that is in a queue. */
-static struct meta_queued *queued_of(const struct meta_repair *repair, meta_block_no number)
-{
-    return meta_pool_at(&repair->queued, block_of(repair, number)->queued);
-}
-
-/* The due time of a parked block says where. */
-static struct meta_queue *parked_at(const struct meta_repair *repair, dfs_time_ns due)
-{
-    return &repair->nodes[due & 0xffff]->parked[due >> 16 & 1][due >> 17];
-}
-
-static uint32_t parked_level(dfs_time_ns due)
-{
-    return (uint32_t)(due >> 17);
-}
-
-static struct meta_queue *queue_of(struct meta_repair *repair, meta_block_no number)
-{
-    const uint8_t queue = block_of(repair, number)->queue;
-
-    return queue == META_QUEUE_PARKED ? parked_at(repair, queued_of(repair, number)->due) : &repair->queues[queue];
-}
-
-static void queue_leave(struct meta_repair *repair, meta_block_no number)
-{
-    struct meta_block *block = block_of(repair, number);
-    const struct meta_queued *queued;
-    struct meta_queue *queue;
-
-    if (block->queue == META_QUEUE_NONE)
-        return;
-    queued = queued_of(repair, number);
-    queue = queue_of(repair, number);
-    if (block->queue == META_QUEUE_UNPLACED && repair->unplaced_left > 0 && queue->count == repair->unplaced_left)
-        repair->unplaced_left--;
-    if (queued->prev == 0)
-        queue->first = queued->next;
-    else
-        queued_of(repair, queued->prev)->next = queued->next;
-    if (queued->next == 0)
-        queue->last = queued->prev;
-    else
-        queued_of(repair, queued->next)->prev = queued->prev;
-    queue->count--;
-    meta_pool_give(&repair->queued, block->queued);
-    block->queued = 0;
-    block->queue = META_QUEUE_NONE;
-}
-
-/* A block that is in no queue: its record. */
-static struct meta_queued *queue_enter(struct meta_repair *repair, meta_block_no number, enum meta_queue_name name,
-                                       dfs_time_ns due)
-{
-    struct meta_block *block = block_of(repair, number);
-
-    DFS_ASSERT(block->queued == 0);
-    block->queued = meta_pool_take(&repair->queued);
-    block->queue = (uint8_t)name;
-    queued_of(repair, number)->due = due;
-    return queued_of(repair, number);
-}
-
-static void queue_append(struct meta_repair *repair, meta_block_no number, enum meta_queue_name name, dfs_time_ns due)
-{
-    struct meta_queued *queued = queue_enter(repair, number, name, due);
-    struct meta_queue *queue = queue_of(repair, number);
-
-    queued->prev = queue->last;
-    if (queue->last == 0)
-        queue->first = number;
-    else
-        queued_of(repair, queue->last)->next = number;
-    queue->last = number;
-    queue->count++;
-}
-
-/* To the end of a queue; nothing when it is in that one already. */
-static void queue_move(struct meta_repair *repair, meta_block_no number, enum meta_queue_name to, dfs_time_ns due)
-{
-    if (block_of(repair, number)->queue == to)
-        return;
-    queue_leave(repair, number);
-    if (to != META_QUEUE_NONE)
-        queue_append(repair, number, to, due);
-}
-
-static enum meta_queue_name ready_queue(uint32_t live)
-{
-    DFS_ASSERT(live > 0);
-    return (enum meta_queue_name)(META_QUEUE_READY_1 + (live < 8 ? live : 8) - 1);
-}
-
-static uint32_t level_of_live(uint32_t live)
-{
-    return (live < META_PARK_LEVELS ? live : META_PARK_LEVELS) - 1;
-}
-
-static bool is_ready(uint8_t queue)
-{
-    return queue >= META_QUEUE_READY_1 && queue <= META_QUEUE_READY_8;
 }
 
 /* What a block has --------------------------------------------------------------------------------------- */
@@ -228,20 +91,15 @@ struct view {
     uint32_t running;
 };
 
-static uint8_t rights_of(const struct meta_repair *repair, const struct meta_copy *copy)
-{
-    return meta_repair_rights_of(repair, copy->node);
-}
-
 static struct view view_of(const struct meta_repair *repair, meta_block_no number)
 {
-    const struct meta_block *block = block_of(repair, number);
-    struct view view = {.wanted = block->file->copies_wanted, .running = block->mark & MARK_RUNNING};
+    const struct meta_block *block = meta_repair_block(repair, number);
+    struct view view = {.wanted = block->file->copies_wanted, .running = block->mark & META_MARK_RUNNING};
 
     for (meta_copy_no no = meta_blockmap_first(repair->map, number); no != 0;
          no = meta_blockmap_next(repair->map, no)) {
         const struct meta_copy *copy = meta_blockmap_copy(repair->map, no);
-        const uint8_t rights = rights_of(repair, copy);
+        const uint8_t rights = meta_repair_rights_on(repair, copy);
 
         if ((copy->flags & META_COPY_EXCESS) != 0)
             continue;
@@ -280,13 +138,13 @@ static void count_level(struct meta_repair *repair, enum level level, bool add)
 
 static void set_level(struct meta_repair *repair, struct meta_block *block, enum level level)
 {
-    const enum level before = (enum level)(block->mark >> MARK_LEVEL_SHIFT);
+    const enum level before = (enum level)(block->mark >> META_MARK_LEVEL_SHIFT);
 
     if (level == before)
         return;
     count_level(repair, before, false);
     count_level(repair, level, true);
-    block->mark = (uint8_t)((block->mark & MARK_RUNNING) | (uint32_t)level << MARK_LEVEL_SHIFT);
+    block->mark = (uint8_t)((block->mark & META_MARK_RUNNING) | (uint32_t)level << META_MARK_LEVEL_SHIFT);
 }
 
 static enum level level_of(const struct view *view)
@@ -337,13 +195,11 @@ static uint32_t side_limit(const struct meta_repair *repair, int side)
     /* Under the brake one copy a node: what is left of the cluster has enough to do. */
     if (repair->held)
         return 1;
-    return side == SOURCE ? repair->policy.per_source : repair->policy.per_target;
+    return side == META_SOURCE ? repair->policy.per_source : repair->policy.per_target;
 }
 
-/* Can it take one more copy on this side? A node that has lost the right says yes, so that nobody waits for
- * it. */
-static bool side_is_free(const struct meta_repair *repair, const struct meta_repair_node *node, int side,
-                         dfs_time_ns now)
+bool meta_repair_side_is_free(const struct meta_repair *repair, const struct meta_repair_node *node, int side,
+                              dfs_time_ns now)
 {
     if ((node->rights & side_rights[side]) == 0)
         return true;
@@ -366,7 +222,7 @@ static void node_arrange(struct meta_repair *repair, struct meta_repair_node *no
     for (int side = 0; side < META_PARK_SIDES; side++) {
         if (!side_is_awaited(repair, node, side))
             continue;
-        if (side_is_free(repair, node, side, now)) {
+        if (meta_repair_side_is_free(repair, node, side, now)) {
             if (!dfs_list_linked(&node->wake))
                 dfs_list_push(&repair->wakes, &node->wake);
         } else if (node->running[side] < side_limit(repair, side)) {
@@ -379,10 +235,10 @@ static void node_arrange(struct meta_repair *repair, struct meta_repair_node *no
 static void park(struct meta_repair *repair, meta_block_no number, uint16_t index, int side, uint32_t live,
                  dfs_time_ns now)
 {
-    const uint64_t level = level_of_live(live);
+    const uint64_t level = meta_queue_level(live);
 
-    queue_leave(repair, number);
-    queue_append(repair, number, META_QUEUE_PARKED, (dfs_time_ns)index | (dfs_time_ns)side << 16 | level << 17);
+    meta_queue_leave(repair, number);
+    meta_queue_append(repair, number, META_QUEUE_PARKED, (dfs_time_ns)index | (dfs_time_ns)side << 16 | level << 17);
     node_arrange(repair, repair->nodes[index], now);
 }
 
@@ -417,8 +273,8 @@ static struct meta_copying *copying_take(struct meta_repair *repair)
 
     copying->slot = repair->copyings_used;
     dfs_list_init(&copying->all);
-    dfs_list_init(&copying->of_node[SOURCE]);
-    dfs_list_init(&copying->of_node[TARGET]);
+    dfs_list_init(&copying->of_node[META_SOURCE]);
+    dfs_list_init(&copying->of_node[META_TARGET]);
     dfs_heap_item_init(&copying->timer);
     repair->copyings[repair->copyings_used++] = copying;
     return copying;
@@ -432,11 +288,11 @@ static dfs_duration_ns transfer_ns(uint64_t bytes, uint64_t bytes_per_s)
 static const struct meta_copying *copying_begin(struct meta_repair *repair, meta_block_no number, uint16_t source,
                                                 uint16_t target, dfs_time_ns now)
 {
-    struct meta_block *block = block_of(repair, number);
+    struct meta_block *block = meta_repair_block(repair, number);
     struct meta_copying *copying = copying_take(repair);
     const uint16_t nodes[META_PARK_SIDES] = {source, target};
 
-    DFS_ASSERT((block->mark & MARK_RUNNING) < DFS_REPLICAS_MAX);
+    DFS_ASSERT((block->mark & META_MARK_RUNNING) < DFS_REPLICAS_MAX);
     block->mark++;
     copying->generation++;
     copying->block = number;
@@ -463,13 +319,13 @@ static const struct meta_copying *copying_begin(struct meta_repair *repair, meta
 static void copying_end(struct meta_repair *repair, struct meta_copying *copying, enum dfs_status status,
                         dfs_time_ns now)
 {
-    struct meta_block *block = block_of(repair, copying->block);
+    struct meta_block *block = meta_repair_block(repair, copying->block);
 
-    DFS_ASSERT((block->mark & MARK_RUNNING) > 0 && repair->running > 0);
+    DFS_ASSERT((block->mark & META_MARK_RUNNING) > 0 && repair->running > 0);
     repair->ended(repair->ctx, copying, status);
     block->mark--;
     repair->running--;
-    repair->nodes[copying->node[TARGET]]->receiving_bytes -= copying->length_bytes;
+    repair->nodes[copying->node[META_TARGET]]->receiving_bytes -= copying->length_bytes;
     dfs_heap_remove(&repair->deadlines, &copying->timer);
     dfs_list_remove(&copying->all);
     for (int side = 0; side < META_PARK_SIDES; side++) {
@@ -505,12 +361,13 @@ const struct meta_copying *meta_repair_find(const struct meta_repair *repair, ui
 
 const struct meta_copying *meta_repair_find_to(const struct meta_repair *repair, meta_block_no block, uint16_t target)
 {
-    const struct meta_repair_node *node = node_find(repair, target);
+    const struct meta_repair_node *node = meta_repair_node(repair, target);
 
-    if (node == NULL || node->running[TARGET] == 0 || (block_of(repair, block)->mark & MARK_RUNNING) == 0)
+    if (node == NULL || node->running[META_TARGET] == 0 ||
+        (meta_repair_block(repair, block)->mark & META_MARK_RUNNING) == 0)
         return NULL;
-    for (const struct dfs_list *at = node->copies[TARGET].next; at != &node->copies[TARGET]; at = at->next) {
-        const struct meta_copying *copying = dfs_container_of_const(at, struct meta_copying, of_node[TARGET]);
+    for (const struct dfs_list *at = node->copies[META_TARGET].next; at != &node->copies[META_TARGET]; at = at->next) {
+        const struct meta_copying *copying = dfs_container_of_const(at, struct meta_copying, of_node[META_TARGET]);
 
         if (copying->block == block)
             return copying;
@@ -523,19 +380,19 @@ const struct meta_copying *meta_repair_find_to(const struct meta_repair *repair,
 static void look_at_missing(struct meta_repair *repair, meta_block_no number, const struct view *view,
                             enum meta_repair_cause cause, dfs_time_ns now)
 {
-    const struct meta_block *block = block_of(repair, number);
-    const enum meta_queue_name ready = ready_queue(view->live);
+    const struct meta_block *block = meta_repair_block(repair, number);
+    const enum meta_queue_name ready = meta_queue_ready(view->live);
     const bool urgent = view->live == 1;
 
     switch ((enum meta_queue_name)block->queue) {
     case META_QUEUE_GRACE:
     case META_QUEUE_AWAY:
         if (urgent)
-            queue_move(repair, number, ready, 0);
+            meta_queue_move(repair, number, ready, 0);
         return;
     case META_QUEUE_PARKED:
-        if (parked_level(queued_of(repair, number)->due) != level_of_live(view->live))
-            queue_move(repair, number, ready, 0);
+        if (meta_queue_parked_level(meta_repair_queued(repair, number)->due) != meta_queue_level(view->live))
+            meta_queue_move(repair, number, ready, 0);
         return;
     case META_QUEUE_BACKOFF_0:
     case META_QUEUE_BACKOFF_1:
@@ -544,7 +401,7 @@ static void look_at_missing(struct meta_repair *repair, meta_block_no number, co
     case META_QUEUE_BACKOFF_4:
     case META_QUEUE_BACKOFF_5:
         if (cause == META_REPAIR_LOSS)
-            queue_move(repair, number, ready, 0);
+            meta_queue_move(repair, number, ready, 0);
         return;
     case META_QUEUE_READY_1:
     case META_QUEUE_READY_2:
@@ -555,7 +412,7 @@ static void look_at_missing(struct meta_repair *repair, meta_block_no number, co
     case META_QUEUE_READY_7:
     case META_QUEUE_READY_8:
     case META_QUEUE_UNPLACED: /* a node that held a bad copy may be a place now */
-        queue_move(repair, number, ready, 0);
+        meta_queue_move(repair, number, ready, 0);
         return;
     case META_QUEUE_NONE:
     case META_QUEUE_LOST:
@@ -564,13 +421,13 @@ static void look_at_missing(struct meta_repair *repair, meta_block_no number, co
     case META_QUEUE_EXCESS:
     case META_QUEUE_TRIMMING:
         if (urgent || cause == META_REPAIR_NEWS)
-            queue_move(repair, number, ready, 0);
+            meta_queue_move(repair, number, ready, 0);
         else if (cause == META_REPAIR_ABSENT && repair->away_until > now)
-            queue_move(repair, number, META_QUEUE_AWAY, 0);
+            meta_queue_move(repair, number, META_QUEUE_AWAY, 0);
         else if (repair->policy.grace_ns > 0)
-            queue_move(repair, number, META_QUEUE_GRACE, now + repair->policy.grace_ns);
+            meta_queue_move(repair, number, META_QUEUE_GRACE, now + repair->policy.grace_ns);
         else
-            queue_move(repair, number, ready, 0);
+            meta_queue_move(repair, number, ready, 0);
         return;
     case META_QUEUE_COUNT:
         break;
@@ -580,7 +437,7 @@ static void look_at_missing(struct meta_repair *repair, meta_block_no number, co
 
 void meta_repair_look(struct meta_repair *repair, meta_block_no number, enum meta_repair_cause cause, dfs_time_ns now)
 {
-    struct meta_block *block = block_of(repair, number);
+    struct meta_block *block = meta_repair_block(repair, number);
     struct view view;
 
     if (!repair->settled)
@@ -595,29 +452,29 @@ void meta_repair_look(struct meta_repair *repair, meta_block_no number, enum met
         view.running--;
     }
     if (view.live == 0) {
-        queue_move(repair, number, META_QUEUE_LOST, 0);
+        meta_queue_move(repair, number, META_QUEUE_LOST, 0);
     } else if (is_missing(&view)) {
         look_at_missing(repair, number, &view, cause, now);
     } else if (view.running > 0) {
-        queue_move(repair, number, META_QUEUE_RUNNING, 0);
+        meta_queue_move(repair, number, META_QUEUE_RUNNING, 0);
     } else {
         trouble_end(repair, number);
         if (view.bad > 0)
-            queue_move(repair, number, META_QUEUE_CLEAR, 0);
+            meta_queue_move(repair, number, META_QUEUE_CLEAR, 0);
         else if (view.staying - view.doubted <= view.wanted)
-            queue_move(repair, number, META_QUEUE_NONE, 0);
+            meta_queue_move(repair, number, META_QUEUE_NONE, 0);
         else if (block->queue != META_QUEUE_TRIMMING)
-            queue_move(repair, number, META_QUEUE_EXCESS, now + repair->policy.trim_ns);
+            meta_queue_move(repair, number, META_QUEUE_EXCESS, now + repair->policy.trim_ns);
     }
 }
 
 void meta_repair_forget(struct meta_repair *repair, meta_block_no number, dfs_time_ns now)
 {
-    struct meta_block *block = block_of(repair, number);
+    struct meta_block *block = meta_repair_block(repair, number);
 
-    while ((block->mark & MARK_RUNNING) > 0)
+    while ((block->mark & META_MARK_RUNNING) > 0)
         copying_end(repair, copying_newest(repair, number), DFS_ABORTED, now);
-    queue_leave(repair, number);
+    meta_queue_leave(repair, number);
     trouble_end(repair, number);
     set_level(repair, block, LEVEL_WHOLE);
 }
@@ -670,7 +527,7 @@ void meta_repair_flaps(struct meta_repair *repair, uint16_t index, uint32_t flap
 
 bool meta_repair_has_room(const struct meta_repair *repair, uint16_t index, uint32_t length_bytes)
 {
-    const struct meta_repair_node *node = node_find(repair, index);
+    const struct meta_repair_node *node = meta_repair_node(repair, index);
 
     return node != NULL && node->room_bytes >= node->receiving_bytes + length_bytes;
 }
@@ -686,10 +543,10 @@ uint64_t meta_repair_receiving(const struct meta_repair *repair)
 
 void meta_repair_end_from(struct meta_repair *repair, uint16_t index, dfs_time_ns now)
 {
-    struct meta_repair_node *node = node_find(repair, index);
+    struct meta_repair_node *node = meta_repair_node(repair, index);
 
     if (node != NULL)
-        end_side(repair, node, SOURCE, now);
+        end_side(repair, node, META_SOURCE, now);
 }
 
 void meta_repair_hold(struct meta_repair *repair, bool held, dfs_time_ns now)
@@ -711,209 +568,40 @@ void meta_repair_away(struct meta_repair *repair, dfs_time_ns until)
     repair->away_until = until;
 }
 
-/* Choice ------------------------------------------------------------------------------------------------- */
-
-/* Who has the block, or is getting it. */
-struct around {
-    const struct meta_repair *repair;
-    const struct meta_block *block;
-    uint16_t holders[META_COPIES_LOOKED_AT_MAX + DFS_REPLICAS_MAX]; /* their zones are used */
-    uint16_t others[META_COPIES_LOOKED_AT_MAX]; /* bad or leaving: no target either, but their zones are free */
-    uint32_t holders_count;
-    uint32_t others_count;
-    uint16_t avoid;
-    bool limited; /* only targets that can take a copy now */
-    dfs_time_ns now;
-};
-
-static void around_fill(struct around *around, const struct meta_repair *repair, meta_block_no number, dfs_time_ns now)
-{
-    const struct meta_block *block = block_of(repair, number);
-    uint32_t seen = 0;
-
-    around->repair = repair;
-    around->block = block;
-    around->holders_count = 0;
-    around->others_count = 0;
-    around->avoid = META_NODE_NONE;
-    around->limited = false;
-    around->now = now;
-    for (meta_copy_no no = meta_blockmap_first(repair->map, number); no != 0 && seen < META_COPIES_LOOKED_AT_MAX;
-         seen++, no = meta_blockmap_next(repair->map, no)) {
-        const struct meta_copy *copy = meta_blockmap_copy(repair->map, no);
-        const bool stays = (rights_of(repair, copy) & META_RIGHT_STAYS) != 0;
-
-        if (stays && (copy->flags & (META_COPY_BAD | META_COPY_EXCESS)) == 0)
-            around->holders[around->holders_count++] = copy->node;
-        else
-            around->others[around->others_count++] = copy->node;
-    }
-    uint32_t running = block->mark & MARK_RUNNING;
-
-    for (const struct dfs_list *at = repair->all.next; running > 0 && at != &repair->all; at = at->next) {
-        const struct meta_copying *copying = dfs_container_of_const(at, struct meta_copying, all);
-
-        if (copying->block != number)
-            continue;
-        around->holders[around->holders_count++] = copying->node[TARGET];
-        running--;
-    }
-}
-
-static bool is_among(const uint16_t *nodes, uint32_t count, uint16_t node)
-{
-    for (uint32_t i = 0; i < count; i++) {
-        if (nodes[i] == node)
-            return true;
-    }
-    return false;
-}
-
-static bool may_be_target(void *ctx, uint16_t index)
-{
-    const struct around *around = ctx;
-    const struct meta_repair_node *node = node_find(around->repair, index);
-
-    if (node == NULL || (node->rights & META_RIGHT_TARGET) == 0 || index == around->avoid ||
-        is_among(around->others, around->others_count, index))
-        return false;
-    if (!meta_repair_has_room(around->repair, index, around->block->length_bytes))
-        return false;
-    return !around->limited || side_is_free(around->repair, node, TARGET, around->now);
-}
-
-static uint16_t pick_target(struct around *around, bool limited, uint16_t avoid)
-{
-    const struct dfs_placement_rule rule = {
-        .ctx = around, .eligible = may_be_target, .holders = around->holders, .holders_count = around->holders_count};
-    const struct meta_block *block = around->block;
-    uint16_t found[DFS_REPLICAS_MAX];
-
-    around->limited = limited;
-    around->avoid = avoid;
-    const uint64_t hash = dfs_placement_hash(&block->file->id, block->index, block->generation);
-
-    return dfs_placement_choose(around->repair->ring, hash, 1, &rule, found) == 0 ? META_NODE_NONE : found[0];
-}
-
-static bool zone_is_free(const struct around *around, uint16_t node)
-{
-    const struct dfs_keyring *ring = around->repair->ring;
-
-    for (uint32_t i = 0; i < around->holders_count; i++) {
-        const uint16_t holder = around->holders[i];
-
-        if (dfs_keyring_has(ring, holder) && ring->members[holder].zone == ring->members[node].zone)
-            return false;
-    }
-    return true;
-}
-
-/* The target, or META_NODE_NONE and *ret_park: the node to wait for (META_NODE_NONE: there is no place at
- * all). */
-static uint16_t choose_target(struct around *around, const struct meta_trouble *trouble, uint16_t *ret_park)
-{
-    const uint16_t avoid = trouble == NULL ? META_NODE_NONE : trouble->avoid[TARGET];
-    const uint16_t best = pick_target(around, false, META_NODE_NONE);
-    uint16_t target;
-
-    *ret_park = best;
-    if (best == META_NODE_NONE)
-        return META_NODE_NONE;
-    /* A busy node in a zone of its own is better than an idle one beside another copy: then it is worth
-     * waiting. */
-    const bool spread = zone_is_free(around, best);
-
-    target = pick_target(around, true, avoid);
-    if (target != META_NODE_NONE && (!spread || zone_is_free(around, target)))
-        return target;
-    if (avoid == META_NODE_NONE)
-        return META_NODE_NONE;
-    /* The only one in such a zone has failed: it gets a few more tries before a worse place is taken. */
-    if (target != META_NODE_NONE && trouble->attempts > META_TARGET_TRIES)
-        return target;
-    target = pick_target(around, true, META_NODE_NONE);
-    return target != META_NODE_NONE && (!spread || zone_is_free(around, target)) ? target : META_NODE_NONE;
-}
-
-/* The source with least to do; the one that failed only if there is no other. META_NODE_NONE and *ret_park as
- * above. */
-static uint16_t choose_source(const struct meta_repair *repair, meta_block_no number,
-                              const struct meta_trouble *trouble, dfs_time_ns now, uint16_t *ret_park)
-{
-    const uint16_t avoid = trouble == NULL ? META_NODE_NONE : trouble->avoid[SOURCE];
-    const struct meta_repair_node *best = NULL;
-    const struct meta_repair_node *busy = NULL;
-
-    for (meta_copy_no no = meta_blockmap_first(repair->map, number); no != 0;
-         no = meta_blockmap_next(repair->map, no)) {
-        const struct meta_copy *copy = meta_blockmap_copy(repair->map, no);
-        const struct meta_repair_node *node = node_find(repair, copy->node);
-
-        if ((copy->flags & (META_COPY_BAD | META_COPY_DOUBTED | META_COPY_EXCESS)) != 0 || node == NULL ||
-            (node->rights & META_RIGHT_SOURCE) == 0 || (node->rights & META_RIGHT_COUNTS) == 0)
-            continue;
-        if (!side_is_free(repair, node, SOURCE, now)) {
-            if (busy == NULL || node->running[SOURCE] < busy->running[SOURCE])
-                busy = node;
-        } else if (best == NULL || best->index == avoid ||
-                   (node->index != avoid && node->running[SOURCE] < best->running[SOURCE])) {
-            best = node;
-        }
-    }
-    *ret_park = busy == NULL ? META_NODE_NONE : busy->index;
-    return best == NULL ? META_NODE_NONE : best->index;
-}
-
-/* A bad copy (its removal not yet ordered) on a node with these rights; 0: none. */
-static meta_copy_no bad_copy(const struct meta_repair *repair, meta_block_no number, uint8_t rights)
-{
-    for (meta_copy_no no = meta_blockmap_first(repair->map, number); no != 0;
-         no = meta_blockmap_next(repair->map, no)) {
-        const struct meta_copy *copy = meta_blockmap_copy(repair->map, no);
-
-        if ((copy->flags & META_COPY_BAD) != 0 && (copy->flags & META_COPY_EXCESS) == 0 &&
-            (rights_of(repair, copy) & rights) == rights)
-            return no;
-    }
-    return 0;
-}
-
 /* One block whose turn it is: true with an action, or it was moved to where it has to wait. */
 static bool attempt(struct meta_repair *repair, meta_block_no number, dfs_time_ns now,
                     struct meta_repair_action *ret_action)
 {
     const struct meta_trouble *trouble = trouble_of(repair, number);
     const struct view view = view_of(repair, number);
-    struct around around;
     uint16_t wait;
 
     if (view.live == 0 || !is_missing(&view)) {
         meta_repair_look(repair, number, META_REPAIR_NEWS, now);
         return false;
     }
-    const uint16_t source = choose_source(repair, number, trouble, now, &wait);
+    const uint16_t source = meta_repair_choose_source(repair, number, trouble, now, &wait);
 
     if (source == META_NODE_NONE && wait != META_NODE_NONE) {
-        park(repair, number, wait, SOURCE, view.live, now);
+        park(repair, number, wait, META_SOURCE, view.live, now);
         return false;
     }
     if (source == META_NODE_NONE) {
-        queue_move(repair, number, META_QUEUE_UNPLACED, 0);
+        meta_queue_move(repair, number, META_QUEUE_UNPLACED, 0);
         return false;
     }
-    around_fill(&around, repair, number, now);
-    const uint16_t target = choose_target(&around, trouble, &wait);
+    const uint16_t target = meta_repair_choose_target(repair, number, trouble, now, &wait);
 
     if (target == META_NODE_NONE && wait != META_NODE_NONE) {
-        park(repair, number, wait, TARGET, view.live, now);
+        park(repair, number, wait, META_TARGET, view.live, now);
         return false;
     }
     if (target == META_NODE_NONE) {
-        queue_move(repair, number, META_QUEUE_UNPLACED, 0);
+        meta_queue_move(repair, number, META_QUEUE_UNPLACED, 0);
         /* In a cluster with as many nodes as copies a bad copy stands in the way of the good one. Removing it
          * takes no good copy away. */
-        const meta_copy_no bad = repair->held ? 0 : bad_copy(repair, number, META_RIGHT_SOURCE | META_RIGHT_TARGET);
+        const meta_copy_no bad =
+            repair->held ? 0 : meta_repair_bad_copy(repair, number, META_RIGHT_SOURCE | META_RIGHT_TARGET);
 
         *ret_action = (struct meta_repair_action){.verb = META_REPAIR_CLEAR, .block = number, .copy = bad};
         return bad != 0;
@@ -922,9 +610,9 @@ static bool attempt(struct meta_repair *repair, meta_block_no number, dfs_time_n
 
     *ret_action = (struct meta_repair_action){.verb = META_REPAIR_COPY, .block = number, .copying = copying};
     if (view.wanted == view.staying + view.running + 1)
-        queue_move(repair, number, META_QUEUE_RUNNING, 0);
+        meta_queue_move(repair, number, META_QUEUE_RUNNING, 0);
     else
-        queue_move(repair, number, ready_queue(view.live), 0);
+        meta_queue_move(repair, number, meta_queue_ready(view.live), 0);
     return true;
 }
 
@@ -948,7 +636,7 @@ static void unplaced_round(struct meta_repair *repair, uint32_t *looks)
         const struct view view = view_of(repair, number);
         const uint32_t left = repair->unplaced_left - 1;
 
-        queue_move(repair, number, ready_queue(view.live == 0 ? 1 : view.live), 0);
+        meta_queue_move(repair, number, meta_queue_ready(view.live == 0 ? 1 : view.live), 0);
         repair->unplaced_left = left;
     }
 }
@@ -961,7 +649,7 @@ static meta_block_no node_waiter(struct meta_repair *repair, struct meta_repair_
 
     for (uint32_t level = 0; level < levels; level++) {
         for (int side = 0; side < META_PARK_SIDES; side++) {
-            if (node->parked[side][level].count > 0 && side_is_free(repair, node, side, now)) {
+            if (node->parked[side][level].count > 0 && meta_repair_side_is_free(repair, node, side, now)) {
                 *ret_level = level;
                 return node->parked[side][level].first;
             }
@@ -986,7 +674,7 @@ static meta_block_no next_block(struct meta_repair *repair, dfs_time_ns now)
     for (uint32_t queue = META_QUEUE_READY_1; queue <= (uint32_t)last; queue++) {
         if (repair->queues[queue].count == 0)
             continue;
-        if (waiter != 0 && level <= level_of_live(queue - META_QUEUE_READY_1 + 1))
+        if (waiter != 0 && level <= meta_queue_level(queue - META_QUEUE_READY_1 + 1))
             return waiter;
         return repair->queues[queue].first;
     }
@@ -996,11 +684,11 @@ static meta_block_no next_block(struct meta_repair *repair, dfs_time_ns now)
 static bool next_clear(struct meta_repair *repair, struct meta_repair_action *ret_action)
 {
     const meta_block_no number = repair->queues[META_QUEUE_CLEAR].first;
-    const meta_copy_no bad = bad_copy(repair, number, META_RIGHT_SOURCE);
+    const meta_copy_no bad = meta_repair_bad_copy(repair, number, META_RIGHT_SOURCE);
 
     /* The caller flags it and looks again: the next bad copy, or whole. One whose node takes no orders waits
      * until that changes. */
-    queue_move(repair, number, bad == 0 ? META_QUEUE_UNPLACED : META_QUEUE_NONE, 0);
+    meta_queue_move(repair, number, bad == 0 ? META_QUEUE_UNPLACED : META_QUEUE_NONE, 0);
     *ret_action = (struct meta_repair_action){.verb = META_REPAIR_CLEAR, .block = number, .copy = bad};
     return bad != 0;
 }
@@ -1029,12 +717,12 @@ void meta_repair_finish(struct meta_repair *repair, const struct meta_copying *e
 {
     struct meta_copying *copying = repair->copyings[ended->slot];
     const meta_block_no number = copying->block;
-    const uint16_t source = copying->node[SOURCE];
-    const uint16_t target = copying->node[TARGET];
+    const uint16_t source = copying->node[META_SOURCE];
+    const uint16_t target = copying->node[META_TARGET];
 
     DFS_ASSERT(copying == ended && number != 0);
     copying_end(repair, copying, status, now);
-    const struct meta_block *block = block_of(repair, number);
+    const struct meta_block *block = meta_repair_block(repair, number);
     const struct view view = view_of(repair, number);
 
     if (status != DFS_OK)
@@ -1047,30 +735,15 @@ void meta_repair_finish(struct meta_repair *repair, const struct meta_copying *e
     const uint32_t step = trouble->attempts < META_BACKOFF_STEPS ? trouble->attempts : META_BACKOFF_STEPS - 1;
 
     trouble->attempts++;
-    trouble->avoid[SOURCE] = source;
-    trouble->avoid[TARGET] = target;
-    if (block->queue == META_QUEUE_RUNNING || is_ready(block->queue) || block->queue == META_QUEUE_PARKED ||
+    trouble->avoid[META_SOURCE] = source;
+    trouble->avoid[META_TARGET] = target;
+    if (block->queue == META_QUEUE_RUNNING || meta_queue_is_ready(block->queue) || block->queue == META_QUEUE_PARKED ||
         block->queue == META_QUEUE_UNPLACED)
-        queue_move(repair, number, (enum meta_queue_name)(META_QUEUE_BACKOFF_0 + step),
-                   now + (repair->policy.backoff_ns << step));
+        meta_queue_move(repair, number, (enum meta_queue_name)(META_QUEUE_BACKOFF_0 + step),
+                        now + (repair->policy.backoff_ns << step));
 }
 
 /* Time --------------------------------------------------------------------------------------------------- */
-
-/* The queues whose blocks wait for a time: in each the first is due first. */
-static bool is_timed(uint32_t queue)
-{
-    return queue == META_QUEUE_GRACE || (queue >= META_QUEUE_BACKOFF_0 && queue <= META_QUEUE_BACKOFF_5);
-}
-
-static dfs_time_ns queue_due(const struct meta_repair *repair, uint32_t queue)
-{
-    const meta_block_no first = repair->queues[queue].first;
-
-    if (first == 0)
-        return DFS_NEVER;
-    return queue == META_QUEUE_AWAY ? repair->away_until : queued_of(repair, first)->due;
-}
 
 static void put_in_line(struct meta_repair *repair, meta_block_no number, dfs_time_ns now)
 {
@@ -1078,10 +751,10 @@ static void put_in_line(struct meta_repair *repair, meta_block_no number, dfs_ti
 
     if (view.live == 0 || !is_missing(&view)) {
         /* Its nodes' rights have changed, the walk that tells us is under way. */
-        queue_move(repair, number, META_QUEUE_NONE, 0);
+        meta_queue_move(repair, number, META_QUEUE_NONE, 0);
         meta_repair_look(repair, number, META_REPAIR_NEWS, now);
     } else {
-        queue_move(repair, number, ready_queue(view.live), 0);
+        meta_queue_move(repair, number, meta_queue_ready(view.live), 0);
     }
 }
 
@@ -1099,7 +772,8 @@ void meta_repair_tick(struct meta_repair *repair, dfs_time_ns now)
     while ((item = dfs_heap_pop(&repair->frees, now)) != NULL)
         node_arrange(repair, dfs_container_of(item, struct meta_repair_node, timer), now);
     for (uint32_t queue = META_QUEUE_GRACE; queue <= META_QUEUE_BACKOFF_5 && repair->queued.count > 0; queue++) {
-        while (left > 0 && (is_timed(queue) || queue == META_QUEUE_AWAY) && queue_due(repair, queue) <= now) {
+        while (left > 0 && (meta_queue_is_timed(queue) || queue == META_QUEUE_AWAY) &&
+               meta_queue_due(repair, queue) <= now) {
             put_in_line(repair, repair->queues[queue].first, now);
             left--;
         }
@@ -1116,7 +790,7 @@ dfs_time_ns meta_repair_deadline(const struct meta_repair *repair)
     dfs_time_ns next = dfs_time_min(dfs_heap_next(&repair->deadlines), dfs_heap_next(&repair->frees));
 
     for (uint32_t queue = META_QUEUE_GRACE; queue <= META_QUEUE_BACKOFF_5 && repair->queued.count > 0; queue++)
-        next = dfs_time_min(next, queue_due(repair, queue));
+        next = dfs_time_min(next, meta_queue_due(repair, queue));
     if (repair->unplaced_again)
         next = dfs_time_min(next, repair->unplaced_at);
     return next;
@@ -1124,148 +798,29 @@ dfs_time_ns meta_repair_deadline(const struct meta_repair *repair)
 
 /* Trimming ----------------------------------------------------------------------------------------------- */
 
-static uint16_t zone_of(const struct meta_repair *repair, uint16_t node)
-{
-    return dfs_keyring_has(repair->ring, node) ? repair->ring->members[node].zone : 0;
-}
-
-/* Is `a` the better victim of the two? */
-static bool victim_before(const struct meta_repair *repair, const meta_copy_no *left, uint32_t count, uint32_t a,
-                          uint32_t b)
-{
-    const uint16_t nodes[2] = {meta_blockmap_copy(repair->map, left[a])->node,
-                               meta_blockmap_copy(repair->map, left[b])->node};
-    bool alone[2] = {true, true};
-
-    for (uint32_t i = 0; i < count; i++) {
-        const uint16_t zone = zone_of(repair, meta_blockmap_copy(repair->map, left[i])->node);
-
-        for (uint32_t k = 0; k < 2; k++) {
-            if (i != (k == 0 ? a : b) && zone == zone_of(repair, nodes[k]))
-                alone[k] = false;
-        }
-    }
-    if (alone[0] != alone[1])
-        return alone[1];
-    const struct meta_repair_node *first = repair->nodes[nodes[0]];
-    const struct meta_repair_node *second = repair->nodes[nodes[1]];
-
-    if (first->flaps != second->flaps)
-        return first->flaps > second->flaps;
-    return first->room_bytes < second->room_bytes;
-}
-
-bool meta_repair_trim_plan(const struct meta_repair *repair, meta_block_no number, struct meta_trim_plan *ret_plan)
-{
-    const struct meta_block *block = block_of(repair, number);
-    const uint8_t needed = META_RIGHT_COUNTS | META_RIGHT_STAYS | META_RIGHT_SOURCE;
-    const uint32_t wanted = block->file->copies_wanted;
-    meta_copy_no left[META_COPIES_LOOKED_AT_MAX];
-    uint32_t count = 0;
-
-    for (meta_copy_no no = meta_blockmap_first(repair->map, number); no != 0 && count < META_COPIES_LOOKED_AT_MAX;
-         no = meta_blockmap_next(repair->map, no)) {
-        const struct meta_copy *copy = meta_blockmap_copy(repair->map, no);
-
-        if ((copy->flags & (META_COPY_BAD | META_COPY_DOUBTED | META_COPY_EXCESS)) == 0 &&
-            (rights_of(repair, copy) & needed) == needed)
-            left[count++] = no;
-    }
-    if (count <= wanted)
-        return false;
-    ret_plan->victims_count = 0;
-    while (count > wanted) {
-        uint32_t victim = 0;
-
-        for (uint32_t i = 1; i < count; i++) {
-            if (!victim_before(repair, left, count, victim, i))
-                victim = i;
-        }
-        ret_plan->victims[ret_plan->victims_count++] = left[victim];
-        count--;
-        for (uint32_t i = victim; i < count; i++)
-            left[i] = left[i + 1];
-    }
-    ret_plan->keep_count = count;
-    for (uint32_t i = 0; i < count; i++)
-        ret_plan->keep[i] = left[i];
-    return true;
-}
-
 dfs_time_ns meta_repair_trim_deadline(const struct meta_repair *repair)
 {
-    return queue_due(repair, META_QUEUE_EXCESS);
+    return meta_queue_due(repair, META_QUEUE_EXCESS);
 }
 
 meta_block_no meta_repair_trim_next(struct meta_repair *repair, dfs_time_ns now)
 {
     const meta_block_no number = repair->queues[META_QUEUE_EXCESS].first;
 
-    if (number == 0 || queue_due(repair, META_QUEUE_EXCESS) > now)
+    if (number == 0 || meta_queue_due(repair, META_QUEUE_EXCESS) > now)
         return 0;
-    queue_move(repair, number, META_QUEUE_TRIMMING, 0);
+    meta_queue_move(repair, number, META_QUEUE_TRIMMING, 0);
     return number;
-}
-
-void meta_repair_trim_back(struct meta_repair *repair, meta_block_no number)
-{
-    struct meta_queue *queue = &repair->queues[META_QUEUE_EXCESS];
-
-    DFS_ASSERT(block_of(repair, number)->queue == META_QUEUE_TRIMMING);
-    queue_leave(repair, number);
-    queue_enter(repair, number, META_QUEUE_EXCESS, 0)->next = queue->first;
-    if (queue->first == 0)
-        queue->last = number;
-    else
-        queued_of(repair, queue->first)->prev = number;
-    queue->first = number;
-    queue->count++;
 }
 
 void meta_repair_trim_end(struct meta_repair *repair, meta_block_no number, dfs_time_ns now)
 {
-    if (block_of(repair, number)->queue == META_QUEUE_TRIMMING)
-        queue_move(repair, number, META_QUEUE_NONE, 0);
+    if (meta_repair_block(repair, number)->queue == META_QUEUE_TRIMMING)
+        meta_queue_move(repair, number, META_QUEUE_NONE, 0);
     meta_repair_look(repair, number, META_REPAIR_NEWS, now);
 }
 
 /* For people and tests ----------------------------------------------------------------------------------- */
-
-uint64_t meta_repair_position(const struct meta_repair *repair, meta_block_no number, uint64_t at_most)
-{
-    const struct meta_block *block = block_of(repair, number);
-    uint64_t position = 1;
-
-    if (block->queue == META_QUEUE_NONE)
-        return 0;
-    if (is_ready(block->queue)) {
-        for (uint32_t queue = META_QUEUE_READY_1; queue < block->queue; queue++)
-            position += repair->queues[queue].count;
-    }
-    for (meta_block_no at = queued_of(repair, number)->prev; at != 0 && at_most > 0; at_most--) {
-        position++;
-        at = queued_of(repair, at)->prev;
-    }
-    return position;
-}
-
-static bool queue_is_sound(const struct meta_repair *repair, const struct meta_queue *queue, uint32_t name)
-{
-    meta_block_no previous = 0;
-    uint32_t count = 0;
-
-    for (meta_block_no at = queue->first; at != 0; at = queued_of(repair, at)->next) {
-        const struct meta_block *block = block_of(repair, at);
-
-        if (block->file == NULL || block->queue != name || queued_of(repair, at)->prev != previous ||
-            count++ > queue->count)
-            return false;
-        if (name == META_QUEUE_PARKED && parked_at(repair, queued_of(repair, at)->due) != queue)
-            return false;
-        previous = at;
-    }
-    return count == queue->count && queue->last == previous;
-}
 
 bool meta_repair_is_sound(const struct meta_repair *repair)
 {
@@ -1277,7 +832,7 @@ bool meta_repair_is_sound(const struct meta_repair *repair)
 
     for (uint32_t queue = META_QUEUE_NONE + 1; queue < META_QUEUE_COUNT; queue++) {
         in_queues += repair->queues[queue].count;
-        if (!queue_is_sound(repair, &repair->queues[queue], queue))
+        if (!meta_queue_is_sound(repair, &repair->queues[queue], queue))
             return false;
     }
     for (uint32_t i = 0; i < repair->nodes_room; i++) {
@@ -1287,24 +842,24 @@ bool meta_repair_is_sound(const struct meta_repair *repair)
             sides[side] += node->running[side];
             for (uint32_t level = 0; level < META_PARK_LEVELS; level++) {
                 in_queues += node->parked[side][level].count;
-                if (!queue_is_sound(repair, &node->parked[side][level], META_QUEUE_PARKED))
+                if (!meta_queue_is_sound(repair, &node->parked[side][level], META_QUEUE_PARKED))
                     return false;
             }
         }
     }
     for (meta_block_no no = 1; no <= repair->map->blocks.used; no++) {
-        const struct meta_block *block = block_of(repair, no);
+        const struct meta_block *block = meta_repair_block(repair, no);
 
         if (block->file == NULL)
             continue;
-        levels[block->mark >> MARK_LEVEL_SHIFT]++;
-        running += block->mark & MARK_RUNNING;
+        levels[block->mark >> META_MARK_LEVEL_SHIFT]++;
+        running += block->mark & META_MARK_RUNNING;
         queued += block->queue != META_QUEUE_NONE;
         if ((block->queued != 0) != (block->queue != META_QUEUE_NONE))
             return false;
     }
     return queued == in_queues && queued == repair->queued.count && running == repair->running &&
-           sides[SOURCE] == running && sides[TARGET] == running && repair->lost == levels[LEVEL_LOST] &&
+           sides[META_SOURCE] == running && sides[META_TARGET] == running && repair->lost == levels[LEVEL_LOST] &&
            repair->one_copy == levels[LEVEL_ONE] &&
            repair->under == levels[LEVEL_UNDER] + levels[LEVEL_ONE] + levels[LEVEL_LOST] &&
            repair->unplaced_left <= repair->queues[META_QUEUE_UNPLACED].count;

@@ -15,7 +15,7 @@
  *             block: nothing leaks.
  *
  * A block that is in a queue has a record with its links; most blocks are in none and need none. The fields queue, queued and mark
- * of a block belong to this file.
+ * of a block belong to repair (repair.c repair_queues.c repair_choice.c).
  */
 #ifndef DFS_CORE_META_REPAIR_H
 #define DFS_CORE_META_REPAIR_H
