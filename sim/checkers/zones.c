@@ -1,6 +1,7 @@
 /*
  * zones: a write grant, and a copy that repair makes, goes to as many zones as it can. Counted are zones with a server that could certainly have been taken: ACTIVE for
- * a while, not suspected, touched by no fault, with half of its disk free. Who else is eligible is metadata's to know.
+ * a while, not suspected, touched by no fault, with half of its disk free. Who else is eligible is metadata's to know. A server that is a suspect gets nothing; but nobody may
+ * stay one for ever.
  */
 #include "core/base/mem.h"
 #include "core/wire/grant.h"
@@ -12,6 +13,12 @@
 
 /* Intervals for which a server must have been without reproach. */
 #define CALM_INTERVALS 4
+
+/*
+ * Who is a suspect may be left out for so long. The longest that it takes without any new fault: half of a control connection was dead, which metadata finds out by what does not
+ * come, and only metadata knows; ten intervals until it stops to acknowledge, three until the server finds itself without a lease and joins again, which it tries every five at the latest.
+ */
+#define SUSPECT_INTERVALS_MAX 20
 
 /* A place that failed is avoided for a while, and then a worse zone is right: no copy is judged so long after one that failed. */
 #define TROUBLE_NS (60 * DFS_SECONDS)
@@ -64,6 +71,31 @@ static uint64_t zone_bit(const struct sim_run *run, uint32_t data)
     return UINT64_C(1) << data % run->cluster->options.zones;
 }
 
+static bool is_suspect(const struct sim_run *run, uint32_t data)
+{
+    const struct dfs_meta *meta = sim_cluster_meta(run->cluster);
+    struct dfs_meta_node_view view;
+
+    for (size_t i = 0; meta != NULL && dfs_meta_node_at(meta, i, &view); i++) {
+        if (sim_checker_data_index(run, &view.node) == data)
+            return view.state == DFS_NODE_SUSPECT;
+    }
+    return false;
+}
+
+/* Under suspicion, or a moment ago: a heartbeat may have missed, a connection may have gone. */
+static bool is_excused(const struct sim_run *run, const struct state *state, uint32_t data)
+{
+    const dfs_duration_ns interval = (dfs_duration_ns)run->cluster->options.settings.heartbeat_interval_ns;
+    const dfs_time_ns since = state->suspected_at[data];
+
+    if (since == DFS_NEVER)
+        return false;
+    const dfs_duration_ns past = sim_world_now(run->world) - since;
+
+    return past < CALM_INTERVALS * interval || (past < SUSPECT_INTERVALS_MAX * interval && is_suspect(run, data));
+}
+
 static bool is_certain(struct sim_run *run, const struct state *state, uint32_t data)
 {
     const dfs_duration_ns calm = CALM_INTERVALS * (dfs_duration_ns)run->cluster->options.settings.heartbeat_interval_ns;
@@ -73,9 +105,7 @@ static bool is_certain(struct sim_run *run, const struct state *state, uint32_t 
     if (since == DFS_NEVER || now - since < calm ||
         (run->nemesis != NULL && sim_nemesis_touches(run->nemesis, 2 + data, calm)))
         return false;
-    if (state->suspected_at[data] != DFS_NEVER && now - state->suspected_at[data] < calm)
-        return false;
-    return state->free_bytes[data] >= run->cluster->options.capacity_bytes / 2;
+    return state->free_bytes[data] >= run->cluster->options.capacity_bytes / 2 && !is_excused(run, state, data);
 }
 
 static bool is_judged(const struct sim_run *run)
