@@ -11,8 +11,8 @@ static bool proves(struct dfs_meta *meta, const struct meta_copying *copying, co
     struct dfs_block_id told;
     uint16_t target;
 
-    if (done->receipts_count != 1 || !meta_nodes_receipt_check(meta, receipt, &target) || target != copying->node[1] ||
-        !meta_nodes_is_present(meta, target, receipt->incarnation))
+    if (done->receipts_count != 1 || !meta_nodes_receipt_check(meta, receipt, meta_nodes_key_oldest(meta), &target) ||
+        target != copying->node[1] || !meta_nodes_is_present(meta, target, receipt->incarnation))
         return false;
     told = meta_block_of_wire(&receipt->block);
     return meta_block_find(meta, &told) == copying->block && receipt->length_bytes == block->length_bytes &&

@@ -390,9 +390,12 @@ bool meta_nodes_replica(const struct dfs_meta *meta, uint16_t index, struct dfs_
 /* Grants: the newest key's number, and a node's MAC under it (present incarnation); NULL when evicted. */
 uint32_t meta_nodes_key_id(const struct dfs_meta *meta);
 struct dfs_mac *meta_nodes_grant_mac(struct dfs_meta *meta, uint16_t index);
-/* Does the receipt verify under its node's key of its incarnation and key id (one of the newest two, or of
- * the present incarnation's life)? */
-bool meta_nodes_receipt_check(struct dfs_meta *meta, const struct dfs_w_receipt *receipt, uint16_t *ret_node);
+/* The older of the two keys in force: nobody signs with an earlier one from now on. */
+uint32_t meta_nodes_key_oldest(const struct dfs_meta *meta);
+/* Does the receipt verify under its node's key of its incarnation and key id? `key_oldest`: what was the oldest in force when it
+ * may first have been signed; an upload may outlast its keys, for they bound how long a grant opens a door, not what was stored. */
+bool meta_nodes_receipt_check(struct dfs_meta *meta, const struct dfs_w_receipt *receipt, uint32_t key_oldest,
+                              uint16_t *ret_node);
 /* Is this the node's present incarnation, and is it a member (not evicted)? */
 bool meta_nodes_is_present(const struct dfs_meta *meta, uint16_t index, uint64_t incarnation);
 

@@ -331,12 +331,19 @@ uint32_t meta_nodes_key_id(const struct dfs_meta *meta)
     return meta->nodes->key_signing;
 }
 
+uint32_t meta_nodes_key_oldest(const struct dfs_meta *meta)
+{
+    const uint32_t newest = meta->nodes->key_id;
+
+    return newest >= DFS_GRANT_KEYS_MAX ? newest - DFS_GRANT_KEYS_MAX + 1 : 1;
+}
+
 struct dfs_mac *meta_nodes_grant_mac(struct dfs_meta *meta, uint16_t index)
 {
     return meta_node_mac(meta, meta_node_at(meta, index), meta->nodes->key_signing);
 }
 
-/* A receipt of an older life: its key is derived for this once. */
+/* A receipt of an older life, or under a key that has left: its key is derived for this once. */
 static bool old_receipt_check(struct dfs_meta *meta, const struct meta_node *node, const struct dfs_w_receipt *receipt)
 {
     struct dfs_mac mac = {0};
@@ -351,13 +358,14 @@ static bool old_receipt_check(struct dfs_meta *meta, const struct meta_node *nod
     return good;
 }
 
-bool meta_nodes_receipt_check(struct dfs_meta *meta, const struct dfs_w_receipt *receipt, uint16_t *ret_node)
+bool meta_nodes_receipt_check(struct dfs_meta *meta, const struct dfs_w_receipt *receipt, uint32_t key_oldest,
+                              uint16_t *ret_node)
 {
     struct meta_node *node = meta_node_by_id(meta, &receipt->node);
     struct dfs_mac *mac;
 
-    if (node == NULL || receipt->incarnation > node->member.incarnation ||
-        !key_is_in_force(meta->nodes, receipt->key_id))
+    if (node == NULL || receipt->incarnation > node->member.incarnation || receipt->key_id < key_oldest ||
+        receipt->key_id > meta->nodes->key_id)
         return false;
     mac = receipt->incarnation == node->member.incarnation ? meta_node_mac(meta, node, receipt->key_id) : NULL;
     if (mac != NULL ? !dfs_receipt_check(receipt, mac) : !old_receipt_check(meta, node, receipt))

@@ -64,7 +64,7 @@ static enum dfs_status receipt_take(struct dfs_meta *meta, struct meta_upload *u
     block = &upload->placed[receipt->block.index];
     if (receipt->block.generation != block->generation)
         return DFS_OK; /* of an earlier try: it proves nothing about this one */
-    if (!meta_nodes_receipt_check(meta, receipt, &node))
+    if (!meta_nodes_receipt_check(meta, receipt, upload->key_oldest, &node))
         return DFS_RECEIPT_INVALID;
     copy = meta_upload_copy(upload, receipt->block.index, receipt->block.generation, node);
     if (copy == NULL || receipt->length_bytes > meta_upload_length(upload, receipt->block.index))

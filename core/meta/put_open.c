@@ -121,6 +121,7 @@ static struct meta_upload *upload_new(struct dfs_meta *meta, const struct meta_p
     upload->durability =
         body->durability == DFS_DURABILITY_DEFAULT ? (uint8_t)meta->config.durability : body->durability;
     upload->copies_wanted = (uint8_t)meta->config.replication;
+    upload->key_oldest = meta_nodes_key_oldest(meta);
     cut(&meta->config, upload, body->block_size_bytes);
     meta_uploads_add(&meta->uploads, upload, meta->fair, meta->config.upload_lease_ns);
     return upload;

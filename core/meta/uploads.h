@@ -71,6 +71,7 @@ struct meta_upload {
     uint8_t ack;
     uint8_t durability;
     uint8_t copies_wanted;
+    uint32_t key_oldest;   /* no data server has signed a receipt of it with an earlier one */
     uint32_t placed_count; /* blocks 0..placed_count-1 may be placed */
     uint32_t placed_room;
     struct meta_placed_block *placed;

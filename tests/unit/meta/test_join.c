@@ -479,7 +479,7 @@ static void keys_change_and_both_are_accepted(void **state)
                                      .incarnation = r.nodes[0].incarnation,
                                      .key_id = 1};
     dfs_receipt_sign(&receipt, &r.nodes[0].grant_mac);
-    assert_true(meta_nodes_receipt_check(r.meta, &receipt, &node));
+    assert_true(meta_nodes_receipt_check(r.meta, &receipt, meta_nodes_key_oldest(r.meta), &node));
     meta_nodes_rotate_key(r.meta);
     fake_tick(&r.f);
     fake_disk_run(&r.f);
@@ -489,15 +489,16 @@ static void keys_change_and_both_are_accepted(void **state)
     assert_int_equal(meta_nodes_key_id(r.meta), 1); /* not signed with before all have heard of it */
     nrig_live(&r, I);
     assert_int_equal(meta_nodes_key_id(r.meta), 2);
-    assert_true(meta_nodes_receipt_check(r.meta, &receipt, &node));
+    assert_true(meta_nodes_receipt_check(r.meta, &receipt, meta_nodes_key_oldest(r.meta), &node));
     receipt.length_bytes++;
-    assert_false(meta_nodes_receipt_check(r.meta, &receipt, &node));
+    assert_false(meta_nodes_receipt_check(r.meta, &receipt, meta_nodes_key_oldest(r.meta), &node));
     receipt.length_bytes--;
     meta_nodes_rotate_key(r.meta);
     fake_tick(&r.f);
     fake_disk_run(&r.f);
     nrig_live(&r, I);
-    assert_false(meta_nodes_receipt_check(r.meta, &receipt, &node)); /* two are accepted, not three */
+    assert_false(meta_nodes_receipt_check(r.meta, &receipt, meta_nodes_key_oldest(r.meta),
+                                          &node)); /* two are accepted, not three */
 
     /* A receipt of an older life verifies under that life's key: who counts it must ask whether it is
      * present. */
@@ -512,7 +513,7 @@ static void keys_change_and_both_are_accepted(void **state)
     dfs_receipt_sign(&receipt, &mac);
     dfs_mac_close(&mac);
     nrig_up(&r, 0);
-    assert_true(meta_nodes_receipt_check(r.meta, &receipt, &node));
+    assert_true(meta_nodes_receipt_check(r.meta, &receipt, meta_nodes_key_oldest(r.meta), &node));
     assert_false(meta_nodes_is_present(r.meta, node, receipt.incarnation));
     assert_true(meta_nodes_is_present(r.meta, node, r.nodes[0].incarnation));
 }

@@ -227,6 +227,42 @@ static void a_receipt_of_a_node_that_was_not_asked_is_worth_nothing(void **state
     assert_int_equal(crig_commit(&r, ann, NULL), DFS_RECEIPT_INVALID);
 }
 
+/* A large file on a slow line: the key that its first receipts were made under is long gone at the commit. */
+static void an_upload_outlasts_the_keys_of_its_receipts(void **state)
+{
+    struct dfs_m_put_open open = crig_open_message(&r, "a", 100000);
+    struct dfs_w_receipt *receipt = &r.upload.receipts[0];
+
+    (void)state;
+    assert_int_equal(crig_open(&r, ann, &open), DFS_OK);
+    crig_store_all(&r);
+    const struct dfs_w_receipt good = *receipt;
+
+    for (unsigned i = 0; i < 3; i++) {
+        meta_nodes_rotate_key(r.n.meta);
+        nrig_live(&r.n, 3 * DFS_SECONDS);
+    }
+    assert_true(meta_nodes_key_oldest(r.n.meta) > good.key_id);
+    receipt->crc32c ^= 1;
+    assert_int_equal(crig_commit(&r, ann, NULL), DFS_RECEIPT_INVALID);
+    *receipt = good;
+    receipt->key_id = meta_nodes_key_id(r.n.meta) + 1;
+    assert_int_equal(crig_commit(&r, ann, NULL), DFS_RECEIPT_INVALID);
+    *receipt = good;
+    assert_int_equal(crig_commit(&r, ann, NULL), DFS_OK);
+
+    /* One that was opened later has no business with such a key. */
+    open = crig_open_message(&r, "b", 100000);
+    assert_int_equal(crig_open(&r, ann, &open), DFS_OK);
+    *receipt = good;
+    receipt->block = r.upload.grants[0].block;
+    receipt->node = r.upload.replicas[0][0].node;
+    receipt->incarnation = r.upload.replicas[0][0].incarnation;
+    dfs_receipt_sign(receipt, &r.n.nodes[crig_node_of(&r, &receipt->node)].grant_mac); /* which it got when it joined */
+    r.upload.receipts_count = 1;
+    assert_int_equal(crig_commit(&r, ann, NULL), DFS_RECEIPT_INVALID);
+}
+
 static void lengths_and_digest_have_to_add_up(void **state)
 {
     struct dfs_m_put_open open = crig_open_message(&r, "a", 250000);
@@ -706,6 +742,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(the_same_placement_is_granted_again, set_up, tear_down),
         cmocka_unit_test_setup_teardown(receipts_are_believed_under_their_nodes_mac_only, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_receipt_of_a_node_that_was_not_asked_is_worth_nothing, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(an_upload_outlasts_the_keys_of_its_receipts, set_up, tear_down),
         cmocka_unit_test_setup_teardown(lengths_and_digest_have_to_add_up, set_up, tear_down),
         cmocka_unit_test_setup_teardown(all_means_all_and_quorum_a_majority, set_up, tear_down),
         cmocka_unit_test_setup_teardown(undurable_copies_count_only_when_that_was_asked_for, set_up, tear_down),
