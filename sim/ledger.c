@@ -121,10 +121,12 @@ struct sim_operation *sim_ledger_ask(struct sim_ledger *ledger, enum sim_operati
         removed->removers_open++;
         removed->remover_newest = operation->number;
     }
-    if (kind == SIM_OP_MOVE)
-        operation->to_path->movers++;
-    else if (kind == SIM_OP_RESTORE)
-        operation->path->movers++;
+    struct sim_path *target = kind == SIM_OP_MOVE      ? operation->to_path
+                              : kind == SIM_OP_RESTORE ? operation->path
+                                                       : NULL;
+
+    if (target != NULL)
+        target->movers++;
     ledger->asked[kind]++;
     return operation;
 }
