@@ -15,6 +15,15 @@ bool dfs_endpoint_is_v4(const struct dfs_addr *addr)
     return memcmp(addr->ip, v4_mapped, sizeof v4_mapped) == 0;
 }
 
+bool dfs_endpoint_is_loopback(const struct dfs_addr *addr)
+{
+    static const uint8_t v6_loopback[16] = {[15] = 1};
+
+    if (dfs_endpoint_is_v4(addr))
+        return addr->ip[sizeof v4_mapped] == 127;
+    return memcmp(addr->ip, v6_loopback, sizeof v6_loopback) == 0;
+}
+
 bool dfs_endpoint_equal(const struct dfs_addr *a, const struct dfs_addr *b)
 {
     return a->port == b->port && memcmp(a->ip, b->ip, sizeof a->ip) == 0;

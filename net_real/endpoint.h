@@ -27,6 +27,7 @@ void dfs_endpoint_print(const struct dfs_addr *addr, char ret_text[DFS_ENDPOINT_
 
 bool dfs_endpoint_equal(const struct dfs_addr *a, const struct dfs_addr *b);
 bool dfs_endpoint_is_v4(const struct dfs_addr *addr);
+bool dfs_endpoint_is_loopback(const struct dfs_addr *addr);
 
 /* The size of what was filled in. */
 socklen_t dfs_endpoint_to_system(const struct dfs_addr *addr, struct sockaddr_storage *ret_system);

@@ -55,8 +55,13 @@
 /* A chunk of queued control bytes: one TLS record. */
 #define DFS_REAL_CHUNK_BYTES 16384
 
-/* Encrypted bytes on their way to the kernel: one send() for several records. 64-128 KiB gain 10-20 % over single records. */
-#define DFS_REAL_OUT_BYTES (128 * 1024)
+/* Small encrypted records on their way to the kernel, and what it did not take of a full one: one send() for several. */
+#define DFS_REAL_OUT_BYTES (64 * 1024)
+
+/* Of the bytes that a peer has announced, those for which a reader is woken: two segments of the loopback device, or what is left if that is worth a
+ * system call. A wake-up costs as much as decrypting 16 KiB. */
+#define DFS_REAL_AWAIT_BYTES_MIN (16 * 1024)
+#define DFS_REAL_AWAIT_BYTES_MAX (128 * 1024)
 
 /* How much TLS reads ahead: two records a recv(). Rates are the same from 17 to 128 KiB; memory of idle streams is not. */
 #define DFS_REAL_READ_AHEAD_BYTES (33 * 1024)

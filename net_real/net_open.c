@@ -20,9 +20,17 @@ static void set_option(int fd, int level, int option, int value)
     (void)setsockopt(fd, level, option, &value, sizeof value);
 }
 
-static void set_options(struct dfs_net *net, int fd)
+/* Between processes of one host there is no path to be measured, and nothing is lost: what paces segments (BBR) would only set timers. */
+static const char *congestion_for(const struct dfs_net *net, const struct dfs_addr *peer)
 {
-    const char *congestion = net->real->config.congestion;
+    if (net->real->config.congestion != NULL)
+        return net->real->config.congestion;
+    return dfs_endpoint_is_loopback(peer) ? "reno" : NULL; /* every kernel has it, for every user */
+}
+
+static void set_options(struct dfs_net *net, int fd, const struct dfs_addr *peer)
+{
+    const char *congestion = congestion_for(net, peer);
 
     set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
     set_option(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
@@ -167,7 +175,7 @@ static int start_connect(struct dfs_net_conn *conn)
         (void)close(fd);
         return error;
     }
-    set_options(conn->net, fd);
+    set_options(conn->net, fd, &conn->addr);
     if (config->binds_source && dfs_endpoint_is_v4(&config->source) == dfs_endpoint_is_v4(&conn->addr)) {
         struct dfs_addr source = config->source;
         struct sockaddr_storage from;
@@ -274,7 +282,7 @@ static void welcome(struct dfs_net *net, int fd, const struct sockaddr_storage *
         dfs_conn_bury(conn);
         return;
     }
-    set_options(net, fd);
+    set_options(net, fd, &addr);
     dfs_tls_accept(&conn->tls, &net->tls, fd);
     dfs_conn_start_timer(conn, net->real->config.handshake_ms);
     dfs_conn_find_cuts(conn);
@@ -352,7 +360,7 @@ int dfs_net_bind(struct dfs_net *net, const struct dfs_addr *addr)
         (void)close(fd);
         return error;
     }
-    set_options(net, fd);
+    set_options(net, fd, addr);
     net->listener_poll = dfs_alloc_zero(sizeof *net->listener_poll);
     rc = uv_poll_init(&net->real->loop, net->listener_poll, fd);
     DFS_ASSERT(rc == 0);

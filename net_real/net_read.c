@@ -56,6 +56,7 @@ void dfs_conn_read(struct dfs_net_conn *conn)
         }
         result = dfs_tls_read(&conn->tls, at, room, &count);
         if (result == DFS_TLS_AGAIN) {
+            dfs_tls_await(&conn->tls, room);
             /* TLS may have had something to say (a new key, asked for by the peer). */
             conn->write_due |= dfs_tls_has_output(&conn->tls);
             if (conn->write_due)

@@ -5,12 +5,15 @@
 #include "net_real/limits.h"
 
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 
 /* Header, content type and tag of a record, rounded up: RFC 8446, 5.2. */
 #define RECORD_OVERHEAD 256
@@ -28,7 +31,7 @@ static enum dfs_status refuse(char ret_words[DFS_WORDS_BYTES_MAX], const char *w
     return DFS_BAD_CONFIG;
 }
 
-/* The wire: a BIO that collects output ------------------------------------------------------------------------------ */
+/* The wire: a BIO over the socket ----------------------------------------------------------------------------------- */
 
 static struct dfs_tls_stream *stream_of(BIO *bio)
 {
@@ -62,21 +65,93 @@ static int wire_read(BIO *bio, char *bytes, int count)
     return (int)got;
 }
 
-static int wire_write(BIO *bio, const char *bytes, int count)
+/* Output that is all with the kernel gives its buffer back: only streams that are stalled hold one. */
+static void release_out(struct dfs_tls_stream *stream)
 {
-    struct dfs_tls_stream *stream = stream_of(bio);
+    if (stream->out != NULL && stream->tls->spare == NULL)
+        stream->tls->spare = stream->out;
+    else
+        dfs_free(stream->out);
+    stream->out = NULL;
+    stream->out_at = 0;
+    stream->out_count = 0;
+}
 
-    BIO_clear_retry_flags(bio);
+/* Small records, and what the kernel does not take of a full one, wait for the next full one or for dfs_tls_flush. */
+static bool keep_output(struct dfs_tls_stream *stream, const char *bytes, size_t count)
+{
     if (stream->out == NULL) {
         stream->out = stream->tls->spare != NULL ? stream->tls->spare : dfs_alloc(DFS_REAL_OUT_BYTES);
         stream->tls->spare = NULL;
     }
-    if ((size_t)count > DFS_REAL_OUT_BYTES - stream->out_count) {
+    if (count > DFS_REAL_OUT_BYTES - stream->out_count)
+        return false;
+    memcpy(stream->out + stream->out_count, bytes, count);
+    stream->out_count += count;
+    return true;
+}
+
+/* A corked socket sends full segments only, each of several records; uncorking it sends the rest. */
+static void cork(struct dfs_tls_stream *stream, bool on)
+{
+    const int value = on;
+
+    if (stream->corked != on)
+        (void)setsockopt(stream->fd, IPPROTO_TCP, TCP_CORK, &value, sizeof value);
+    stream->corked = on;
+}
+
+/* The bytes that the kernel took: of those that are kept, then of these. -1: the stream is broken. */
+static ssize_t send_all(struct dfs_tls_stream *stream, char *bytes, size_t count)
+{
+    const size_t kept = stream->out_count - stream->out_at;
+    struct iovec parts[2] = {{kept > 0 ? stream->out + stream->out_at : NULL, kept}, {bytes, count}};
+    const struct msghdr message = {.msg_iov = parts, .msg_iovlen = 2};
+    ssize_t sent;
+
+    do
+        sent = kept > 0 ? sendmsg(stream->fd, &message, MSG_NOSIGNAL) : send(stream->fd, bytes, count, MSG_NOSIGNAL);
+    while (sent < 0 && errno == EINTR);
+    if (sent < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+        sent = 0;
+    if (sent < 0)
+        stream->error = errno;
+    stream->full = sent >= 0 && (size_t)sent < kept + count;
+    return sent;
+}
+
+/* How many of these bytes, which follow those that are kept, the kernel did not take. -1: the stream is broken. */
+static int send_record(struct dfs_tls_stream *stream, char *bytes, int count)
+{
+    const size_t kept = stream->out_count - stream->out_at;
+    ssize_t sent;
+
+    cork(stream, true);
+    sent = send_all(stream, bytes, (size_t)count);
+    if (sent < 0)
+        return -1;
+    if ((size_t)sent < kept) {
+        stream->out_at += (size_t)sent;
+        return count;
+    }
+    release_out(stream);
+    return count - (int)((size_t)sent - kept);
+}
+
+static int wire_write(BIO *bio, const char *bytes, int count)
+{
+    struct dfs_tls_stream *stream = stream_of(bio);
+    int left = count;
+
+    BIO_clear_retry_flags(bio);
+    if (count >= RECORD_BYTES_MAX && !stream->full)
+        left = send_record(stream, (char *)(uintptr_t)bytes, count);
+    if (left < 0)
+        return -1;
+    if (left > 0 && !keep_output(stream, bytes + count - left, (size_t)left)) {
         BIO_set_retry_write(bio);
         return -1;
     }
-    memcpy(stream->out + stream->out_count, bytes, (size_t)count);
-    stream->out_count += (size_t)count;
     return count;
 }
 
@@ -102,18 +177,6 @@ static BIO_METHOD *make_wire(void)
     return wire;
 }
 
-/* Output that is all with the kernel gives its buffer back: only streams that are stalled hold one. */
-static void release_out(struct dfs_tls_stream *stream)
-{
-    if (stream->out != NULL && stream->tls->spare == NULL)
-        stream->tls->spare = stream->out;
-    else
-        dfs_free(stream->out);
-    stream->out = NULL;
-    stream->out_at = 0;
-    stream->out_count = 0;
-}
-
 enum dfs_tls_result dfs_tls_flush(struct dfs_tls_stream *stream)
 {
     while (dfs_tls_has_output(stream)) {
@@ -130,6 +193,8 @@ enum dfs_tls_result dfs_tls_flush(struct dfs_tls_stream *stream)
         }
         stream->out_at += (size_t)sent;
     }
+    cork(stream, false);
+    stream->full = false;
     release_out(stream);
     return DFS_TLS_DONE;
 }
@@ -538,7 +603,8 @@ static void stream_init(struct dfs_tls_stream *stream, struct dfs_tls *tls, int 
 {
     BIO *bio = BIO_new(tls->wire);
 
-    *stream = (struct dfs_tls_stream){.tls = tls, .fd = fd, .server = server, .records_left = DFS_TLS_RECORDS_PER_KEY};
+    *stream = (struct dfs_tls_stream){
+        .tls = tls, .fd = fd, .server = server, .awaited = 1, .records_left = DFS_TLS_RECORDS_PER_KEY};
     stream->ssl = SSL_new(server ? tls->server : tls->client);
     DFS_ASSERT(bio != NULL && stream->ssl != NULL);
     BIO_set_data(bio, stream);
@@ -683,10 +749,26 @@ enum dfs_tls_result dfs_tls_read(struct dfs_tls_stream *stream, uint8_t *bytes, 
     return result_of(stream, 0);
 }
 
+void dfs_tls_await(struct dfs_tls_stream *stream, size_t rest)
+{
+    /* TLS has less of them than it reads ahead; the kernel's count includes the overhead of records, so it comes to be. */
+    const size_t outside = rest > DFS_REAL_READ_AHEAD_BYTES ? rest - DFS_REAL_READ_AHEAD_BYTES : 0;
+    int bytes = 1;
+
+    if (outside >= DFS_REAL_AWAIT_BYTES_MIN)
+        bytes = outside < DFS_REAL_AWAIT_BYTES_MAX ? (int)outside : DFS_REAL_AWAIT_BYTES_MAX;
+    if (bytes == stream->awaited)
+        return;
+    (void)setsockopt(stream->fd, SOL_SOCKET, SO_RCVLOWAT, &bytes, sizeof bytes);
+    stream->awaited = bytes;
+}
+
 size_t dfs_tls_room(const struct dfs_tls_stream *stream)
 {
     const size_t free_bytes = DFS_REAL_OUT_BYTES - stream->out_count;
 
+    if (stream->full)
+        return 0;
     return free_bytes >= RECORD_BYTES_MAX + 2 * RECORD_OVERHEAD ? RECORD_BYTES_MAX : 0;
 }
 

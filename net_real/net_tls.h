@@ -11,7 +11,9 @@
  * Sessions are resumed by tickets. A ticket carries the peer's certificate and the outcome of its check, so a resumed stream has the
  * same identity; the dates are checked again. Reloading certificates makes a new ticket key, which voids what was said before.
  *
- * Encrypted output is collected in a buffer and leaves with one send() for several records; nothing of ours copies the plain bytes.
+ * Nothing of ours copies bulk bytes: full records go to the kernel from where TLS made them, on a corked socket, so that segments are full although each
+ * record is a send() of its own. Small records are collected and leave with the next full one or with dfs_tls_flush; of a full record that the kernel takes
+ * in part, the rest is kept with them.
  */
 #ifndef DFS_NET_REAL_NET_TLS_H
 #define DFS_NET_REAL_NET_TLS_H
@@ -66,10 +68,13 @@ struct dfs_tls_stream {
     bool server;
     bool resumed;
     bool drained;          /* the last recv() took all there was: no second look before the next poll */
+    bool full;             /* the kernel took less than it was given: nothing more before a flush */
+    bool corked;           /* the kernel may hold back the end of what it has */
     bool ended;            /* end of the TCP stream was seen */
     int error;             /* errno of the socket, 0: none */
+    int awaited;           /* bytes for which the socket gets readable */
     uint64_t records_left; /* until the next key */
-    uint8_t *out;          /* encrypted bytes [out_at, out_count) for the kernel; NULL when empty */
+    uint8_t *out;          /* encrypted bytes [out_at, out_count) that the kernel gets next; NULL when empty */
     size_t out_at;
     size_t out_count;
     struct dfs_tls_key key; /* of a client's */
@@ -119,6 +124,10 @@ enum dfs_status dfs_tls_identify(struct dfs_tls_stream *stream, enum dfs_role ro
 enum dfs_status dfs_tls_failure(const struct dfs_tls_stream *stream);
 
 enum dfs_tls_result dfs_tls_read(struct dfs_tls_stream *stream, uint8_t *bytes, size_t count, size_t *ret_count);
+
+/* After a read that said AGAIN: the peer has announced `rest` more bytes. The socket gets readable when a good part of them is there, not at each
+ * segment. */
+void dfs_tls_await(struct dfs_tls_stream *stream, size_t rest);
 
 /* Bytes of plain text that can be written before a flush, up to one record. */
 size_t dfs_tls_room(const struct dfs_tls_stream *stream);

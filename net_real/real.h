@@ -70,7 +70,7 @@ struct dfs_real_config {
     struct dfs_real_pem ca;
 
     const char *disk_directory; /* NULL: no disk. Locked against a second process */
-    const char *congestion;     /* TCP congestion control; NULL or "": the system's default */
+    const char *congestion;     /* TCP congestion control; NULL or "": the system's, on loopback reno */
     unsigned disk_threads;      /* of the pool that does files */
     unsigned connections_max;   /* accepted, those of nodes of the cluster not counted */
     unsigned handshake_ms;      /* for a connect or accept until the peer is known */

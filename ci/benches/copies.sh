@@ -1,8 +1,7 @@
 #!/usr/bin/env bash
 # How many bytes our code copies in user space while 256 MiB go into a cluster of four with three copies and come back, as a share of the bytes that are
 # moved between sockets and files (4 times the file for a PUT: each hop's socket to its file, and the client's file to its socket; 2 times for a GET). At most
-# 1 % may be copied, but for full encrypted records, which net_tls.c collects so that one send() takes several: those are printed beside it. Sending each
-# record by itself would need no such copy, and made a PUT 10-25 % dearer.
+# 1 % may be copied.
 set -euo pipefail
 ci/build copies >build/bench-build-copies.log 2>&1 || {
     tail -n 40 build/bench-build-copies.log
@@ -24,12 +23,12 @@ measure() { # WORDS BYTES_MOVED COMMAND...
     DFS_COPIES=$top/copies "$bin/dfs" "$@" >/dev/null
     DFS_COPIES=$top/copies "$bin/dfs" local down --dir "$top/cluster" >/dev/null
     awk -v words="$words" -v moved="$moved" -v limit="$limit" '
-        { bytes[$3] += $1; all += $1; records += $2 }
+        { bytes[$2] += $1; all += $1 }
         END {
             share = 100 * all / moved
             printf "%s: %.2f MiB copied of %.0f MiB moved, %.3f %%:", words, all / 1048576, moved / 1048576, share
             for (name in bytes) printf "  %s %.2f MiB", name, bytes[name] / 1048576
-            printf "; records collected: %.0f MiB\n", records / 1048576
+            print ""
             exit share > limit
         }' "$top/copies"
 }

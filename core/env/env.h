@@ -73,6 +73,7 @@ struct dfs_peer {
  * got() == true: something is complete. The transport must deliver EV_RECV for the connection, by a step of the machine,
  * before it calls want() again (want() returns 0 until the machine has taken it, so a transport that forgets only stalls).
  *
+ * want() grants no more than the peer still has to send before anything is complete: a transport may wait for a part of that before it reads.
  * Neither may call the env. The bytes a transport may put down between two steps are unbounded only by what want() grants.
  */
 struct dfs_sink {

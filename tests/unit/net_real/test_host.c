@@ -403,19 +403,24 @@ static void endpoints_are_read_and_printed(void **state)
         const char *text;
         enum dfs_status status;
         const char *printed;
+        bool loopback;
     } cases[] = {
-        {"127.0.0.1:9000", DFS_OK, "127.0.0.1:9000"},
-        {"[::1]:80", DFS_OK, "[::1]:80"},
-        {":7000", DFS_OK, "[::]:7000"},
-        {"0.0.0.0:1", DFS_OK, "0.0.0.0:1"},
-        {"127.0.0.1", DFS_BAD_CONFIG, NULL},
-        {"127.0.0.1:", DFS_BAD_CONFIG, NULL},
-        {"127.0.0.1:65536", DFS_BAD_CONFIG, NULL},
-        {"127.0.0.1:x", DFS_BAD_CONFIG, NULL},
-        {"::1:80", DFS_BAD_CONFIG, NULL},
-        {"[::1:80", DFS_BAD_CONFIG, NULL},
-        {"", DFS_BAD_CONFIG, NULL},
-        {"no such name.invalid:1", DFS_UNREACHABLE, NULL},
+        {"127.0.0.1:9000", DFS_OK, "127.0.0.1:9000", true},
+        {"127.2.3.4:9000", DFS_OK, "127.2.3.4:9000", true},
+        {"128.0.0.1:9000", DFS_OK, "128.0.0.1:9000", false},
+        {"[::1]:80", DFS_OK, "[::1]:80", true},
+        {"[::2]:80", DFS_OK, "[::2]:80", false},
+        {"[7f00::1]:80", DFS_OK, "[7f00::1]:80", false},
+        {":7000", DFS_OK, "[::]:7000", false},
+        {"0.0.0.0:1", DFS_OK, "0.0.0.0:1", false},
+        {"127.0.0.1", DFS_BAD_CONFIG, NULL, false},
+        {"127.0.0.1:", DFS_BAD_CONFIG, NULL, false},
+        {"127.0.0.1:65536", DFS_BAD_CONFIG, NULL, false},
+        {"127.0.0.1:x", DFS_BAD_CONFIG, NULL, false},
+        {"::1:80", DFS_BAD_CONFIG, NULL, false},
+        {"[::1:80", DFS_BAD_CONFIG, NULL, false},
+        {"", DFS_BAD_CONFIG, NULL, false},
+        {"no such name.invalid:1", DFS_UNREACHABLE, NULL, false},
     };
 
     (void)state;
@@ -428,6 +433,7 @@ static void endpoints_are_read_and_printed(void **state)
             continue;
         dfs_endpoint_print(&addr, text);
         assert_string_equal(text, cases[i].printed);
+        assert_true(dfs_endpoint_is_loopback(&addr) == cases[i].loopback);
     }
 }
 

@@ -89,6 +89,33 @@ static void frames_come_back_with_their_bulk(void **state)
     assert_string_equal(conn->last, "plain");
 }
 
+/* One frame at a time, so that nothing behind it hurries what the sender's kernel holds back (200 ms when it is not told to go on) or what the reader's waits
+ * for (for ever). Around the sizes at which a record, a segment, or what is read ahead and awaited is full. */
+static void frames_of_any_size_leave_and_arrive_at_once(void **state)
+{
+    static const size_t edges[] = {16384, 33 * 1024, 49 * 1024, 65483, 131072, 161 * 1024, 262144};
+    const dfs_time_ns start = dfs_real_mono();
+    struct toy_conn *conn;
+    unsigned frames = 0;
+
+    (void)state;
+    meta.echo = true;
+    conn = open_stream();
+    for (unsigned i = 0; i < sizeof edges / sizeof edges[0]; i++)
+        for (size_t size = edges[i] - 600; size < edges[i] + 600; size += 199) {
+            struct dfs_buf *buf = pattern(size, i);
+
+            toy_send(&data, conn, "bulk", 4, buf, size);
+            dfs_buf_unref(buf);
+            frames++;
+            TOY_UNTIL(conn->frames == frames, &data, &meta, NULL);
+            toy_send(&data, conn, "plain", 5, NULL, 0);
+            frames++;
+            TOY_UNTIL(conn->frames == frames, &data, &meta, NULL);
+        }
+    assert_true(dfs_real_mono() - start < frames * 50 * DFS_MILLISECONDS);
+}
+
 static void frames_sent_before_open_wait_for_it(void **state)
 {
     struct toy_conn *conn;
@@ -785,6 +812,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(frames_come_back_with_their_bulk),
+        TEST(frames_of_any_size_leave_and_arrive_at_once),
         TEST(frames_sent_before_open_wait_for_it),
         TEST(a_close_before_open_still_sends),
         TEST(a_close_sends_everything_first),
