@@ -34,7 +34,8 @@
 #define CLIENT_BACK_OFF_FIRST_NS (50 * DFS_MILLISECONDS)
 #define CLIENT_BACK_OFF_MAX_NS (2 * DFS_SECONDS)
 
-/* A data server that just failed is asked last for so long. */
+/* A data server that just failed, or that another one could not reach, is asked last for so long, and nothing new is sent to it if
+ * metadata knows others. Then one block tries; until the connection is there it is avoided by the rest. */
 #define CLIENT_AVOID_NS (5 * DFS_SECONDS)
 
 /* A sentence for people; longer ones are cut. */
@@ -290,6 +291,7 @@ struct client_node {
     struct client_timer timer; /* CONNECTING: timeout; OPEN: idle, or silence of streams nobody waits for */
     dfs_time_ns heard_at;
     dfs_time_ns avoid_until;
+    bool failed;  /* its last connection did; cleared when one is there */
     bool retired; /* out of the map: closed when its last stream has ended */
     bool in_take;
     enum dfs_status close_due; /* not OK: closed with this status when the message at hand is done */
@@ -314,6 +316,9 @@ struct client_node_view {
     bool avoided;
 };
 struct client_node_view dfs_client_node_view(const struct dfs_client *client, const struct dfs_id *id);
+
+/* Another server could not reach it: it is avoided for a while, though it may be well. */
+void dfs_client_node_accuse(struct dfs_client *client, const struct dfs_w_replica *replica);
 
 /* A stream to the server, on its connection or a new one. */
 struct client_stream *dfs_client_stream_open(struct dfs_client *client, const struct dfs_id *id,

@@ -127,6 +127,7 @@ struct client_get_block {
     uint32_t plans;
     enum dfs_status worst; /* why servers were left, since the last plan: what is said in the end */
     bool hopeful;          /* one of them may come back */
+    bool stale;            /* a server of the plan has another life than it says: there is a newer plan */
     bool lost;             /* the plan's word: nobody can come back with a copy */
     char worst_words[CLIENT_WORDS_BYTES];
     struct client_bad {

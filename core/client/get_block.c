@@ -142,6 +142,11 @@ static bool choose(struct client_get_block *block, uint32_t *ret_replica)
     return best != UINT32_MAX;
 }
 
+static bool is_avoided(const struct client_get_block *block, uint32_t replica)
+{
+    return dfs_client_node_view(client_of(block), &block->granted.replicas[replica].node).avoided;
+}
+
 static void set_timer(struct client_get_block *block);
 
 static void reader_open(struct client_get_block *block, struct client_reader *reader, uint32_t replica)
@@ -341,7 +346,8 @@ static void next_replica(struct client_get_block *block, const char *why)
         set_timer(block); /* the rival goes on alone */
         return;
     }
-    if (choose(block, &replica))
+    /* A plan that is known to be old is not worth waiting for a server that does not answer. */
+    if (choose(block, &replica) && !(block->stale && is_avoided(block, replica)))
         reader_open(block, &block->readers[0], replica);
     else
         plan_again(block, why);
@@ -374,6 +380,7 @@ static void reader_failed(struct client_reader *reader, enum dfs_status status, 
             return;
         }
     }
+    block->stale = block->stale || status == DFS_STALE_INCARNATION;
     if (status == DFS_GRANT_EXPIRED) /* so are those for the others */
         block->replicas_tried = UINT32_MAX;
     next_replica(block, why);
@@ -579,6 +586,7 @@ static void plan_answered(struct client_ask *ask, const struct dfs_incoming *in)
     block->lost = m->plan[0].lost != 0;
     block->replicas_tried = 0;
     block->hopeful = false;
+    block->stale = false;
     enter(block, CLIENT_GET_BLOCK_READING, "get_plan");
     next_replica(block, "get_plan");
 }

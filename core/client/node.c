@@ -91,8 +91,10 @@ static void closed(struct client_node *node, enum dfs_status status, const char 
     frames_clear(node);
     node->hello = 0;
     node->close_due = DFS_OK;
-    if (status != DFS_OK && status != DFS_ABORTED)
+    if (status != DFS_OK && status != DFS_ABORTED) {
         node->avoid_until = dfs_time_add(client->now, CLIENT_AVOID_NS);
+        node->failed = true;
+    }
     enter(node, CLIENT_NODE_CLOSED, why);
     dfs_list_init(&lost);
     while ((at = dfs_list_pop(&node->streams)) != NULL) {
@@ -268,7 +270,8 @@ struct client_node_view dfs_client_node_view(const struct dfs_client *client, co
         return (struct client_node_view){.streams = 0};
     return (struct client_node_view){.streams = node->streams_count,
                                      .connected = node->phase == CLIENT_NODE_OPEN,
-                                     .avoided = client->now < node->avoid_until};
+                                     .avoided = client->now < node->avoid_until ||
+                                                (node->failed && node->phase == CLIENT_NODE_CONNECTING)};
 }
 
 /* Streams ---------------------------------------------------------------------------------------------------------------------- */
@@ -278,12 +281,14 @@ static struct client_node *get_node(struct dfs_client *client, const struct dfs_
 {
     struct client_node *node = dfs_map_find(&client->nodes_map, id);
     dfs_time_ns avoid_until = 0;
+    bool failed = false;
 
     /* It moved (or said so): the connection to where it was serves nobody new. One that is being closed neither. */
     if (node != NULL && node->phase != CLIENT_NODE_CLOSED &&
         (node->close_due != DFS_OK || node->addr.port != addr->port ||
          memcmp(node->addr.ip, addr->ip, sizeof addr->ip) != 0)) {
         avoid_until = node->avoid_until;
+        failed = node->failed;
         retire(node);
         close_if_done(node);
         node = NULL;
@@ -305,7 +310,15 @@ static struct client_node *get_node(struct dfs_client *client, const struct dfs_
     }
     node = node_new(client, id);
     node->avoid_until = avoid_until;
+    node->failed = failed;
     return node;
+}
+
+void dfs_client_node_accuse(struct dfs_client *client, const struct dfs_w_replica *replica)
+{
+    struct client_node *node = get_node(client, &replica->node, &replica->addr);
+
+    node->avoid_until = dfs_time_add(client->now, CLIENT_AVOID_NS);
 }
 
 struct client_stream *dfs_client_stream_open(struct dfs_client *client, const struct dfs_id *id,
@@ -490,6 +503,7 @@ void dfs_client_nodes_on_event(struct dfs_client *client, struct client_node *no
     case DFS_EV_OPEN:
         dfs_link_opened(&node->wire, event->net.peer);
         enter(node, CLIENT_NODE_OPEN, "open");
+        node->failed = false;
         node->heard_at = client->now;
         dfs_client_timer_set(client, &node->timer, client->now + CLIENT_IDLE_NS);
         return;

@@ -36,7 +36,7 @@ static const struct dfs_path paths[] = {
     {CLIENT_PUT_BLOCK_AWAITING, "status closed", TO(SENDING) | TO(PLACING) | TO(PAUSING)},
     {CLIENT_PUT_BLOCK_AWAITING, "timeout", TO(PLACING) | TO(PAUSING)},
     {CLIENT_PUT_BLOCK_AWAITING, "aborted", TO(FAILED)},
-    {CLIENT_PUT_BLOCK_PAUSING, "command", TO(SENDING)},
+    {CLIENT_PUT_BLOCK_PAUSING, "command", TO(SENDING) | TO(PLACING)},
     {CLIENT_PUT_BLOCK_PAUSING, "put_done", TO(PLACING)},
     {CLIENT_PUT_BLOCK_PAUSING, "timeout", TO(SENDING) | TO(PLACING)},
     {CLIENT_PUT_BLOCK_PAUSING, "aborted", TO(FAILED)},
@@ -238,6 +238,7 @@ static void block_failed(struct client_put_block *block, enum dfs_status status,
 /* From the source --------------------------------------------------------------------------------------------------------------- */
 
 static void send_ready(struct client_put_block *block);
+static void send_first(struct client_put_block *block, const char *why);
 
 /* A buffer for the next frame; NULL: the pool is empty, the block waits for one. */
 static struct dfs_buf *frame_buffer(struct client_put_block *block, uint32_t bytes)
@@ -306,7 +307,7 @@ static void filled(struct client_put_block *block)
     block->kept = true;
     if (dfs_client_put_take_grant(put, block->index, &block->granted)) {
         block->has_grant = true;
-        send_again(block, "source");
+        send_first(block, "source");
     } else {
         enter(block, CLIENT_PUT_BLOCK_PLACING, "source"); /* the page with its first placement is on its way */
     }
@@ -446,6 +447,26 @@ static void send_again(struct client_put_block *block, const char *why)
     send_ready(block);
 }
 
+/* The first grant may be as old as the PUT. What it says of servers that fail meanwhile would cost every block a time-out: those are left out
+ * from the start. Only once: if there are no others, they are tried. */
+static void send_first(struct client_put_block *block, const char *why)
+{
+    const struct dfs_w_grant *grant = &block->granted.grant;
+
+    for (uint32_t i = 0; i < grant->replicas_count; i++) {
+        const struct dfs_id *node = &block->granted.replicas[i].node;
+
+        if (dfs_client_node_view(client_of(block), node).avoided)
+            exclude(block, node, DFS_UNREACHABLE);
+    }
+    if (block->excluded_count == 0) {
+        send_again(block, why);
+        return;
+    }
+    block->generation = grant->block.generation + 1;
+    place_again(block, why);
+}
+
 static void on_sent(struct client_stream *stream)
 {
     struct client_put_block *block = stream->owner;
@@ -507,12 +528,30 @@ static void keep_receipts(struct client_put_block *block, const struct dfs_w_rec
         (struct client_put_note){.crc = block->crc, .generation = block->granted.grant.block.generation};
 }
 
+/* Servers that the one before them in the chain could not reach. */
+static void accuse(const struct client_put_block *block, const struct dfs_m_block_written *m)
+{
+    const struct client_grant *granted = &block->granted;
+
+    for (uint32_t i = 0; i < m->failures_count; i++) {
+        const enum dfs_status status = (enum dfs_status)m->failures[i].status;
+
+        if (status != DFS_TIMEOUT && status != DFS_UNREACHABLE)
+            continue;
+        for (uint32_t k = 1; k < granted->grant.replicas_count; k++) {
+            if (dfs_id_equal(&granted->replicas[k].node, &m->failures[i].node))
+                dfs_client_node_accuse(client_of(block), &granted->replicas[k]);
+        }
+    }
+}
+
 static void on_written(struct client_put_block *block, const struct dfs_m_block_written *m)
 {
     struct client_put *put = block->put;
     struct dfs_w_receipt good[DFS_REPLICAS_MAX];
     const uint32_t count = sort_receipts(block, m, good);
 
+    accuse(block, m);
     if (block->phase == CLIENT_PUT_BLOCK_AWAITING && count >= put->receipts_needed) {
         dfs_client_command_progress(&put->base);
         keep_receipts(block, good, count);
@@ -739,7 +778,7 @@ void dfs_client_put_block_start(struct client_put *put, uint32_t index, uint32_t
         } else {
             block->has_grant = dfs_client_put_take_grant(put, index, &block->granted);
             DFS_ASSERT(block->has_grant);
-            send_again(block, "command");
+            send_first(block, "command");
         }
         return;
     }

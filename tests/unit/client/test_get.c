@@ -537,6 +537,34 @@ static void dead_servers_are_passed_over_at_once(void **state)
     client_rig_check_sink(r, 0, 1600000);
 }
 
+/* The servers of the plan have begun another life meanwhile: metadata knows it, a plan asked for now does too. */
+static bool lives_anew(struct client_rig *r, dfs_conn conn, struct rig_node *node, const struct fake_message *m)
+{
+    (void)node;
+    if (m->number != DFS_MSG_BLOCK_READ || r->asked[DFS_MSG_GET_OPEN] > 1)
+        return false;
+    client_rig_status(r, conn, m->request, DFS_STALE_INCARNATION, "another life");
+    return true;
+}
+
+static void an_old_plan_is_no_reason_to_wait_for_a_server_that_failed(void **state)
+{
+    struct client_rig *r = *state;
+
+    client_rig_have(r, 1600000);
+    r->nodes[0].mode = RIG_REFUSES;
+    client_rig_get(r, 1, "a/one");
+    assert_ok(r, 1);
+    r->nodes[0].mode = RIG_UNSEEN;
+    r->asked[DFS_MSG_GET_OPEN] = 0;
+    r->on_message = lives_anew;
+    r->finishes = 0;
+    client_rig_get(r, 2, "a/one");
+    assert_ok(r, 2);
+    client_rig_check_sink(r, 0, 1600000);
+    assert_true(r->asked[DFS_MSG_GET_OPEN] > 1);
+}
+
 static void when_all_are_away_it_is_tried_until_given_up(void **state)
 {
     struct client_rig *r = *state;
@@ -826,6 +854,7 @@ int main(void)
         STORY(a_silent_server_gets_a_rival),
         STORY(two_silent_servers_cost_timeouts_and_are_reported),
         STORY(dead_servers_are_passed_over_at_once),
+        STORY(an_old_plan_is_no_reason_to_wait_for_a_server_that_failed),
         STORY(when_all_are_away_it_is_tried_until_given_up),
         STORY(what_came_before_a_broken_connection_counts),
         STORY(a_block_pieced_together_wrongly_is_read_from_one_server),

@@ -241,6 +241,62 @@ static void a_server_that_cannot_be_reached_costs_the_connect_timeout(void **sta
     client_rig_check_stored(r, 2);
 }
 
+/* Eight blocks, four at a time, have grants from the beginning that name it: only those that met it first wait for it. */
+static void a_server_that_failed_is_left_out_of_grants_made_before(void **state)
+{
+    struct client_rig *r = *state;
+
+    r->nodes_count = 5;
+    r->nodes[1].mode = RIG_UNSEEN;
+    client_rig_put(r, 1, "a/one", 4000000);
+    client_rig_pass(r, 2 * DFS_SECONDS + 500 * DFS_MILLISECONDS);
+    assert_ok(r, 1);
+    client_rig_check_stored(r, 3);
+}
+
+/* The primary is well, and could not reach the next. Whoever else was to be sent there is not, nor is he told so block by block. */
+static void a_server_that_another_could_not_reach_is_left_out_too(void **state)
+{
+    struct client_rig *r = *state;
+    uint32_t named = 0;
+
+    r->nodes_count = 5;
+    r->nodes[1].no_copy = true;
+    client_rig_put(r, 1, "a/one", 100000);
+    assert_ok(r, 1);
+    r->asked[DFS_MSG_BLOCK_WRITE] = 0;
+    client_rig_put(r, 2, "a/two", 2000000);
+    assert_ok(r, 2);
+    client_rig_check_stored(r, 3);
+    assert_int_equal(r->asked[DFS_MSG_BLOCK_WRITE], r->file.blocks);
+
+    /* after a while it is trusted again */
+    r->nodes[1].no_copy = false;
+    client_rig_pass(r, 6 * DFS_SECONDS);
+    client_rig_put(r, 3, "a/three", 2000000);
+    assert_ok(r, 3);
+    for (uint32_t i = 0; i < r->file.blocks; i++)
+        for (uint32_t k = 0; k < 3; k++)
+            named += r->file.placed[i].nodes[k] == 1;
+    assert_true(named > 0);
+}
+
+/* There is no other: it is tried all the same, and once it answers it is one like any other. */
+static void a_server_that_failed_is_tried_where_there_is_no_other(void **state)
+{
+    struct client_rig *r = *state;
+
+    r->nodes_count = 3;
+    r->nodes[1].mode = RIG_REFUSES;
+    client_rig_put(r, 1, "a/one", 400000);
+    client_rig_pass(r, 500 * DFS_MILLISECONDS);
+    assert_running(r, 1);
+    r->nodes[1].mode = RIG_WELL;
+    client_rig_pass(r, 5 * DFS_SECONDS);
+    assert_ok(r, 1);
+    client_rig_check_stored(r, 3);
+}
+
 static bool reset_at_second_frame(struct client_rig *r, dfs_conn conn, struct rig_node *node,
                                   const struct fake_message *m)
 {
@@ -907,7 +963,8 @@ static void close_ends_everything(void **state)
 {
     struct client_rig *r = *state;
 
-    r->nodes[0].mode = RIG_MUTE;
+    for (uint32_t i = 0; i < r->nodes_count; i++)
+        r->nodes[i].mode = RIG_MUTE;
     client_rig_put(r, 1, "a/one", 900000);
     client_rig_put(r, 2, "a/two", 900000);
     client_rig_do(r, 3, DFS_CLIENT_CLOSE, NULL);
@@ -916,7 +973,8 @@ static void close_ends_everything(void **state)
     assert_status(r, 3, DFS_OK);
     for (size_t i = 0; i < r->f.conns_count; i++)
         assert_true(r->f.conns[i].closed);
-    r->nodes[0].mode = RIG_WELL;
+    for (uint32_t i = 0; i < r->nodes_count; i++)
+        r->nodes[i].mode = RIG_WELL;
     client_rig_put(r, 4, "a/three", 1000); /* and it can be used again */
     assert_ok(r, 4);
 }
@@ -1012,6 +1070,9 @@ int main(void)
         STORY(a_dead_server_is_gone_around),
         STORY(a_silent_server_costs_one_timeout),
         STORY(a_server_that_cannot_be_reached_costs_the_connect_timeout),
+        STORY(a_server_that_failed_is_left_out_of_grants_made_before),
+        STORY(a_server_that_another_could_not_reach_is_left_out_too),
+        STORY(a_server_that_failed_is_tried_where_there_is_no_other),
         STORY(a_broken_connection_is_tried_once_more_with_a_higher_attempt),
         STORY(a_frame_spoilt_on_the_way_is_sent_once_more),
         STORY(a_missing_hop_fails_all_but_not_quorum),
