@@ -13,6 +13,7 @@
  *   REMOVE_BLOCK                    batches in succession are not answered (removals.c)
  *
  * JOIN, RESUME, pages of the inventory and LEAVE are questions of the node's: their answers have deadlines there.
+ * Without the answer to the end of its inventory a node is a member that cannot resume: the next thing of the above tells.
  */
 #include "core/meta/nodes.h"
 
