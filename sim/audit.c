@@ -106,7 +106,9 @@ struct fsck {
         enum dfs_status status;
     } * named;
     uint32_t named_count;
-    uint64_t files;
+    uint32_t named_room;
+    bool more;                          /* files behind the last one named */
+    char after[DFS_PATH_BYTES_MAX + 1]; /* that one */
 };
 
 static void on_fsck(void *arg, const struct dfs_client_result *result)
@@ -119,13 +121,18 @@ static void on_fsck(void *arg, const struct dfs_client_result *result)
         return;
     const struct dfs_m_fsck_page *page = result->message;
 
-    fsck->files = page->files;
-    fsck->named = dfs_alloc_zero_array(page->paths_count + 1, sizeof *fsck->named);
-    for (; fsck->named_count < page->paths_count; fsck->named_count++) {
-        const struct dfs_w_fsck_path *path = &page->paths[fsck->named_count];
+    fsck->more = page->more != 0 && page->paths_count > 0;
+    for (uint32_t i = 0; i < page->paths_count; i++) {
+        const struct dfs_w_fsck_path *path = &page->paths[i];
 
+        if (fsck->named_count == fsck->named_room) {
+            fsck->named_room = fsck->named_room == 0 ? 16 : 2 * fsck->named_room;
+            fsck->named = dfs_realloc_array(fsck->named, fsck->named_room, sizeof *fsck->named);
+        }
         memcpy(fsck->named[fsck->named_count].path, path->path.at, path->path.count);
-        fsck->named[fsck->named_count].status = (enum dfs_status)path->status;
+        fsck->named[fsck->named_count].path[path->path.count] = '\0';
+        memcpy(fsck->after, fsck->named[fsck->named_count].path, sizeof fsck->after);
+        fsck->named[fsck->named_count++].status = (enum dfs_status)path->status;
     }
 }
 
@@ -174,22 +181,37 @@ static void fsck_judge(struct fsck *fsck, const struct sim_version *version)
                           (unsigned long long)count.under, (unsigned long long)count.blocks);
 }
 
+/* One page. false: no client can ask. */
+static bool fsck_page(struct fsck *fsck, uint32_t client)
+{
+    struct sim_run *run = fsck->run;
+    char after[DFS_PATH_BYTES_MAX + 1];
+    const struct dfs_client_list ask = {.prefix = "", .after = after};
+
+    memcpy(after, fsck->after, sizeof after);
+    fsck->answered = false;
+    fsck->more = false;
+    if (!sim_workload_question(run->workload, client, DFS_CLIENT_FSCK, &ask, sizeof ask, on_fsck, fsck))
+        return false;
+    for (dfs_time_ns waited = 0; !fsck->answered && waited < ANSWER_LIMIT_NS && run_on(run, SLICE_NS);)
+        waited += SLICE_NS;
+    sim_workload_question_drop(run->workload);
+    return true;
+}
+
 /* What metadata believes of the files, beside what the disks have. Rot that nobody has read yet is not known to it. */
 static void fsck(struct sim_run *run, uint32_t client)
 {
-    static const struct dfs_client_list all = {.prefix = "", .after = ""};
     struct fsck fsck = {.run = run};
 
     for (uint32_t i = 0; i < run->cluster->options.data; i++) {
         if (sim_nemesis_destroyed(run->nemesis, 2 + i))
             return;
     }
-    if (run->ledger.paths_count > FSCK_PATHS_MAX ||
-        !sim_workload_question(run->workload, client, DFS_CLIENT_FSCK, &all, sizeof all, on_fsck, &fsck))
+    if (run->ledger.paths_count > FSCK_PATHS_MAX || !fsck_page(&fsck, client))
         return;
-    for (dfs_time_ns waited = 0; !fsck.answered && waited < ANSWER_LIMIT_NS && run_on(run, SLICE_NS);)
-        waited += SLICE_NS;
-    sim_workload_question_drop(run->workload);
+    while (fsck.answered && fsck.status == DFS_OK && fsck.more && fsck_page(&fsck, client))
+        ;
     if (!fsck.answered || fsck.status != DFS_OK)
         sim_run_violation(run, "acked_data", run->cluster->meta.host, "fsck after everything had come to rest: %s",
                           fsck.answered ? dfs_status_name(fsck.status) : "no answer");

@@ -270,16 +270,19 @@ static void node_add(struct sim_cluster *cluster, struct sim_node *node, enum df
 static void configure(struct sim_cluster *cluster)
 {
     const struct dfs_settings *settings = &cluster->options.settings;
+    const struct sim_bounds *bounds = &cluster->options.bounds;
     const struct dfs_addr auth = *sim_host_addr(cluster->auth.host);
     const struct dfs_addr meta = *sim_host_addr(cluster->meta.host);
 
     cluster->auth.config.auth = (struct dfs_auth_config){.cluster = cluster->id};
     memcpy(cluster->auth.config.auth.issuer, cluster->issuer, sizeof cluster->issuer);
     dfs_setup_auth(settings, &cluster->auth.config.auth);
+    sim_bounds_auth(bounds, &cluster->auth.config.auth.bounds);
 
     cluster->meta.config.meta = (struct dfs_meta_config){.cluster = cluster->id, .root = cluster->root, .auth = auth};
     memcpy(cluster->meta.config.meta.issuer, cluster->issuer, sizeof cluster->issuer);
     dfs_setup_meta(settings, &cluster->meta.config.meta);
+    sim_bounds_meta(bounds, &cluster->meta.config.meta.bounds);
 
     for (uint32_t i = 0; i < cluster->options.data; i++) {
         struct sim_node *node = &cluster->data[i];
@@ -290,12 +293,14 @@ static void configure(struct sim_cluster *cluster)
         memcpy(config->issuer, cluster->issuer, sizeof cluster->issuer);
         (void)snprintf(config->zone, sizeof config->zone, "zone-%u", i % cluster->options.zones);
         dfs_setup_data(settings, config);
+        sim_bounds_data(bounds, &config->bounds);
     }
     for (uint32_t i = 0; i < cluster->options.clients; i++) {
         struct dfs_client_config *config = &cluster->clients[i].config.client;
 
         *config = (struct dfs_client_config){.auth = auth, .meta = meta};
         dfs_setup_client(settings, config);
+        sim_bounds_client(bounds, &config->bounds);
     }
 }
 

@@ -13,6 +13,7 @@
 #include "core/conf/settings.h"
 #include "core/setup/setup.h"
 #include "net_sim/world.h"
+#include "sim/bounds.h"
 #include "sim/hosts.h"
 
 #include <stdbool.h>
@@ -31,6 +32,7 @@ struct sim_cluster_options {
     uint32_t zones;
     uint64_t capacity_bytes; /* of each data server */
     struct dfs_settings settings;
+    struct sim_bounds bounds;
     struct sim_disk_options disk; /* latency and throughput of every disk */
 };
 

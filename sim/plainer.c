@@ -195,6 +195,37 @@ static bool default_setting_of(struct sim_scenario *scenario, const struct sim_s
     return true;
 }
 
+static bool full_bound_of(struct sim_scenario *scenario, const struct sim_scenario *plain, size_t number)
+{
+    const struct dfs_conf_key *row = &sim_bounds_table.rows[number];
+    const int64_t value = dfs_key_get(row, &plain->cluster.bounds);
+
+    if (dfs_key_get(row, &scenario->cluster.bounds) == value)
+        return false;
+    dfs_key_put(row, &scenario->cluster.bounds, value);
+    return true;
+}
+
+/* Number 0: all of them at once. */
+static size_t of_bounds(const struct sim_scenario *scenario)
+{
+    (void)scenario;
+    return 1 + sim_bounds_table.count;
+}
+
+static bool full_bound(struct sim_scenario *scenario, size_t number)
+{
+    struct sim_scenario plain;
+    bool changed = false;
+
+    sim_scenario_init(&plain);
+    if (number > 0)
+        return full_bound_of(scenario, &plain, number - 1);
+    for (size_t i = 0; i < sim_bounds_table.count; i++)
+        changed = full_bound_of(scenario, &plain, i) || changed;
+    return changed;
+}
+
 /* Number 0: all of them at once. */
 static size_t of_settings(const struct sim_scenario *scenario)
 {
@@ -446,9 +477,10 @@ static const struct {
     size_t (*numbers)(const struct sim_scenario *scenario);
     bool (*step)(struct sim_scenario *scenario, size_t number);
 } kinds[] = {
-    {of_one, one_client},           {of_servers, server_less}, {of_one, copy_less},       {of_world, plain_world},
-    {of_settings, default_setting}, {of_faults, host_less},    {of_crashes, plain_crash}, {of_works, half_size},
-    {of_faults, shorter_fault},     {of_ends, shorter_run},    {of_entries, nearer},      {of_grains, round_time},
+    {of_one, one_client},           {of_servers, server_less},  {of_one, copy_less},    {of_world, plain_world},
+    {of_settings, default_setting}, {of_bounds, full_bound},    {of_faults, host_less}, {of_crashes, plain_crash},
+    {of_works, half_size},          {of_faults, shorter_fault}, {of_ends, shorter_run}, {of_entries, nearer},
+    {of_grains, round_time},
 };
 
 size_t sim_plainer_kinds(void)

@@ -247,6 +247,7 @@ static struct sim_cluster_options cluster_options(const struct sim_scenario *sce
         .zones = (uint32_t)scenario->cluster.zones,
         .capacity_bytes = (uint64_t)scenario->cluster.capacity_bytes,
         .settings = scenario->cluster.settings,
+        .bounds = scenario->cluster.bounds,
         .disk = sim_disk_options_default(),
     };
 

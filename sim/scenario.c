@@ -135,6 +135,11 @@ static const struct dfs_conf_key cluster_rows[] = {
      .offset = AT(settings),
      .table = &dfs_settings_table,
      .help = "Settings of the daemons, under their own names."},
+    {.name = "bounds",
+     .type = DFS_KEY_OBJECT,
+     .offset = AT(bounds),
+     .table = &sim_bounds_table,
+     .help = "Queues, batches and windows of the machines, shorter than a daemon has them."},
 };
 
 /* Logins of a run are many and cost real time: a scenario that says nothing takes the cheapest. */

@@ -18,6 +18,7 @@
 #include "net_sim/disk_sim.h"
 #include "net_sim/link.h"
 #include "net_sim/world.h"
+#include "sim/bounds.h"
 #include "sim/hosts.h"
 #include "sim/ledger.h"
 
@@ -265,6 +266,7 @@ struct sim_cluster_words {
     int64_t zones;
     int64_t capacity_bytes;
     struct dfs_settings settings;
+    struct sim_bounds bounds;
     bool replication_seen;
 };
 

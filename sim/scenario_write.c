@@ -278,6 +278,14 @@ static json_t *expect_json(const struct sim_expect *expect)
 
 /* The file ---------------------------------------------------------------------------------------------------------------- */
 
+/* An object that says nothing is left out. Takes it. */
+static void put_some(json_t *object, const char *key, json_t *part)
+{
+    if (json_object_size(part) > 0)
+        put(object, key, json_incref(part));
+    json_decref(part);
+}
+
 static json_t *cluster_json(const struct sim_scenario *scenario, const struct sim_scenario *defaults)
 {
     static const char *const words[] = {"data", "clients", "zones", "capacity"};
@@ -289,9 +297,8 @@ static json_t *cluster_json(const struct sim_scenario *scenario, const struct si
         put_named(object, table, words[i], &scenario->cluster);
     put_named(object, table, "replication", &scenario->cluster);
     (void)json_object_del(config, "replication"); /* the cluster's word says it */
-    if (json_object_size(config) > 0)
-        put(object, "config", json_incref(config));
-    json_decref(config);
+    put_some(object, "config", config);
+    put_some(object, "bounds", table_json(&sim_bounds_table, &scenario->cluster.bounds, &defaults->cluster.bounds));
     return object;
 }
 

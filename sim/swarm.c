@@ -1,6 +1,7 @@
 #include "sim/swarm.h"
 
 #include "core/base/assert.h"
+#include "core/base/hash.h"
 #include "core/wire/message.h"
 #include "net_sim/prf.h"
 
@@ -26,11 +27,16 @@ enum draw {
     DRAW_BEYOND,
     DRAW_LIMITS,
     DRAW_SECOND,
-    DRAW_SILENT
+    DRAW_SILENT,
+    DRAW_BOUND_WANTED,
+    DRAW_BOUND
 };
 
 /* A setting keeps its default in two of three seeds: a configuration with everything odd hides what one oddity does. */
 #define KNOB_ONE_IN 3
+
+/* There are more bounds than settings: one in eight is another than a daemon has, so that a seed has five or so. */
+#define BOUND_ONE_IN 8
 
 /* Faults beside the main one. */
 #define FAULTS_MAX 6
@@ -114,6 +120,27 @@ static void knobs(struct swarm *swarm, struct dfs_settings *settings)
     }
 }
 
+/*
+ * From the least to the most, every order of magnitude as likely as any other: what is to be found is found at lengths of a few. Drawn by the name, so that a
+ * new bound shifts no other.
+ */
+static void bounds(const struct swarm *swarm, struct sim_bounds *bounds)
+{
+    for (size_t i = 0; i < sim_bounds_table.count; i++) {
+        const struct dfs_conf_key *row = &sim_bounds_table.rows[i];
+        const uint64_t number = dfs_hash64(0, row->name, strlen(row->name));
+        unsigned magnitudes = 1;
+
+        if (draw(swarm, DRAW_BOUND_WANTED, number) % BOUND_ONE_IN != 0)
+            continue;
+        while (row->min + (INT64_C(1) << magnitudes) <= row->max)
+            magnitudes++;
+        const int64_t width = (int64_t)1 << sim_below(draw(swarm, DRAW_BOUND, number), magnitudes);
+
+        dfs_key_put(row, bounds, between(swarm, DRAW_BOUND, ~number, row->min, row->min + width - 1));
+    }
+}
+
 /* Where the knob would be too rough: what the seeds wait for, and what the plan of the faults relies on. */
 static void limits(const struct swarm *swarm, struct dfs_settings *settings)
 {
@@ -153,6 +180,7 @@ static void cluster(struct swarm *swarm)
     settings->repair_grace_ns = MS(500) * between(swarm, DRAW_CLUSTER, 1, 0, 5);
     settings->maintenance_ns = S(1) * between(swarm, DRAW_CLUSTER, 2, 0, 10);
     limits(swarm, settings);
+    bounds(swarm, &words->bounds);
     words->replication = between(swarm, DRAW_CLUSTER, 3, 2, 3);
     words->replication_seen = true;
     settings->replication = words->replication;

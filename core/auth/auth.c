@@ -54,10 +54,12 @@ struct dfs_auth *dfs_auth_new(const struct dfs_auth_config *config, const struct
     dfs_list_init(&auth->conns);
     dfs_list_init(&auth->jobs);
     auth->env.rng->random(auth->env.ctx, DFS_RNG_KEY, &seed, sizeof seed);
-    dfs_auth_rate_init(&auth->users, DFS_AUTH_RATE_ENTRIES_MAX, DFS_AUTH_RATE_WINDOW_NS, seed);
-    dfs_auth_rate_init(&auth->addresses, DFS_AUTH_RATE_ENTRIES_MAX, DFS_AUTH_RATE_WINDOW_NS, ~seed);
-    dfs_auth_store_init(&auth->accounts_store, &auth->env, &auth->pool, "accounts", DFS_AUTH_DISK_ACCOUNTS);
-    dfs_auth_store_init(&auth->keys_store, &auth->env, &auth->pool, "keys", DFS_AUTH_DISK_KEYS);
+    dfs_auth_rate_init(&auth->users, config->bounds.rate_entries, DFS_AUTH_RATE_WINDOW_NS, seed);
+    dfs_auth_rate_init(&auth->addresses, config->bounds.rate_entries, DFS_AUTH_RATE_WINDOW_NS, ~seed);
+    dfs_auth_store_init(&auth->accounts_store, &auth->env, &auth->pool, "accounts", DFS_AUTH_DISK_ACCOUNTS,
+                        config->bounds.store_piece);
+    dfs_auth_store_init(&auth->keys_store, &auth->env, &auth->pool, "keys", DFS_AUTH_DISK_KEYS,
+                        config->bounds.store_piece);
     memcpy(verifier.issuer, config->issuer, sizeof verifier.issuer);
     memcpy(verifier.audience, auth->audience, sizeof auth->audience);
     auth->verifier = dfs_verifier_new(&verifier);

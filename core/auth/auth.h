@@ -11,6 +11,7 @@
 #ifndef DFS_CORE_AUTH_AUTH_H
 #define DFS_CORE_AUTH_AUTH_H
 
+#include "core/auth/bounds.h"
 #include "core/base/gate.h"
 #include "core/env/env.h"
 
@@ -22,6 +23,7 @@ struct dfs_auth_config {
     uint64_t scrypt_n;
     uint32_t login_rate; /* per user and minute */
     uint32_t conns_max;
+    struct dfs_auth_bounds bounds;
 };
 
 struct dfs_auth;

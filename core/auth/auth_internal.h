@@ -12,9 +12,6 @@
 #include "core/auth/token.h"
 #include "core/wire/link.h"
 
-/* Names and addresses whose tries are remembered. */
-#define DFS_AUTH_RATE_ENTRIES_MAX 16384
-
 /* login_rate is per minute. */
 #define DFS_AUTH_RATE_WINDOW_NS (60 * DFS_SECONDS)
 

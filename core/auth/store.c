@@ -8,9 +8,6 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Bytes of one read or write: a file of accounts is a few of these at most. */
-#define PIECE_BYTES (256u * 1024u)
-
 static const char *const phase_names[] = {
 #define X(name) #name,
     DFS_AUTH_STORE_PHASES(X)
@@ -52,9 +49,10 @@ static void enter(struct dfs_auth_store *store, enum dfs_auth_store_phase next, 
 /* Life -------------------------------------------------------------------------------------------------------------------- */
 
 void dfs_auth_store_init(struct dfs_auth_store *store, const struct dfs_env *env, struct dfs_buf_pool *pool,
-                         const char *family, uint64_t token_base)
+                         const char *family, uint64_t token_base, uint32_t piece_bytes)
 {
-    *store = (struct dfs_auth_store){.env = env, .pool = pool, .family = family, .token_base = token_base};
+    *store = (struct dfs_auth_store){
+        .env = env, .pool = pool, .family = family, .token_base = token_base, .piece_bytes = piece_bytes};
 }
 
 static void drop_buffer(struct dfs_auth_store *store)
@@ -155,13 +153,13 @@ static void read_piece(struct dfs_auth_store *store)
 
     version_name(store, store->versions[store->reading], name);
     if (store->buf == NULL)
-        store->buf = dfs_buf_new(store->pool, PIECE_BYTES);
+        store->buf = dfs_buf_new(store->pool, store->piece_bytes);
     DFS_ASSERT(store->buf != NULL); /* the machine's pool is made for this */
     submit(store, (struct dfs_disk_op){.verb = DFS_DISK_READ,
                                        .name = name,
                                        .buf = store->buf,
                                        .offset = store->lines.count,
-                                       .length = PIECE_BYTES});
+                                       .length = store->piece_bytes});
 }
 
 static enum dfs_auth_store_outcome on_list(struct dfs_auth_store *store, const struct dfs_disk_done *done)
@@ -238,7 +236,7 @@ static enum dfs_auth_store_outcome on_read(struct dfs_auth_store *store, const s
 {
     if (done->status == DFS_OK && store->lines.count + done->count <= DFS_AUTH_STORE_BYTES_MAX) {
         dfs_lines_add(&store->lines, store->buf->bytes, done->count);
-        if (done->count == PIECE_BYTES) {
+        if (done->count == store->piece_bytes) {
             read_piece(store);
             return DFS_AUTH_STORE_BUSY;
         }
@@ -281,10 +279,10 @@ void dfs_auth_store_save(struct dfs_auth_store *store, struct dfs_lines *take_li
 static void write_piece(struct dfs_auth_store *store)
 {
     const size_t left = store->lines.count - store->written;
-    const size_t count = left < PIECE_BYTES ? left : PIECE_BYTES;
+    const size_t count = left < store->piece_bytes ? left : store->piece_bytes;
 
     if (store->buf == NULL)
-        store->buf = dfs_buf_new(store->pool, PIECE_BYTES);
+        store->buf = dfs_buf_new(store->pool, store->piece_bytes);
     DFS_ASSERT(store->buf != NULL);
     memcpy(store->buf->bytes, store->lines.text + store->written, count);
     store->buf->count = count;

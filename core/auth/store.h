@@ -43,7 +43,8 @@ struct dfs_auth_store {
     const struct dfs_env *env;
     struct dfs_buf_pool *pool;
     const char *family;
-    uint64_t token_base; /* ORed into every token; the low 32 bits are the store's */
+    uint32_t piece_bytes; /* of one read or write */
+    uint64_t token_base;  /* ORed into every token; the low 32 bits are the store's */
     uint32_t token_generation;
     enum dfs_auth_store_phase phase;
     enum dfs_status status;
@@ -59,7 +60,7 @@ struct dfs_auth_store {
 };
 
 void dfs_auth_store_init(struct dfs_auth_store *store, const struct dfs_env *env, struct dfs_buf_pool *pool,
-                         const char *family, uint64_t token_base);
+                         const char *family, uint64_t token_base, uint32_t piece_bytes);
 void dfs_auth_store_close(struct dfs_auth_store *store);
 
 /* Begins to look for the newest whole version. Only when IDLE. */

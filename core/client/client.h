@@ -9,6 +9,7 @@
 #define DFS_CORE_CLIENT_CLIENT_H
 
 #include "core/base/gate.h"
+#include "core/client/bounds.h"
 #include "core/env/env.h"
 #include "core/wire/message.h"
 
@@ -22,6 +23,7 @@ struct dfs_client_config {
     dfs_duration_ns connect_timeout_ns;
     dfs_duration_ns hedge_after_ns;   /* a replica that is silent so long gets a rival */
     dfs_duration_ns give_up_after_ns; /* a command without progress so long fails with TIMEOUT */
+    struct dfs_client_bounds bounds;
 };
 
 struct dfs_client;

@@ -24,9 +24,6 @@
 /* Commands at once: a program that starts more has lost count. */
 #define CLIENT_COMMANDS_MAX 16384
 
-/* Data servers remembered, connected or not; the one unused for longest leaves. Far above `parallel` (64 at most), twice for hedges. */
-#define CLIENT_NODES_MAX 256
-
 /* A connection without work is kept so long: below the servers' own patience (request_timeout). */
 #define CLIENT_IDLE_NS (20 * DFS_SECONDS)
 
@@ -184,9 +181,7 @@ enum client_session_phase {
         CLIENT_SESSION_PHASE_COUNT
 };
 
-/* Questions on the connection at once. 200 paths of a kilobyte, twice, stay below what may wait for a slow peer (DFS_SEND_QUEUE_BYTES_MAX); a page of receipts is
- * as long as twenty of them. */
-#define CLIENT_SESSION_WINDOW 200
+/* A page of receipts is as long as so many other questions: what it takes of the session's window. */
 #define CLIENT_ASK_PAGE_WEIGHT 20
 
 /* One question to metadata. It belongs to a command, is asked again over every new connection, and forgotten when answered. */
@@ -194,7 +189,7 @@ struct client_ask {
     struct dfs_list link; /* session.asks in the order of asking; unlinked: not asked */
     struct client_command *command;
     uint32_t request;          /* 0: not on the present connection */
-    uint32_t weight;           /* of CLIENT_SESSION_WINDOW, while it is on the connection */
+    uint32_t weight;           /* of the session's window, while it is on the connection */
     struct client_timer timer; /* sent: silence; waiting: when to ask (again) */
     bool waiting;
     uint32_t tries;

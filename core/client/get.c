@@ -433,7 +433,8 @@ static enum client_start start_block(struct client_command *command)
     if (through) {
         if (!dfs_list_empty(&get->running))
             return CLIENT_NOTHING_TO_START; /* it is pushed as it comes, when it is its turn */
-        cost = CLIENT_GET_WINDOW * dfs_client_cost(command->client, command->client->frame_bytes);
+        cost =
+            command->client->config.bounds.get_window * dfs_client_cost(command->client, command->client->frame_bytes);
     }
     if (!dfs_client_reserve(command->client, cost))
         return CLIENT_NO_ROOM;

@@ -31,15 +31,6 @@ enum client_get_block_phase {
         CLIENT_GET_BLOCK_PHASE_COUNT
 };
 
-/* A server and its rival. */
-#define CLIENT_STREAMS_MAX 2
-
-/* Bad copies that a block remembers, so that a fresh plan with the same servers is not read again: every replica, and some that took their place. */
-#define CLIENT_BAD_MAX 16
-
-/* Frames of an unordered block that count as memory under way: pushes drain by themselves. */
-#define CLIENT_GET_WINDOW 2
-
 /* How often a file may be replaced under a reader, before he is told. */
 #define CLIENT_GET_RESTARTS_MAX 8
 
@@ -117,7 +108,7 @@ struct client_get_block {
     uint32_t delivered_bytes;    /* counted in base.done_bytes */
     struct client_grant granted;
     uint32_t replicas_tried; /* bit set: since the last plan */
-    struct client_reader readers[CLIENT_STREAMS_MAX];
+    struct client_reader readers[DFS_CLIENT_MOST_streams];
     bool mixed;                /* bytes of several servers: a wrong sum accuses none of them */
     bool strict;               /* so it is read once more, from one at a time */
     bool through;              /* ordered, and too large to be held: pushed as it comes, when it is its turn */
@@ -133,7 +124,7 @@ struct client_get_block {
     struct client_bad {
         struct dfs_id node;
         uint64_t incarnation;
-    } bad[CLIENT_BAD_MAX];
+    } bad[DFS_CLIENT_MOST_bad];
     uint32_t bad_count;
     uint64_t serial; /* of the token */
     size_t reserved;

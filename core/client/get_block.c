@@ -8,9 +8,6 @@
 
 #include <string.h>
 
-/* What may still come of a block that nobody waits for: beyond this the connection is given up instead. */
-#define WASTE_BYTES_MAX (1024 * 1024)
-
 static const char *const phase_names[] = {
 #define X(name) #name,
     CLIENT_GET_BLOCK_PHASES(X)
@@ -63,7 +60,7 @@ static void wanted_part(const struct client_get *get, uint64_t offset, uint32_t 
 size_t dfs_client_get_block_cost(const struct client_get *get, uint64_t offset, uint32_t length)
 {
     const struct dfs_client *client = get->base.client;
-    const uint64_t window = (uint64_t)CLIENT_GET_WINDOW * client->frame_bytes;
+    const uint64_t window = (uint64_t)client->config.bounds.get_window * client->frame_bytes;
     uint32_t from;
     uint32_t to;
 
@@ -77,14 +74,17 @@ size_t dfs_client_get_block_cost(const struct client_get *get, uint64_t offset, 
 /* Off its stream, if it has one; what the server still sends is dropped, or stopped when it is much. */
 static void reader_leave(struct client_reader *reader)
 {
-    if (reader->stream != NULL)
-        dfs_client_stream_abandon(reader->stream, reader->block->read_to - reader->at > WASTE_BYTES_MAX);
+    if (reader->stream != NULL) {
+        const uint32_t waste = client_of(reader->block)->config.bounds.waste;
+
+        dfs_client_stream_abandon(reader->stream, reader->block->read_to - reader->at > waste);
+    }
     reader->stream = NULL;
 }
 
 static void readers_leave(struct client_get_block *block)
 {
-    for (uint32_t i = 0; i < CLIENT_STREAMS_MAX; i++)
+    for (uint32_t i = 0; i < DFS_CLIENT_MOST_streams; i++)
         reader_leave(&block->readers[i]);
 }
 
@@ -92,7 +92,7 @@ static uint32_t readers_count(const struct client_get_block *block)
 {
     uint32_t count = 0;
 
-    for (uint32_t i = 0; i < CLIENT_STREAMS_MAX; i++)
+    for (uint32_t i = 0; i < DFS_CLIENT_MOST_streams; i++)
         count += block->readers[i].stream != NULL;
     return count;
 }
@@ -285,8 +285,10 @@ static void tell_bad(struct client_get_block *block, const struct dfs_w_replica 
 
 static void note_bad(struct client_get_block *block, const struct dfs_w_replica *replica)
 {
-    if (block->bad_count == CLIENT_BAD_MAX) {
-        memmove(&block->bad[0], &block->bad[1], (CLIENT_BAD_MAX - 1) * sizeof block->bad[0]);
+    const uint32_t bad_max = client_of(block)->config.bounds.bad;
+
+    if (block->bad_count == bad_max) {
+        memmove(&block->bad[0], &block->bad[1], (bad_max - 1) * sizeof block->bad[0]);
         block->bad_count--;
     }
     block->bad[block->bad_count++] = (struct client_bad){.node = replica->node, .incarnation = replica->incarnation};
@@ -617,7 +619,7 @@ static bool may_hedge(const struct client_get_block *block)
 {
     const struct dfs_w_grant *grant = &block->granted.grant;
 
-    if (block->strict || readers_count(block) != 1)
+    if (block->strict || readers_count(block) != 1 || client_of(block)->config.bounds.streams < 2)
         return false;
     for (uint32_t i = 0; i < grant->replicas_count; i++)
         if (may_ask(block, i))
@@ -631,7 +633,7 @@ static void set_timer(struct client_get_block *block)
     struct dfs_client *client = client_of(block);
     dfs_time_ns at = DFS_NEVER;
 
-    for (uint32_t i = 0; i < CLIENT_STREAMS_MAX; i++) {
+    for (uint32_t i = 0; i < DFS_CLIENT_MOST_streams; i++) {
         const struct client_reader *reader = &block->readers[i];
         const dfs_duration_ns patience_ns =
             may_hedge(block) && client->config.hedge_after_ns < client->config.request_timeout_ns
@@ -661,7 +663,7 @@ static void on_timer(struct dfs_client *client, struct client_timer *timer)
     bool hungry = false;
 
     DFS_ASSERT(block->phase == CLIENT_GET_BLOCK_READING);
-    for (uint32_t i = 0; i < CLIENT_STREAMS_MAX; i++) {
+    for (uint32_t i = 0; i < DFS_CLIENT_MOST_streams; i++) {
         struct client_reader *reader = &block->readers[i];
 
         if (reader->stream == NULL)

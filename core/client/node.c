@@ -298,7 +298,8 @@ static struct client_node *get_node(struct dfs_client *client, const struct dfs_
         dfs_list_push(&client->nodes, &node->link);
         return node;
     }
-    for (struct dfs_list *at = client->nodes.next; client->nodes_count >= CLIENT_NODES_MAX && at != &client->nodes;) {
+    for (struct dfs_list *at = client->nodes.next;
+         client->nodes_count >= client->config.bounds.nodes && at != &client->nodes;) {
         struct client_node *old = dfs_container_of(at, struct client_node, link);
 
         at = at->next;

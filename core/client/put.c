@@ -154,7 +154,7 @@ void dfs_client_put_signed(struct client_put *put)
 static void place_ahead(struct client_put *put)
 {
     const uint32_t ahead = put->placed - (put->started < put->placed ? put->started : put->placed);
-    uint32_t count = CLIENT_PLACE_UNKNOWN;
+    uint32_t count = put->base.client->config.bounds.place_unknown;
 
     if (put->phase != CLIENT_PUT_WRITING || dfs_client_ask_is_running(&put->place))
         return;

@@ -30,17 +30,8 @@ enum client_put_block_phase {
         CLIENT_PUT_BLOCK_PHASE_COUNT
 };
 
-/* Frames of a block between the source and the network: two to read while two are sent. */
-#define CLIENT_PUT_WINDOW 4
-
 /* How often a block is tried, at other servers or the same: with the back-off about twenty seconds. */
 #define CLIENT_BLOCK_TRIES_MAX 16
-
-/* Servers that a placement has to avoid: what failed longest ago is forgiven first. */
-#define CLIENT_EXCLUDED_MAX 16
-
-/* A file of unknown size is placed so many blocks at a time. */
-#define CLIENT_PLACE_UNKNOWN 4
 
 struct client_put {
     struct client_command base;
@@ -113,7 +104,7 @@ struct client_put_block {
     bool has_grant;
     struct client_grant granted;
     uint32_t generation; /* wanted of the next placement */
-    struct dfs_w_failure excluded[CLIENT_EXCLUDED_MAX];
+    struct dfs_w_failure excluded[DFS_CLIENT_MOST_excluded];
     uint32_t excluded_count;
     struct client_ask place;
     struct client_stream *stream;
@@ -123,7 +114,7 @@ struct client_put_block {
     bool pause_replace; /* after the pause: placed again; otherwise sent again */
 
     struct client_local_owner pulls;
-    struct dfs_buf *window[CLIENT_PUT_WINDOW];
+    struct dfs_buf *window[DFS_CLIENT_MOST_put_window];
     struct dfs_buf **
         frames; /* read, by number modulo frames_room; NULL: not here (or gone already). The window, or memory for a whole block */
     uint32_t frames_room;

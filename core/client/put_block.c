@@ -74,7 +74,7 @@ static void drop_frames(struct client_put_block *block)
 size_t dfs_client_put_block_cost(const struct client_put *put, uint32_t length)
 {
     const struct dfs_client *client = put->base.client;
-    const uint64_t window = (uint64_t)CLIENT_PUT_WINDOW * client->frame_bytes;
+    const uint64_t window = (uint64_t)client->config.bounds.put_window * client->frame_bytes;
 
     return dfs_client_cost(client, put->rereadable && length > window ? (uint32_t)window : length);
 }
@@ -116,11 +116,13 @@ static void place_again(struct client_put_block *block, const char *why);
 
 static void exclude(struct client_put_block *block, const struct dfs_id *node, enum dfs_status status)
 {
+    const uint32_t excluded_max = client_of(block)->config.bounds.excluded;
+
     for (uint32_t i = 0; i < block->excluded_count; i++)
         if (dfs_id_equal(&block->excluded[i].node, node))
             return;
-    if (block->excluded_count == CLIENT_EXCLUDED_MAX) {
-        memmove(&block->excluded[0], &block->excluded[1], (CLIENT_EXCLUDED_MAX - 1) * sizeof block->excluded[0]);
+    if (block->excluded_count == excluded_max) {
+        memmove(&block->excluded[0], &block->excluded[1], (excluded_max - 1) * sizeof block->excluded[0]);
         block->excluded_count--;
     }
     block->excluded[block->excluded_count++] = (struct dfs_w_failure){.node = *node, .status = (uint8_t)status};
@@ -281,7 +283,8 @@ static void pull_more(struct client_put_block *block)
         return;
     }
     while (block->phase == CLIENT_PUT_BLOCK_SENDING && !block->kept && block->pulled_bytes < block->length &&
-           block->pulled_frames - block->left_frames < CLIENT_PUT_WINDOW && !dfs_list_linked(&block->starving))
+           block->pulled_frames - block->left_frames < client->config.bounds.put_window &&
+           !dfs_list_linked(&block->starving))
         pull_frame(block, dfs_client_frame_length(client, block->pulled_bytes, block->length));
 }
 
@@ -412,7 +415,8 @@ static void send_frame(struct client_put_block *block, struct dfs_buf *buf)
 /* Sends the frames that are here, in order. */
 static void send_ready(struct client_put_block *block)
 {
-    while (block->sent_bytes < block->length && block->sent_frames - block->left_frames < CLIENT_PUT_WINDOW) {
+    while (block->sent_bytes < block->length &&
+           block->sent_frames - block->left_frames < client_of(block)->config.bounds.put_window) {
         struct dfs_buf **slot = frame_slot(block, block->sent_frames);
 
         if (*slot == NULL)
@@ -771,7 +775,7 @@ void dfs_client_put_block_start(struct client_put *put, uint32_t index, uint32_t
     client->blocks_running++;
     if (put->rereadable) {
         block->frames = block->window;
-        block->frames_room = CLIENT_PUT_WINDOW;
+        block->frames_room = client->config.bounds.put_window;
         block->phase = CLIENT_PUT_BLOCK_PAUSING; /* on to the network */
         if (generation > 1) {
             place_again(block, "put_done");

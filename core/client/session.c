@@ -70,7 +70,7 @@ static void send_unsent(struct client_session *session)
 
         if (ask->waiting || ask->request != 0)
             continue;
-        if (session->window + ask->weight > CLIENT_SESSION_WINDOW)
+        if (session->window + ask->weight > client_of(session)->config.bounds.session_window)
             return;
         ask->send(ask);
         DFS_ASSERT(ask->request != 0);

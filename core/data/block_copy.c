@@ -36,7 +36,7 @@ void data_on_block_copy(struct dfs_data *data, struct data_peer *peer, const str
 
     if (status != DFS_OK)
         data->counters.grants_refused++;
-    else if (data->leaving || data->writes_count >= DATA_WRITES_MAX)
+    else if (data->leaving || data->writes_count >= data->config.bounds.writes)
         status = DFS_UNAVAILABLE;
     else if (!data->marker_found)
         status = DFS_NO_SPACE;

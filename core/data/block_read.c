@@ -74,7 +74,7 @@ static void on_opened(struct data_opening *opening, enum dfs_status status)
     }
     stream->peer = read->peer;
     stream->request = read->request;
-    stream->window = DATA_READ_WINDOW;
+    stream->window = read->data->config.bounds.read_window;
     stream->name = read->name;
     stream->length_bytes = opening->length_bytes;
     stream->crcs = opening->crcs;
@@ -118,7 +118,7 @@ static enum dfs_status admit(struct dfs_data *data, const struct data_peer *peer
         data->counters.grants_refused++;
         return status;
     }
-    if (data->reads_count >= DATA_READS_MAX || peer->reads_count >= DATA_READS_PER_PEER_MAX)
+    if (data->reads_count >= data->config.bounds.reads || peer->reads_count >= data->config.bounds.reads_per_peer)
         return DFS_UNAVAILABLE;
     const struct data_block *block = data_block_find(data, id);
 

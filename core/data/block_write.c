@@ -65,8 +65,8 @@ static enum dfs_status admit(struct dfs_data *data, const struct data_peer *peer
         data->counters.grants_refused++;
         return status;
     }
-    if (data->leaving || data->writes_count >= DATA_WRITES_MAX ||
-        (peer->link.peer.kind != DFS_PEER_NODE && peer->writes_count >= DATA_WRITES_PER_PEER_MAX))
+    if (data->leaving || data->writes_count >= data->config.bounds.writes ||
+        (peer->link.peer.kind != DFS_PEER_NODE && peer->writes_count >= data->config.bounds.writes_per_peer))
         return DFS_UNAVAILABLE;
     if (message->hop == 0 && data->lease != DATA_LEASE_HELD)
         return DFS_FENCED;

@@ -116,7 +116,7 @@ static enum dfs_status admit(struct dfs_data *data, const struct dfs_w_order *or
         return DFS_GRANT_EXPIRED;
     if (!dfs_order_check_source(order, key))
         return DFS_GRANT_INVALID;
-    if (data->leaving || data->copies_count >= DATA_COPIES_MAX)
+    if (data->leaving || data->copies_count >= data->config.bounds.copies)
         return DFS_UNAVAILABLE;
     if (block == NULL || block->removing)
         return DFS_BLOCK_MISSING;

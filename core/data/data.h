@@ -9,6 +9,7 @@
 #define DFS_CORE_DATA_DATA_H
 
 #include "core/base/gate.h"
+#include "core/data/bounds.h"
 #include "core/env/env.h"
 
 struct dfs_data_config {
@@ -30,7 +31,8 @@ struct dfs_data_config {
     dfs_duration_ns request_timeout_ns;
     dfs_duration_ns connect_timeout_ns;
     uint32_t inventory_page;
-    uint32_t events_page;      /* changes of a BLOCK_EVENTS */
+    uint32_t events_page; /* changes of a BLOCK_EVENTS */
+    struct dfs_data_bounds bounds;
     bool fresh_store;          /* first start by an operator's word: a missing marker is written, not lost */
     bool accept_older_journal; /* --accept-older-journal */
 };

@@ -37,41 +37,6 @@
 #include "core/wire/link.h"
 #include "core/wire/message.h"
 
-/* Limits ------------------------------------------------------------------------------------------------- */
-
-/* Blocks written at once. Each has a file open and at most a few frames in memory; more only makes all of
- * them slower. */
-#define DATA_WRITES_MAX 256
-#define DATA_WRITES_PER_PEER_MAX 64 /* so that one client leaves room for others */
-
-/* Blocks read at once: each may hold DATA_READ_WINDOW frames. */
-#define DATA_READS_MAX 512
-#define DATA_READS_PER_PEER_MAX 64
-
-/* Frames of one read, or of one block passed on, that the transport holds: enough to hide a disk read behind a send. */
-#define DATA_READ_WINDOW 4
-#define DATA_PASS_WINDOW 8
-
-/* Copies made on metadata's order at once. Metadata's own limit (repair_per_source) is far lower; this one
- * bounds a mistaken metadata. */
-#define DATA_COPIES_MAX 16
-
-/* Verifications on order at once; more are refused, metadata asks again. */
-#define DATA_VERIFIES_MAX 8
-
-/* REMOVE_BLOCK batches under way: at most 256 blocks each. */
-#define DATA_REMOVALS_MAX 16
-
-/* Changes kept until metadata says it has applied them: 3 MB. More than this unheard means that a new
- * inventory is cheaper. */
-#define DATA_CHANGES_KEPT_MAX 65536
-
-/* Inventory pages sent and not yet answered: 8 x 28 KB stay far below DFS_SEND_QUEUE_BYTES_MAX. */
-#define DATA_INVENTORY_WINDOW 8
-
-/* Connections to other data servers; one each. */
-#define DATA_PEERS_OUT_MAX 256
-
 /* Times -------------------------------------------------------------------------------------------------- */
 
 /* Before the first JOINED nobody has said what I is. */

@@ -57,7 +57,7 @@ uint64_t data_change(struct dfs_data *data, enum dfs_change kind, const struct d
     data->change_last++;
     if (data->changes_lost || data->incarnation == 0)
         return data->change_last; /* a new inventory will tell */
-    if (data->changes_count == DATA_CHANGES_KEPT_MAX) {
+    if (data->changes_count >= data->config.bounds.changes_kept) {
         data->changes_lost = true;
         return data->change_last;
     }
@@ -176,7 +176,7 @@ static bool inventory_page(struct dfs_data *data)
 
 void data_inventory_continue(struct dfs_data *data)
 {
-    while (data->inventory_unanswered < DATA_INVENTORY_WINDOW) {
+    while (data->inventory_unanswered < data->config.bounds.inventory_window) {
         if (!inventory_page(data)) {
             inventory_end(data);
             return;

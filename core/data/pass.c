@@ -130,7 +130,7 @@ static void pass_start(struct data_pass *pass, const char *why)
     pass->header(pass);
     pass->stream.peer = pass->peer;
     pass->stream.request = pass->request;
-    pass->stream.window = DATA_PASS_WINDOW;
+    pass->stream.window = data->config.bounds.pass_window;
     pass->stream.end = pass->stream.length_bytes;
     pass->stream.sent_all = on_sent_all;
     pass->stream.failed = on_stream_failed;

@@ -87,9 +87,9 @@ struct data_peer *data_peer_out(struct dfs_data *data, const struct dfs_id *node
         *ret_pooled = peer->was_open;
         return peer;
     }
-    if (data->peers_count[DATA_PEER_OUT] >= DATA_PEERS_OUT_MAX)
+    if (data->peers_count[DATA_PEER_OUT] >= data->config.bounds.peers_out)
         close_idle_out(data);
-    if (data->peers_count[DATA_PEER_OUT] >= DATA_PEERS_OUT_MAX)
+    if (data->peers_count[DATA_PEER_OUT] >= data->config.bounds.peers_out)
         return NULL;
     peer = peer_new(data, DATA_PEER_OUT);
     peer->to = to;

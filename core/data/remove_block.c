@@ -102,7 +102,7 @@ void data_on_remove_block(struct dfs_data *data, struct data_peer *peer, const s
     struct data_removal *removal;
 
     /* While the inventory is being told, what it tells stays. */
-    if (data->phase != DATA_NODE_SERVING || data->removals_count >= DATA_REMOVALS_MAX) {
+    if (data->phase != DATA_NODE_SERVING || data->removals_count >= data->config.bounds.removals) {
         refuse_all(data, peer, in->request, order);
         return;
     }

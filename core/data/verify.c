@@ -115,7 +115,7 @@ void data_on_verify(struct dfs_data *data, struct data_peer *peer, const struct 
         status = DFS_BLOCK_MISSING;
     else if (block->length_bytes != message->length_bytes)
         status = DFS_BLOCK_CORRUPT;
-    else if (data->checks_count >= DATA_VERIFIES_MAX)
+    else if (data->checks_count >= data->config.bounds.verifies)
         status = DFS_UNAVAILABLE;
     if (status != DFS_OK) {
         answer(data, in->request, &message->operation, &message->block, status);

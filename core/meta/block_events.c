@@ -101,12 +101,12 @@ static void keep_early(struct dfs_meta *meta, struct meta_node *node, const stru
         start_over(meta, node, "changes are missing");
         return;
     }
-    if (count > META_EARLY_CHANGES_MAX) {
+    if (count > meta->config.bounds.early_changes) {
         start_over(meta, node, "too many changes before the end of the inventory");
         return;
     }
     if (count > inventory->early_room) {
-        inventory->early_room = count > 64 ? META_EARLY_CHANGES_MAX : 64;
+        inventory->early_room = count > 64 ? DFS_META_MOST_early_changes : 64;
         inventory->early = dfs_realloc_array(inventory->early, inventory->early_room, sizeof inventory->early[0]);
     }
     memcpy(inventory->early + inventory->early_count, events->changes,

@@ -8,15 +8,6 @@
 #include <stdio.h>
 #include <string.h>
 
-/* One piece of the walk: what a step may spend on it (about a tenth of a millisecond). */
-#define CHECKPOINT_PIECE_BYTES (128 * 1024)
-
-/* Pieces on their way to the disk at once: one is written while the next is made. */
-#define CHECKPOINT_WRITES_MAX 2
-
-/* Pages of blocks in a piece: three fill it. */
-#define CHECKPOINT_EXTENTS 2048
-
 #define CHECKPOINT_PHASE_MAP(X) \
     X(IDLE) \
     X(ROTATING) /* the journal's next segment is made */ \
@@ -105,7 +96,7 @@ struct meta_checkpoint {
     uint8_t *piece; /* under construction; header room included */
     size_t piece_count;
     uint32_t piece_records;
-    struct dfs_buf *writes[CHECKPOINT_WRITES_MAX]; /* on their way; NULL: free */
+    struct dfs_buf *writes[DFS_META_MOST_checkpoint_writes]; /* on their way; NULL: free */
 
     struct numbers segments;    /* on the disk, ascending */
     struct numbers checkpoints; /* on the disk, ascending */
@@ -138,7 +129,7 @@ void meta_checkpoint_close(struct dfs_meta *meta)
 
     if (checkpoint == NULL)
         return;
-    for (size_t i = 0; i < CHECKPOINT_WRITES_MAX; i++)
+    for (size_t i = 0; i < DFS_META_MOST_checkpoint_writes; i++)
         write_drop(checkpoint, i);
     dfs_free(checkpoint->piece);
     dfs_free(checkpoint->segments.at);
@@ -202,7 +193,7 @@ static void temporary_name(const struct meta_checkpoint *checkpoint, char ret_na
 /* A token names the attempt and, for a write, its slot. */
 static uint64_t token_of(const struct meta_checkpoint *checkpoint, size_t slot)
 {
-    return META_DISK_TOKEN(META_DISK_CHECKPOINT, checkpoint->tokens * CHECKPOINT_WRITES_MAX + slot);
+    return META_DISK_TOKEN(META_DISK_CHECKPOINT, checkpoint->tokens * DFS_META_MOST_checkpoint_writes + slot);
 }
 
 static void submit(struct dfs_meta *meta, size_t slot, struct dfs_disk_op op)
@@ -263,7 +254,7 @@ static void piece_write(struct dfs_meta *meta)
 
     while (checkpoint->writes[slot] != NULL)
         slot++;
-    DFS_ASSERT(slot < CHECKPOINT_WRITES_MAX);
+    DFS_ASSERT(slot < DFS_META_MOST_checkpoint_writes);
     DFS_ASSERT(buf != NULL); /* the journal refuses work at half of the pool */
     memcpy(buf->bytes, checkpoint->piece, checkpoint->piece_count);
     padded = meta_batch_seal(&batch, buf->bytes, buf->capacity);
@@ -278,7 +269,7 @@ static void piece_write(struct dfs_meta *meta)
 }
 
 /* A record may pass the piece's length by its own: the room is for both. */
-#define PIECE_ROOM (CHECKPOINT_PIECE_BYTES + META_RECORD_BYTES_MAX)
+#define PIECE_ROOM (DFS_META_MOST_checkpoint_piece + META_RECORD_BYTES_MAX)
 
 static void piece_put(struct dfs_meta *meta, enum meta_record_number number, const void *record)
 {
@@ -331,10 +322,11 @@ static void walk_key(struct dfs_meta *meta)
 static void put_blocks(struct dfs_meta *meta, const struct meta_version *version)
 {
     struct meta_checkpoint *checkpoint = meta->checkpoint;
-    struct dfs_w_extent extents[CHECKPOINT_EXTENTS];
+    struct dfs_w_extent extents[DFS_META_MOST_checkpoint_extents];
     struct meta_r_blocks record = {.file = version->file.id, .first = checkpoint->block, .blocks = extents};
 
-    while (record.blocks_count < CHECKPOINT_EXTENTS && checkpoint->block < version->file.blocks_count) {
+    while (record.blocks_count < meta->config.bounds.checkpoint_extents &&
+           checkpoint->block < version->file.blocks_count) {
         const struct meta_block *block =
             meta_blockmap_block(&meta->map, meta_file_at(&version->file, checkpoint->block++));
 
@@ -429,7 +421,7 @@ static void walk_piece(struct dfs_meta *meta)
 {
     struct meta_checkpoint *checkpoint = meta->checkpoint;
 
-    while (checkpoint->stage != STAGE_DONE && checkpoint->piece_count < CHECKPOINT_PIECE_BYTES) {
+    while (checkpoint->stage != STAGE_DONE && checkpoint->piece_count < meta->config.bounds.checkpoint_piece) {
         switch (checkpoint->stage) {
         case STAGE_HEAD:
             walk_head(meta);
@@ -527,7 +519,8 @@ void meta_checkpoint_step(struct dfs_meta *meta)
             checkpoint_end(meta, DFS_IO, "disk");
         }
     }
-    if (checkpoint->phase == CHECKPOINT_WALKING && checkpoint->waiting < CHECKPOINT_WRITES_MAX && !checkpoint->broken) {
+    if (checkpoint->phase == CHECKPOINT_WALKING && checkpoint->waiting < meta->config.bounds.checkpoint_writes &&
+        !checkpoint->broken) {
         if (checkpoint->stage != STAGE_DONE)
             walk_piece(meta);
         else if (checkpoint->waiting == 0)
@@ -593,7 +586,7 @@ void meta_checkpoint_on_disk(struct dfs_meta *meta, const struct dfs_disk_done *
 
     const uint64_t slot = done->token - token_of(checkpoint, 0);
 
-    if (slot >= CHECKPOINT_WRITES_MAX || checkpoint->waiting == 0)
+    if (slot >= DFS_META_MOST_checkpoint_writes || checkpoint->waiting == 0)
         return;
     checkpoint->waiting--;
     checkpoint->broken = checkpoint->broken || done->status != DFS_OK;

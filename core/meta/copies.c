@@ -109,7 +109,7 @@ bool meta_copies_step(struct dfs_meta *meta)
 {
     struct meta_repair *repair = &meta->nodes->repair;
     struct meta_repair_action action;
-    uint32_t looks = META_REPAIR_LOOKS_MAX;
+    uint32_t looks = meta->config.bounds.looks;
 
     if (!repair->settled)
         return false;

@@ -3,10 +3,6 @@
 #include "core/base/mem.h"
 #include "core/meta/apply.h"
 
-/* What ends in one step: a burst is spread, so that a cluster's worth of old files does not stall the
- * service. */
-#define EXPIRE_PER_STEP 64
-
 /* Uploads ------------------------------------------------------------------------------------------------ */
 
 static void order_placed(struct dfs_meta *meta, const struct meta_upload *upload, uint32_t index)
@@ -38,7 +34,7 @@ void meta_upload_end(struct dfs_meta *meta, struct meta_upload *upload, bool com
  * find nothing. */
 static void expire_uploads(struct dfs_meta *meta)
 {
-    for (uint32_t i = 0; i < EXPIRE_PER_STEP; i++) {
+    for (uint32_t i = 0; i < meta->config.bounds.uploads_ended; i++) {
         struct meta_upload *upload = meta_uploads_expired(&meta->uploads, meta->fair, meta->config.upload_lease_ns);
 
         if (upload == NULL)
@@ -106,7 +102,7 @@ static void expire_version(struct dfs_meta *meta, struct meta_version *version)
 
 static dfs_time_ns expire_trash(struct dfs_meta *meta)
 {
-    for (uint32_t i = 0; i < EXPIRE_PER_STEP; i++) {
+    for (uint32_t i = 0; i < meta->config.bounds.uploads_ended; i++) {
         const struct meta_trash *trash = meta_namespace_due(&meta->ns);
 
         if (trash == NULL)

@@ -7,9 +7,6 @@
 
 #include <string.h>
 
-/* Blocks looked at for one page: a few milliseconds. */
-#define BLOCKS_PER_PAGE 16384
-
 /* A path on the wire. */
 #define PATH_BYTES 3
 
@@ -76,7 +73,7 @@ void meta_on_fsck(struct dfs_meta *meta, struct meta_peer *peer, uint32_t reques
     path = meta_namespace_seek(&meta->ns, from->at, from->count, body->after.count > 0);
     for (; path != NULL && begins_with(path, body->prefix); path = meta_namespace_next(&meta->ns, path)) {
         bytes += PATH_BYTES + path->text_bytes;
-        if (page.files == DFS_LIST_PAGE_MAX - 1 || page.blocks >= BLOCKS_PER_PAGE ||
+        if (page.files == DFS_LIST_PAGE_MAX - 1 || page.blocks >= meta->config.bounds.fsck_blocks ||
             bytes > META_PAGE_BYTES_MAX - DFS_PATH_BYTES_MAX) {
             page.more = 1;
             break;

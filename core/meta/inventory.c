@@ -19,10 +19,13 @@ void meta_inventory_free(struct meta_node *node)
     node->inventory = NULL;
 }
 
-static void stray_add(struct meta_inventory *inventory, const struct dfs_block_id *block, uint32_t length_bytes)
+static void stray_add(const struct dfs_meta *meta, struct meta_inventory *inventory, const struct dfs_block_id *block,
+                      uint32_t length_bytes)
 {
-    if (inventory->strays_count == META_STRAYS_MAX)
-        return; /* the next inventory names it again */
+    if (inventory->strays_count >= meta->config.bounds.strays) {
+        inventory->strays_left = true; /* the next inventory names it again */
+        return;
+    }
     if (inventory->strays_count == inventory->strays_room) {
         inventory->strays_room = inventory->strays_room == 0 ? 64 : 2 * inventory->strays_room;
         inventory->strays = dfs_realloc_array(inventory->strays, inventory->strays_room, sizeof inventory->strays[0]);
@@ -38,7 +41,7 @@ static void met(struct dfs_meta *meta, struct meta_node *node, const struct dfs_
     node->inventory->count++;
     node->inventory->digest ^= dfs_block_digest(&stored->block, stored->length_bytes);
     if (block == 0) {
-        stray_add(node->inventory, &id, stored->length_bytes);
+        stray_add(meta, node->inventory, &id, stored->length_bytes);
     } else if (meta_blockmap_block(&meta->map, block)->length_bytes != stored->length_bytes) {
         meta_copy_is_bad(meta, node, block, DFS_BLOCK_CORRUPT);
         (void)meta_blockmap_put(&meta->map, block, node->index, META_COPY_SEEN);

@@ -24,8 +24,8 @@ void meta_on_inventory_end(struct dfs_meta *meta, struct meta_peer *peer, uint32
     inventory->change = end->change;
     inventory->end_request = request;
     meta_walk_begin(meta, node, META_WALK_SWEEP, META_REPAIR_NEWS);
-    if (!meta_walk_slice(meta, node, META_WALK_SLICE))
-        (void)meta_walk_slice(meta, node, META_WALK_SLICE); /* most inventories are done at once */
+    if (!meta_walk_slice(meta, node, meta->config.bounds.walk_slice))
+        (void)meta_walk_slice(meta, node, meta->config.bounds.walk_slice); /* most inventories are done at once */
 }
 
 /* The inventory is the state as of change N: what is numbered above it comes on top, without a gap. */
@@ -54,6 +54,8 @@ void meta_inventory_complete(struct dfs_meta *meta, struct meta_node *node)
     if (node->peer != NULL)
         dfs_link_send_status(&node->peer->link, inventory->end_request, whole ? DFS_OK : DFS_STALE_INCARNATION, NULL);
     node->rejoin_asked |= !whole;
+    if (inventory->strays_left)
+        meta_removals_recall_later(meta, node);
     meta_inventory_free(node);
     meta_node_refresh(meta, node, "inventory_end");
 }

@@ -149,7 +149,7 @@ void meta_on_join(struct dfs_meta *meta, struct meta_peer *peer, uint32_t reques
         meta_node_refresh(meta, node, "store_lost");
     }
     /* The copies of its last life leave the map first; a step or two, since many walks are short. */
-    if (node != NULL && node->walk == META_WALK_DROP && !meta_walk_slice(meta, node, META_WALK_SLICE)) {
+    if (node != NULL && node->walk == META_WALK_DROP && !meta_walk_slice(meta, node, meta->config.bounds.walk_slice)) {
         dfs_link_send_status(&peer->link, request, DFS_UNAVAILABLE,
                              "the copies of the last incarnation are still being accounted for");
         return;

@@ -7,10 +7,6 @@
 
 #include <string.h>
 
-/* Paths looked at for one page: about a millisecond. Only paths outside the token's scope that begin with
- * the same letters can use it up. */
-#define SCANNED_MAX 8192
-
 /* An entry on the wire without its path. */
 #define ENTRY_BYTES 30
 
@@ -113,7 +109,7 @@ static bool page_fill(const struct dfs_meta *meta, const struct meta_peer *peer,
         const size_t folder = folder_bytes(path, body);
         struct dfs_w_entry *entry = &page->entries[page->entries_count];
 
-        if (scanned == SCANNED_MAX || page->entries_count == body->limit) {
+        if (scanned >= meta->config.bounds.list_looks || page->entries_count == body->limit) {
             page->more = 1;
             return page->entries_count > 0;
         }

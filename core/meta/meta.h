@@ -10,6 +10,7 @@
 #include "core/base/gate.h"
 #include "core/base/mac.h"
 #include "core/env/env.h"
+#include "core/meta/bounds.h"
 #include "core/wire/schema.h"
 
 struct dfs_meta_config {
@@ -50,6 +51,7 @@ struct dfs_meta_config {
     uint64_t pool_bytes;
     dfs_duration_ns
         key_lifetime_ns; /* of grant keys: a new one every half of it, the newest two are accepted; 0: never a new one */
+    struct dfs_meta_bounds bounds;
 };
 
 struct dfs_meta;
@@ -93,8 +95,8 @@ struct dfs_meta_accounting {
     uint64_t copies_running;
     uint64_t receiving_bytes; /* room at targets that copies under way have reserved */
     uint64_t uploads_open;
-    uint64_t removals_waiting;
-    uint64_t blocks_under; /* committed blocks with fewer live copies than wanted */
+    uint64_t removals_waiting; /* one for each node that has more than are remembered */
+    uint64_t blocks_under;     /* committed blocks with fewer live copies than wanted */
     uint64_t blocks;
     uint64_t bytes_of_memory; /* of the block map and the namespace, as allocated */
 };

@@ -48,10 +48,6 @@ struct meta_checkpoint;
 
 /* Limits ------------------------------------------------------------------------------------------------- */
 
-/* Answers that wait for the journal, per connection: beyond it the tap is closed until some have left. A
- * client's pages are asked for one at a time, so this many are a client that pipelines small changes. */
-#define META_ANSWERS_PER_PEER_MAX 64
-
 /* Of conns_max, this part is kept for data servers: clients must not keep a node from joining. One in
  * eight. */
 #define META_CONNS_FOR_NODES_PART 8

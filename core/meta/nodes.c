@@ -20,6 +20,7 @@ void meta_nodes_init(struct dfs_meta *meta)
         .per_source = config->repair_per_source,
         .per_target = config->repair_per_target,
         .total = config->repair_total,
+        .graces = config->bounds.graces,
         .bandwidth_bytes_per_s = config->repair_bandwidth_bytes_per_s,
     };
 
@@ -560,7 +561,6 @@ void meta_node_begin(struct dfs_meta *meta, struct meta_node *node, struct meta_
     node->counts_until = meta->fair + META_JOINING_INTERVALS * meta->config.heartbeat_interval_ns;
     node->rejoin_asked = false;
     node->rejoin_since = 0;
-    node->removals_forgot = false;
     node->applied = 0;
     node->digest = 0;
     node->heard_mono = meta->now;
@@ -848,6 +848,8 @@ void meta_nodes_account(const struct dfs_meta *meta, struct dfs_meta_accounting 
     ret_accounting->copies_running = meta->nodes->repair.running;
     ret_accounting->receiving_bytes = meta_repair_receiving(&meta->nodes->repair);
     ret_accounting->removals_waiting = meta->nodes->removals_count;
+    for (uint32_t i = 0; i < meta->nodes->count; i++)
+        ret_accounting->removals_waiting += meta->nodes->by_index[i]->removals_forgot;
     ret_accounting->blocks_under = meta->nodes->repair.under;
 }
 

@@ -26,9 +26,6 @@
 
 /* Limits ------------------------------------------------------------------------------------------------- */
 
-/* Copies of a walk that are done in one step: about a millisecond. */
-#define META_WALK_SLICE 4096
-
 /* Boot ids of a node that were superseded: whoever comes with one of them stops for good. Two processes of
  * one identity need one; a machine that is cloned again and again a few more. */
 #define META_BOOTS_GONE_MAX 8
@@ -37,27 +34,8 @@
  * finish. */
 #define META_JOINING_INTERVALS 30
 
-/* Changes that came before the end of the inventory: ten full pages; a node that goes on before it was told
- * all is asked to begin again. */
-#define META_EARLY_CHANGES_MAX 5000
-
-/* Blocks of one inventory that no file has: beyond it the rest is left for the next inventory. */
-#define META_STRAYS_MAX 1048576
-
-/* Removals that wait for one node: 24 MB; the rest is found by the next inventory. */
-#define META_REMOVALS_PER_NODE_MAX 524288
-
-/* Verifications under way: each reads a whole block. */
-#define META_VERIFY_PER_NODE 4
-#define META_VERIFY_MAX 256
-
-/* Complaints that wait to be verified: beyond it new ones are dropped (readers will complain again). */
-#define META_DOUBTS_MAX 4096
 /* So often is a node asked about one complaint. */
 #define META_DOUBT_TRIES 5
-
-/* Blocks being trimmed at a time. */
-#define META_TRIMS_MAX 32
 
 /* A node's record of having gone (flaps) is halved once in so many intervals. */
 #define META_FLAP_INTERVALS 600
@@ -94,6 +72,7 @@ struct meta_inventory {
     uint32_t strays_count;
     uint32_t strays_room;
     uint32_t strays_done; /* looked at after the end */
+    bool strays_left;     /* there were more of them */
     struct dfs_w_change *early;
     uint32_t early_count;
     uint32_t early_room;
@@ -137,7 +116,7 @@ struct meta_node {
     bool counts;            /* its copies are not lost */
     bool expected;          /* known from the journal, not met since our start */
     bool rejoin_asked;      /* it was told that its incarnation is void */
-    bool removals_forgot;   /* META_REMOVALS_PER_NODE_MAX was met: it is asked to join again */
+    bool removals_forgot;   /* more was to be removed than is remembered: it is asked to join again */
     dfs_time_ns away_until; /* expected: it is in maintenance; 0: no */
 
     struct dfs_addr addr;
@@ -297,7 +276,7 @@ struct meta_nodes {
     struct dfs_heap verify_timers;
     struct dfs_list doubts; /* in order of `due` */
     uint32_t doubts_count;
-    struct meta_trim trims[META_TRIMS_MAX];
+    struct meta_trim trims[DFS_META_MOST_trims];
     uint32_t trims_running;
     bool trims_blocked; /* by nodes that have too many to verify */
 
@@ -433,6 +412,8 @@ void meta_removal_add(struct dfs_meta *meta, struct meta_node *node, const struc
 /* Forgets all of a node's. */
 void meta_removals_drop(struct dfs_meta *meta, struct meta_node *node);
 /* The connection is new: what was sent may not have arrived. */
+/* Its inventory named more than was kept: another one is asked for. */
+void meta_removals_recall_later(struct dfs_meta *meta, struct meta_node *node);
 void meta_removals_resend(struct dfs_meta *meta, struct meta_node *node);
 void meta_removals_done(struct dfs_meta *meta, struct meta_node *node, const struct dfs_m_remove_done *done);
 void meta_removals_step(struct dfs_meta *meta);

@@ -3,8 +3,6 @@
  */
 #include "core/meta/nodes.h"
 
-#define NODES_A_PAGE 256 /* schema.h; about 150 bytes each */
-
 static void fill(const struct dfs_meta *meta, const struct meta_node *node, struct dfs_w_node *ret_node)
 {
     const dfs_duration_ns silent =
@@ -32,11 +30,11 @@ void meta_on_nodes(struct dfs_meta *meta, struct meta_peer *peer, uint32_t reque
 
     if (!meta_claims_allow(meta, peer, request, 'a', "", 0))
         return;
-    page.nodes = dfs_arena_take(&meta->scratch, NODES_A_PAGE, sizeof page.nodes[0]);
+    page.nodes = dfs_arena_take(&meta->scratch, meta->config.bounds.nodes_page, sizeof page.nodes[0]);
     DFS_ASSERT(page.nodes != NULL);
     while (at < nodes->count && dfs_id_compare(&nodes->by_index[nodes->by_id[at]]->id, &ask->after) <= 0)
         at++;
-    while (at < nodes->count && page.nodes_count < NODES_A_PAGE)
+    while (at < nodes->count && page.nodes_count < meta->config.bounds.nodes_page)
         fill(meta, nodes->by_index[nodes->by_id[at++]], &page.nodes[page.nodes_count++]);
     page.more = at < nodes->count;
     meta_reply(meta, peer, request, DFS_MSG_NODES_PAGE, &page);

@@ -155,7 +155,7 @@ static bool walks_step(struct dfs_meta *meta)
     struct meta_node *node = dfs_container_of(link, struct meta_node, walking);
 
     /* In turn: the loss of one large node must not hold up the joining of another. */
-    if (!meta_walk_slice(meta, node, META_WALK_SLICE) && dfs_list_linked(&node->walking)) {
+    if (!meta_walk_slice(meta, node, meta->config.bounds.walk_slice) && dfs_list_linked(&node->walking)) {
         dfs_list_remove(&node->walking);
         dfs_list_push(&meta->nodes->walks, &node->walking);
     }
@@ -291,7 +291,7 @@ static bool sweep_step(struct dfs_meta *meta)
 
     if (nodes->sweep_at == 0)
         return false;
-    for (uint32_t left = META_WALK_SLICE; left > 0; left--) {
+    for (uint32_t left = meta->config.bounds.walk_slice; left > 0; left--) {
         if (nodes->sweep_at > meta->map.blocks.used) {
             nodes->sweep_at = 0;
             return false;

@@ -69,7 +69,7 @@ static void answer_hold(struct dfs_meta *meta, struct meta_peer *peer, uint32_t 
     DFS_ASSERT(!w.bad && w.at == w.end);
     meta->counters.answers_held++;
     peer->answers_waiting++;
-    meta_peer_tap(peer);
+    meta_peer_tap(meta, peer);
 }
 
 void meta_reply(struct dfs_meta *meta, struct meta_peer *peer, uint32_t request, uint32_t number, const void *value)
@@ -144,7 +144,7 @@ static void answer_send(struct dfs_meta *meta, const struct meta_answer *answer,
         dfs_link_send_status(&peer->link, answer->request, DFS_UNAVAILABLE, "the journal has failed");
     else
         meta->env.net->send(meta->env.ctx, peer->link.conn, answer->frame, answer->bytes, NULL, 0, 0);
-    meta_peer_tap(peer);
+    meta_peer_tap(meta, peer);
 }
 
 void meta_answers_release(struct dfs_meta *meta)
@@ -215,14 +215,14 @@ void meta_peer_enter(struct dfs_meta *meta, struct meta_peer *peer, enum meta_pe
     if (peer->phase == phase)
         return;
     DFS_GATE(&meta->env, &meta_peer_gate, peer->phase, phase, why);
-    meta_peer_tap(peer);
+    meta_peer_tap(meta, peer);
 }
 
-void meta_peer_tap(struct meta_peer *peer)
+void meta_peer_tap(const struct dfs_meta *meta, struct meta_peer *peer)
 {
     if (peer->phase == META_PEER_CLOSED)
         return;
-    if (peer->phase == META_PEER_CHECKING || peer->answers_waiting >= META_ANSWERS_PER_PEER_MAX)
+    if (peer->phase == META_PEER_CHECKING || peer->answers_waiting >= meta->config.bounds.answers_per_peer)
         dfs_link_pause(&peer->link);
     else
         dfs_link_unpause(&peer->link);

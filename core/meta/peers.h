@@ -24,7 +24,7 @@ struct meta_peer *meta_peer_connect(struct dfs_meta *meta, const struct dfs_addr
 void meta_peer_enter(struct dfs_meta *meta, struct meta_peer *peer, enum meta_peer_phase phase, const char *why);
 
 /* The tap of a peer: open unless too many answers wait, or its token is being checked. */
-void meta_peer_tap(struct meta_peer *peer);
+void meta_peer_tap(const struct dfs_meta *meta, struct meta_peer *peer);
 
 /* The journal has synced more: answers that waited leave. It has failed: they are answered UNAVAILABLE. */
 void meta_answers_release(struct dfs_meta *meta);

@@ -11,12 +11,6 @@
 
 #include <string.h>
 
-/* Blocks of one BLOCKS record made here: on the stack, and far below META_RECORD_BYTES_MAX. */
-#define EXTENTS_PER_RECORD 512
-
-/* Named in one PUT_DONE: the message's own limit. The rest is named by the next try. */
-#define LOST_MAX 1024
-
 static void done_send(struct dfs_meta *meta, struct meta_peer *peer, uint32_t request, const struct dfs_id *file,
                       uint64_t version, uint32_t blocks, uint8_t replicas_durable)
 {
@@ -155,7 +149,7 @@ static uint32_t lost_find(const struct dfs_meta *meta, const struct meta_upload 
     uint32_t count = 0;
 
     *ret_durable = blocks == 0 ? upload->copies_wanted : UINT8_MAX;
-    for (uint32_t i = 0; i < blocks && count < LOST_MAX; i++) {
+    for (uint32_t i = 0; i < blocks && count < meta->config.bounds.lost; i++) {
         const struct tally tally = block_tally(meta, upload, i);
         const uint32_t counted = upload->durability == DFS_DURABILITY_SYNC ? tally.durable : tally.copies;
 
@@ -204,7 +198,7 @@ static enum dfs_status precondition_test(const struct meta_upload *upload, const
 
 static void blocks_append(struct dfs_meta *meta, const struct meta_upload *upload, uint32_t blocks)
 {
-    struct dfs_w_extent extents[EXTENTS_PER_RECORD];
+    struct dfs_w_extent extents[DFS_META_MOST_extents];
     struct meta_r_blocks record = {.file = upload->file, .blocks = extents};
 
     for (uint32_t i = 0; i < blocks; i++) {
@@ -212,7 +206,7 @@ static void blocks_append(struct dfs_meta *meta, const struct meta_upload *uploa
 
         extents[record.blocks_count++] = (struct dfs_w_extent){
             .generation = block->generation, .length_bytes = block->length_bytes, .crc32c = block->crc32c};
-        if (record.blocks_count == EXTENTS_PER_RECORD || i + 1 == blocks) {
+        if (record.blocks_count >= meta->config.bounds.extents || i + 1 == blocks) {
             meta_append(meta, META_RECORD_BLOCKS, &record);
             record.first = i + 1;
             record.blocks_count = 0;
@@ -307,7 +301,7 @@ static void refuse(struct dfs_meta *meta, struct meta_peer *peer, uint32_t reque
 static void commit_last(struct dfs_meta *meta, struct meta_peer *peer, uint32_t request, struct meta_upload *upload,
                         const struct dfs_m_put_commit *body)
 {
-    struct dfs_w_number lost[LOST_MAX];
+    struct dfs_w_number lost[DFS_META_MOST_lost];
     const char *fault = NULL;
     uint32_t lost_count;
     uint64_t version;

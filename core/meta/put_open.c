@@ -155,7 +155,7 @@ static enum dfs_status refusal(const struct dfs_meta *meta, const struct dfs_m_p
         *ret_words = "the file would need more blocks than a file may have";
         return DFS_TOO_LARGE;
     }
-    if (meta_uploads_is_full(&meta->uploads)) {
+    if (meta_uploads_is_full(&meta->uploads, meta->config.bounds.uploads)) {
         *ret_words = "too many uploads are open";
         return DFS_UNAVAILABLE;
     }

@@ -62,7 +62,7 @@ static enum dfs_status place_again(struct dfs_meta *meta, struct meta_upload *up
         if (meta_nodes_find(meta, &body->excluded[i].node, &excluded[excluded_count]))
             excluded_count++;
     }
-    if (!meta_upload_supersede(upload, body->first))
+    if (!meta_upload_supersede(upload, body->first, meta->config.bounds.upload_vain))
         return DFS_TOO_LARGE;
     const enum dfs_status status =
         meta_upload_place(meta, upload, body->first, body->generation, excluded, excluded_count);

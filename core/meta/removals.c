@@ -9,6 +9,9 @@
 
 #include "core/base/mem.h"
 
+/* Between an inventory that named more strays than were kept and the next one. */
+#define RECALL_INTERVALS 5
+
 static void arrange(struct dfs_meta *meta, struct meta_node *node)
 {
     const bool waits = !dfs_list_empty(&node->removals) && dfs_list_empty(&node->removals_sent) &&
@@ -35,7 +38,7 @@ void meta_removal_add(struct dfs_meta *meta, struct meta_node *node, const struc
 
     if (!node->member.present)
         return;
-    if (node->removals_count >= META_REMOVALS_PER_NODE_MAX) {
+    if (node->removals_count >= meta->config.bounds.removals_per_node) {
         node->removals_forgot = true;
         meta->nodes->counters.removals_forgotten++;
         return;
@@ -63,8 +66,27 @@ void meta_removals_drop(struct dfs_meta *meta, struct meta_node *node)
     drop_list(meta, node, &node->removals);
     drop_list(meta, node, &node->removals_sent);
     node->removals_sent_count = 0;
+    node->removals_forgot = false;
     dfs_heap_remove(&meta->nodes->removal_timers, &node->removals_timer);
     dfs_list_remove(&node->removing);
+}
+
+/* What was forgotten is named by the next inventory, which is asked for when what was remembered is done. */
+static void recall(struct dfs_meta *meta, struct meta_node *node)
+{
+    if (!node->removals_forgot || node->removals_count > 0)
+        return;
+    node->removals_forgot = false;
+    meta_node_ask_rejoin(meta, node, "more blocks are to be removed than were remembered: say what you have");
+}
+
+/* Of the whole inventory there may be nothing to remove, and there would not be in the next one either: it is asked for after a pause. */
+void meta_removals_recall_later(struct dfs_meta *meta, struct meta_node *node)
+{
+    node->removals_forgot = true;
+    if (node->removals_count == 0)
+        dfs_heap_set(&meta->nodes->removal_timers, &node->removals_timer,
+                     meta->fair + RECALL_INTERVALS * meta->config.heartbeat_interval_ns);
 }
 
 /* What was sent waits again, in front. */
@@ -84,6 +106,7 @@ void meta_removals_resend(struct dfs_meta *meta, struct meta_node *node)
     take_back(node);
     dfs_heap_remove(&meta->nodes->removal_timers, &node->removals_timer);
     arrange(meta, node);
+    recall(meta, node);
 }
 
 /* Is it still to be removed? Otherwise the map is set right. */
@@ -200,6 +223,7 @@ void meta_removals_done(struct dfs_meta *meta, struct meta_node *node, const str
     if (again)
         dfs_heap_set(&meta->nodes->removal_timers, &node->removals_timer, meta->fair + pause_ns);
     arrange(meta, node);
+    recall(meta, node);
 }
 
 static bool may_be_told(const struct dfs_meta *meta, const struct meta_node *node)
@@ -222,6 +246,8 @@ void meta_removals_step(struct dfs_meta *meta)
         node->unanswered = unanswered ? node->unanswered + 1 : 0;
         if (node->unanswered >= META_UNANSWERED_MAX)
             meta_node_cut(meta, node);
+        else
+            recall(meta, node);
     }
     if (meta_deletions_are_held(meta))
         return;
@@ -233,10 +259,7 @@ void meta_removals_step(struct dfs_meta *meta)
             continue;
         send_batch(meta, node);
         arrange(meta, node);
-        if (node->removals_forgot && node->removals_count == 0) {
-            node->removals_forgot = false;
-            meta_node_ask_rejoin(meta, node, "more blocks are to be removed than were remembered: say what you have");
-        }
+        recall(meta, node);
     }
 }
 

@@ -6,9 +6,6 @@
 #include "core/base/assert.h"
 #include "core/base/mem.h"
 
-/* Expired graces that one tick puts in line. */
-#define GRACES_A_TICK_MAX 4096
-
 enum level { LEVEL_WHOLE, LEVEL_UNDER, LEVEL_ONE, LEVEL_LOST };
 
 static const uint8_t side_rights[META_PARK_SIDES] = {META_RIGHT_SOURCE, META_RIGHT_TARGET};
@@ -732,9 +729,12 @@ void meta_repair_finish(struct meta_repair *repair, const struct meta_copying *e
         return;
     }
     struct meta_trouble *trouble = trouble_need(repair, number);
-    const uint32_t step = trouble->attempts < META_BACKOFF_STEPS ? trouble->attempts : META_BACKOFF_STEPS - 1;
+    /* Who has too much to do now has failed at nothing: nothing is learnt, the first back-off is enough. */
+    const bool busy = status == DFS_UNAVAILABLE;
+    const uint32_t attempts = busy ? 0 : trouble->attempts;
+    const uint32_t step = attempts < META_BACKOFF_STEPS ? attempts : META_BACKOFF_STEPS - 1;
 
-    trouble->attempts++;
+    trouble->attempts += !busy;
     trouble->avoid[META_SOURCE] = source;
     trouble->avoid[META_TARGET] = target;
     if (block->queue == META_QUEUE_RUNNING || meta_queue_is_ready(block->queue) || block->queue == META_QUEUE_PARKED ||
@@ -761,7 +761,7 @@ static void put_in_line(struct meta_repair *repair, meta_block_no number, dfs_ti
 void meta_repair_tick(struct meta_repair *repair, dfs_time_ns now)
 {
     struct dfs_heap_item *item;
-    uint32_t left = GRACES_A_TICK_MAX;
+    uint32_t left = repair->policy.graces;
 
     while ((item = dfs_heap_pop(&repair->deadlines, now)) != NULL) {
         const struct meta_copying *copying = dfs_container_of(item, struct meta_copying, timer);

@@ -28,14 +28,11 @@
 #include "core/meta/keyring.h"
 #include "core/meta/placement.h"
 
-/* Blocks looked at in one call of next: what keeps a step short when a hundred thousand have to be parked. */
-#define META_REPAIR_LOOKS_MAX 256
-
 /* A copy is given so much time beside the policy's time-out: a node that moves less than this is no help. */
 #define META_COPY_SLOWEST_BYTES_PER_S 1000000
 
 /* A failed block waits backoff_ns, 2, 4, ... times as long; then 32 times as long for ever, so the wait is
- * bounded. */
+ * bounded. One whose source or target was busy (UNAVAILABLE) waits backoff_ns. */
 #define META_BACKOFF_STEPS 6
 
 /* Failures after which another target is taken even if it is in a worse zone. */
@@ -88,6 +85,7 @@ struct meta_repair_policy {
     uint32_t per_source;
     uint32_t per_target;
     uint32_t total;
+    uint32_t graces;                /* blocks whose grace, or back-off, ends in one tick */
     uint64_t bandwidth_bytes_per_s; /* of one node; 0: no limit */
 };
 
@@ -234,7 +232,7 @@ struct meta_repair_action {
 };
 
 /* The next action; false: none now. `*looks` is how many blocks may still be looked at in this step (begin
- * with META_REPAIR_LOOKS_MAX); 0 afterwards: there may be more, come again at once. */
+ * with the bound of a step); 0 afterwards: there may be more, come again at once. */
 bool meta_repair_next(struct meta_repair *repair, dfs_time_ns now, uint32_t *looks,
                       struct meta_repair_action *ret_action);
 

@@ -7,7 +7,7 @@
 
 static struct meta_trim *trim_free(struct meta_nodes *nodes, uint32_t *ret_slot)
 {
-    for (uint32_t i = 0; i < META_TRIMS_MAX; i++) {
+    for (uint32_t i = 0; i < DFS_META_MOST_trims; i++) {
         if (!nodes->trims[i].running) {
             *ret_slot = i;
             return &nodes->trims[i];
@@ -35,10 +35,11 @@ static void trim_give_up(struct dfs_meta *meta, struct meta_trim *trim)
 static bool nodes_can_verify(const struct dfs_meta *meta, const struct meta_trim_plan *plan)
 {
     for (uint32_t i = 0; i < plan->keep_count; i++) {
-        if (meta_node_at(meta, meta_blockmap_copy(&meta->map, plan->keep[i])->node)->verifying >= META_VERIFY_PER_NODE)
+        if (meta_node_at(meta, meta_blockmap_copy(&meta->map, plan->keep[i])->node)->verifying >=
+            meta->config.bounds.verifies_per_node)
             return false;
     }
-    return meta->nodes->verifies_running + plan->keep_count <= META_VERIFY_MAX;
+    return meta->nodes->verifies_running + plan->keep_count <= meta->config.bounds.verifies;
 }
 
 static void trim_begin(struct dfs_meta *meta, struct meta_trim *trim, uint32_t slot, meta_block_no block)
@@ -164,14 +165,15 @@ void meta_trim_verified(struct dfs_meta *meta, uint32_t slot, uint16_t index, en
 
 static bool can_begin(const struct dfs_meta *meta)
 {
-    return !meta_deletions_are_held(meta) && meta->nodes->trims_running < META_TRIMS_MAX && !meta->nodes->trims_blocked;
+    return !meta_deletions_are_held(meta) && meta->nodes->trims_running < meta->config.bounds.trims &&
+           !meta->nodes->trims_blocked;
 }
 
 void meta_trim_step(struct dfs_meta *meta)
 {
     struct meta_nodes *nodes = meta->nodes;
 
-    for (uint32_t left = META_REPAIR_LOOKS_MAX; left > 0 && can_begin(meta); left--) {
+    for (uint32_t left = meta->config.bounds.looks; left > 0 && can_begin(meta); left--) {
         const meta_block_no block = meta_repair_trim_next(&nodes->repair, meta->fair);
         uint32_t slot = 0;
         struct meta_trim *trim = trim_free(nodes, &slot);

@@ -109,12 +109,12 @@ struct meta_placed_copy *meta_upload_copy(const struct meta_upload *upload, uint
     return NULL;
 }
 
-bool meta_upload_supersede(struct meta_upload *upload, uint32_t index)
+bool meta_upload_supersede(struct meta_upload *upload, uint32_t index, uint32_t most)
 {
     struct meta_placed_block *block = &upload->placed[index];
     const struct meta_placed_copy *copies = meta_upload_copies(upload, index);
 
-    if (upload->vain_count + block->copies_count > META_UPLOAD_VAIN_MAX)
+    if (upload->vain_count + block->copies_count > most)
         return false;
     if (upload->vain_count + block->copies_count > upload->vain_room) {
         upload->vain_room = upload->vain_room == 0 ? 2 * DFS_REPLICAS_MAX : upload->vain_room * 2;

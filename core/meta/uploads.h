@@ -15,16 +15,9 @@
 #include "core/base/map.h"
 #include "core/env/env.h"
 
-/* Uploads open at once: 64 clients with 256 files each; more are told to come again. */
-#define META_UPLOADS_MAX 16384
-
 /* Copies placed by all of them together: what bounds their memory (32 bytes each). Four files of the
  * largest size. */
 #define META_UPLOADS_COPIES_MAX (12u * 1024 * 1024)
-
-/* Copies of one upload that were placed in vain (a block placed again), to be removed at its end. An
- * upload that needs more has no working cluster. */
-#define META_UPLOAD_VAIN_MAX 65536
 
 #define META_PLACED_RECEIPT 1u /* a good receipt was shown */
 #define META_PLACED_DURABLE 2u /* it said durable */
@@ -104,9 +97,10 @@ static inline struct meta_upload *meta_uploads_find_operation(const struct meta_
     return dfs_map_find(&uploads->by_operation, operation->bytes);
 }
 
-static inline bool meta_uploads_is_full(const struct meta_uploads *uploads)
+/* No more of them than `most`. */
+static inline bool meta_uploads_is_full(const struct meta_uploads *uploads, uint32_t most)
 {
-    return uploads->count >= META_UPLOADS_MAX || uploads->copies_count >= META_UPLOADS_COPIES_MAX;
+    return uploads->count >= most || uploads->copies_count >= META_UPLOADS_COPIES_MAX;
 }
 
 /* Takes a filled upload (heap memory, `path` too); its ids are new. */
@@ -134,7 +128,7 @@ static inline struct meta_placed_copy *meta_upload_copies(const struct meta_uplo
 struct meta_placed_copy *meta_upload_copy(const struct meta_upload *upload, uint32_t index, uint32_t generation,
                                           uint16_t node);
 
-/* The block's present copies become vain, before it is placed again. false: META_UPLOAD_VAIN_MAX. */
-bool meta_upload_supersede(struct meta_upload *upload, uint32_t index);
+/* The block's present copies become vain, before it is placed again. false: there would be more than `most`. */
+bool meta_upload_supersede(struct meta_upload *upload, uint32_t index, uint32_t most);
 
 #endif

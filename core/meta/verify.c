@@ -35,8 +35,8 @@ static struct meta_verify *verify_take(struct meta_nodes *nodes)
     if (link != NULL)
         return dfs_container_of(link, struct meta_verify, free);
     if (nodes->verifies == NULL)
-        nodes->verifies = dfs_alloc_zero_array(META_VERIFY_MAX, sizeof(struct meta_verify *));
-    DFS_ASSERT(nodes->verifies_used < META_VERIFY_MAX);
+        nodes->verifies = dfs_alloc_zero_array(DFS_META_MOST_verifies, sizeof(struct meta_verify *));
+    DFS_ASSERT(nodes->verifies_used < DFS_META_MOST_verifies);
     struct meta_verify *verify = dfs_alloc_zero(sizeof *verify);
 
     verify->slot = nodes->verifies_used;
@@ -55,7 +55,8 @@ struct meta_verify *meta_verify_ask(struct dfs_meta *meta, struct meta_node *nod
     struct meta_verify *verify;
     struct dfs_m_verify message = {.length_bytes = block->length_bytes, .crc32c = block->crc32c};
 
-    if (node->verifying >= META_VERIFY_PER_NODE || nodes->verifies_running >= META_VERIFY_MAX || node->peer == NULL)
+    if (node->verifying >= meta->config.bounds.verifies_per_node ||
+        nodes->verifies_running >= meta->config.bounds.verifies || node->peer == NULL)
         return NULL;
     verify = verify_take(nodes);
     verify->generation++;
@@ -100,7 +101,7 @@ void meta_nodes_block_doubted(struct dfs_meta *meta, meta_block_no number, uint1
     (void)status;
     if (copy == 0 || (meta_blockmap_copy(&meta->map, copy)->flags & (META_COPY_ASKED | META_COPY_BAD)) != 0)
         return;
-    if (meta->nodes->doubts_count >= META_DOUBTS_MAX) {
+    if (meta->nodes->doubts_count >= meta->config.bounds.doubts) {
         meta->nodes->counters.doubts_dropped++;
         meta_blockmap_flags(&meta->map, copy, 0, META_COPY_DOUBTED);
         return;

@@ -9,6 +9,7 @@ void dfs_setup_auth(const struct dfs_settings *settings, struct dfs_auth_config 
     config->scrypt_n = (uint64_t)settings->scrypt_n;
     config->login_rate = (uint32_t)settings->login_rate_per_minute;
     config->conns_max = (uint32_t)settings->conns_max;
+    config->bounds = DFS_AUTH_BOUNDS;
 }
 
 void dfs_setup_meta(const struct dfs_settings *settings, struct dfs_meta_config *config)
@@ -46,6 +47,7 @@ void dfs_setup_meta(const struct dfs_settings *settings, struct dfs_meta_config 
     config->connect_timeout_ns = (dfs_duration_ns)settings->connect_timeout_ns;
     config->pool_bytes = (uint64_t)settings->pool_bytes;
     config->key_lifetime_ns = (dfs_duration_ns)settings->key_lifetime_ns;
+    config->bounds = DFS_META_BOUNDS;
 }
 
 void dfs_setup_data(const struct dfs_settings *settings, struct dfs_data_config *config)
@@ -62,6 +64,7 @@ void dfs_setup_data(const struct dfs_settings *settings, struct dfs_data_config 
     config->connect_timeout_ns = (dfs_duration_ns)settings->connect_timeout_ns;
     config->inventory_page = (uint32_t)settings->inventory_page;
     config->events_page = (uint32_t)settings->events_page;
+    config->bounds = DFS_DATA_BOUNDS;
 }
 
 void dfs_setup_client(const struct dfs_settings *settings, struct dfs_client_config *config)
@@ -74,4 +77,5 @@ void dfs_setup_client(const struct dfs_settings *settings, struct dfs_client_con
     config->hedge_after_ns = (dfs_duration_ns)settings->hedge_after_ns;
     /* A command outlives a few failed requests, an eviction and the placement that follows. */
     config->give_up_after_ns = 4 * (dfs_duration_ns)settings->request_timeout_ns;
+    config->bounds = DFS_CLIENT_BOUNDS;
 }

@@ -2,7 +2,7 @@
  * setup.h - from settings (what people write) to the machines' configurations (what the machines read).
  *
  * The one place that knows both, so that a daemon and the simulator give a machine the same thing for the same words. Fills only what settings decide:
- * identities, addresses and secrets are the caller's and stay untouched.
+ * identities, addresses and secrets are the caller's and stay untouched. Bounds (core/base/bounds.h) are what every daemon has.
  */
 #ifndef DFS_CORE_SETUP_SETUP_H
 #define DFS_CORE_SETUP_SETUP_H

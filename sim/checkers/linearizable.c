@@ -250,6 +250,14 @@ static void entry_answered(struct sim_run *run, struct state *state, const struc
             (unsigned long long)(was->floor_version > was->gone_version ? was->floor_version : was->gone_version));
 }
 
+/* In the order of a list: on a page behind the one that ends with `last`. What lies in a folder comes with it. */
+static bool comes_after(const char *name, const struct dfs_text *last)
+{
+    const int order = strncmp(name, last->at, last->count);
+
+    return order > 0 || (order == 0 && name[last->count] != '\0' && last->at[last->count - 1] != '/');
+}
+
 static void list_answered(struct sim_run *run, struct state *state, const struct sim_operation *operation,
                           struct open_list *list, const struct dfs_m_list_page *page)
 {
@@ -263,7 +271,7 @@ static void list_answered(struct sim_run *run, struct state *state, const struct
         if (!was->present || was->path->listed_by == operation->number ||
             was->path->remover_newest > operation->number || !lies_below(was->path, operation->path))
             continue;
-        if (page->more && (last == NULL || strncmp(was->path->name, last->path.at, last->path.count) > 0))
+        if (page->more && (last == NULL || comes_after(was->path->name, &last->path)))
             continue; /* on a later page */
         sim_run_violation(run, "linearizable", NULL,
                           "operation %llu: a list leaves out \"%s\", which certainly stood there",

@@ -71,7 +71,8 @@ void client_rig_init(struct client_rig *r)
                                            .request_timeout_ns = 5 * DFS_SECONDS,
                                            .connect_timeout_ns = 2 * DFS_SECONDS,
                                            .hedge_after_ns = 500 * DFS_MILLISECONDS,
-                                           .give_up_after_ns = 20 * DFS_SECONDS};
+                                           .give_up_after_ns = 20 * DFS_SECONDS,
+                                           .bounds = DFS_CLIENT_BOUNDS};
     r->nodes_count = 4;
     for (uint32_t i = 0; i < RIG_NODES_MAX; i++) {
         memset(r->nodes[i].id.bytes, (int)(0xd0 + i), DFS_ID_BYTES);

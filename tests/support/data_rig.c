@@ -59,6 +59,7 @@ void rig_init(struct data_rig *r)
         .connect_timeout_ns = 2 * DFS_SECONDS,
         .inventory_page = 4,
         .events_page = DFS_EVENTS_PAGE_MAX,
+        .bounds = DFS_DATA_BOUNDS,
         .fresh_store = true,
     };
     memset(r->config.cluster.bytes, 0xcc, DFS_ID_BYTES);

@@ -77,6 +77,7 @@ void nrig_init(struct nodes_rig *r)
         .request_timeout_ns = 5 * DFS_SECONDS,
         .connect_timeout_ns = 5 * DFS_SECONDS,
         .pool_bytes = 16000000,
+        .bounds = DFS_META_BOUNDS,
     };
     memset(r->config.root.bytes, 7, sizeof r->config.root.bytes);
     for (unsigned n = 0; n < NRIG_NODES; n++) {

@@ -79,7 +79,8 @@ static int open_desk(void **state)
                                             .request_timeout_ns = 5 * DFS_SECONDS,
                                             .scrypt_n = 16,
                                             .login_rate = 6,
-                                            .conns_max = 16};
+                                            .conns_max = 16,
+                                            .bounds = DFS_AUTH_BOUNDS};
     assert_true(dfs_id_parse(FORGE_CLUSTER, &desk->config.cluster));
     desk->bearer = (struct dfs_peer){.kind = DFS_PEER_CLIENT};
     forge_bearer(7, desk->bearer.fingerprint);

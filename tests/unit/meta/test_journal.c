@@ -293,7 +293,7 @@ static void a_peer_that_pipelines_too_much_is_not_read(void **state)
     crig_send(&r, ann, DFS_MSG_PUT_COMMIT, &commit);
     for (unsigned i = 0; i < 200; i++)
         crig_send(&r, ann, DFS_MSG_MOVE, &move);
-    assert_int_equal(r.n.meta->answers_count, META_ANSWERS_PER_PEER_MAX + 1); /* and one trace */
+    assert_int_equal(r.n.meta->answers_count, DFS_META_MOST_answers_per_peer + 1); /* and one trace */
     fake_disk_run(&r.n.f);
     fake_pass(&r.n.f, DFS_MILLISECONDS);
     while (crig_answer(&r, ann).number != 0)

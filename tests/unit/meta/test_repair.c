@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "core/base/mem.h"
+#include "core/meta/bounds.h"
 #include "core/meta/repair.h"
 #include "tests/unit/base/check.h"
 
@@ -83,8 +84,13 @@ static void world_close(void)
     meta_blockmap_close(&w.map);
 }
 
-static const struct meta_repair_policy plain = {
-    .backoff_ns = 1000, .trim_ns = 5000, .timeout_ns = 100000, .per_source = 2, .per_target = 2, .total = 64};
+static const struct meta_repair_policy plain = {.backoff_ns = 1000,
+                                                .trim_ns = 5000,
+                                                .timeout_ns = 100000,
+                                                .per_source = 2,
+                                                .per_target = 2,
+                                                .total = 64,
+                                                .graces = DFS_META_MOST_graces};
 
 /* A file of one block with copies on the nodes of this list ("014"). */
 static meta_block_no block(const char *nodes, uint8_t wanted)
@@ -106,7 +112,7 @@ static void look(meta_block_no no, enum meta_repair_cause cause)
 
 static bool next(struct meta_repair_action *action)
 {
-    uint32_t looks = META_REPAIR_LOOKS_MAX;
+    uint32_t looks = DFS_META_MOST_looks;
     const bool found = meta_repair_next(&w.repair, w.now, &looks, action);
 
     assert_true(meta_repair_is_sound(&w.repair));
@@ -460,6 +466,28 @@ static void failures_back_off_and_avoid_the_two(void **state)
     }
     finish(next_copy().copying, DFS_OK);
     assert_int_equal(w.repair.trouble.count, 0);
+    world_close();
+}
+
+/* Refused because it has too much to do just now: asked again after the first back-off, however often. */
+static void who_is_busy_has_failed_at_nothing(void **state)
+{
+    struct meta_repair_action action;
+    meta_block_no no;
+
+    (void)state;
+    world_init("aaaaaa", &plain);
+    no = block("01", 3);
+    look(no, META_REPAIR_NEWS);
+    for (unsigned i = 0; i < 9; i++) {
+        finish(next_copy().copying, DFS_UNAVAILABLE);
+        assert_false(next(&action));
+        assert_int_equal(meta_repair_deadline(&w.repair), w.now + plain.backoff_ns);
+        w.now += plain.backoff_ns;
+        meta_repair_tick(&w.repair, w.now);
+    }
+    finish(next_copy().copying, DFS_TIMEOUT); /* the first failure */
+    assert_int_equal(meta_repair_deadline(&w.repair), w.now + plain.backoff_ns);
     world_close();
 }
 
@@ -866,6 +894,7 @@ int main(void)
         cmocka_unit_test(the_brake_lets_single_copies_pass_one_a_node),
         cmocka_unit_test(bandwidth_is_a_pause_between_copies),
         cmocka_unit_test(failures_back_off_and_avoid_the_two),
+        cmocka_unit_test(who_is_busy_has_failed_at_nothing),
         cmocka_unit_test(the_only_target_of_a_zone_is_tried_again_then_given_up),
         cmocka_unit_test(a_busy_target_in_a_free_zone_is_waited_for),
         cmocka_unit_test(accounts_come_out_even_under_losses_at_each_step),

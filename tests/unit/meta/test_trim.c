@@ -303,6 +303,70 @@ static void a_refused_removal_of_a_deleted_block_is_ordered_again(void **state)
     nrig_assert_quiet(&r);
 }
 
+/* More than is remembered is found again by the inventories that are asked for when the rest is done. */
+static void removals_that_were_forgotten_are_recalled(void **state)
+{
+    (void)state;
+    r.config.bounds.removals_per_node = 2;
+    start_with_file(4, 7);
+    for (unsigned n = 0; n < 3; n++)
+        r.nodes[n].rejoins = true;
+    nrig_delete(&r, 0);
+    assert_int_equal(r.meta->nodes->removals_count, 3 * 2);
+    nrig_live(&r, 20 * I);
+    for (unsigned n = 0; n < 3; n++) {
+        assert_int_equal(r.nodes[n].blocks_count, 0);
+        assert_int_equal(r.nodes[n].removals_of[DFS_REMOVE_DELETED], 2);
+        assert_int_equal(r.nodes[n].removals_of[DFS_REMOVE_ORPHAN], 5);
+    }
+    nrig_assert_quiet(&r);
+}
+
+/* Of the strays of one inventory only the first were kept. */
+static void strays_that_were_left_out_are_recalled(void **state)
+{
+    struct dfs_meta_accounting account;
+
+    (void)state;
+    r.config.bounds.strays = 2;
+    start_with_file(4, 1);
+    for (uint32_t i = 0; i < 7; i++) {
+        const struct nrig_block block = nrig_block(&r, 77, i);
+
+        nrig_put(&r, 0, &block, false);
+    }
+    r.nodes[0].boot.bytes[9]++;
+    r.nodes[0].rejoins = true;
+    nrig_break(&r, 0);
+    nrig_up(&r, 0);
+    dfs_meta_account(r.meta, &account);
+    assert_int_equal(account.removals_waiting, 2 + 1); /* and what is not known yet */
+    nrig_live(&r, 30 * I);
+    assert_int_equal(r.nodes[0].removals_of[DFS_REMOVE_ORPHAN], 7);
+    assert_int_equal(r.nodes[0].blocks_count, 1);
+    dfs_meta_account(r.meta, &account);
+    assert_int_equal(account.removals_waiting, 0);
+    nrig_assert_quiet(&r);
+}
+
+/* Strays that are none (their upload goes on) leave nothing to wait for: the next inventory is asked for after a pause. */
+static void strays_left_out_beside_an_upload_are_recalled_after_a_pause(void **state)
+{
+    (void)state;
+    r.config.bounds.strays = 1;
+    start_with_file(4, 1);
+    r.nodes[0].rejoins = true;
+    const uint64_t before = r.meta->nodes->counters.inventories;
+
+    meta_removals_recall_later(r.meta, meta_node_at(r.meta, 0));
+    fake_tick(&r.f);
+    nrig_live(&r, 4 * I);
+    assert_int_equal(r.meta->nodes->counters.inventories, before);
+    nrig_live(&r, 2 * I);
+    assert_int_equal(r.meta->nodes->counters.inventories, before + 1);
+    nrig_assert_quiet(&r);
+}
+
 /* S22: no deletion in warm-up, none under the brake. */
 static void deletions_wait_for_warm_up_and_brake(void **state)
 {
@@ -376,6 +440,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(deleted_files_leave_nothing, set_up, tear_down),
         cmocka_unit_test_setup_teardown(removals_survive_silence_and_broken_connections, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_refused_removal_of_a_deleted_block_is_ordered_again, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(removals_that_were_forgotten_are_recalled, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(strays_that_were_left_out_are_recalled, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(strays_left_out_beside_an_upload_are_recalled_after_a_pause, set_up, tear_down),
         cmocka_unit_test_setup_teardown(deletions_wait_for_warm_up_and_brake, set_up, tear_down),
         cmocka_unit_test_setup_teardown(an_orphan_that_was_committed_meanwhile_is_adopted, set_up, tear_down),
     };

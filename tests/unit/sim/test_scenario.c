@@ -9,6 +9,7 @@
 #include "core/base/mem.h"
 #include "core/wire/message.h"
 #include "sim/scenario.h"
+#include "sim/scenario_write.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -68,6 +69,39 @@ static void defaults(void **state)
     assert_int_equal(scenario.network.latency.low, 200000);
     assert_int_equal(scenario.network.latency.high, 2000000);
     sim_scenario_close(&scenario);
+}
+
+/* The machines' bounds: what a daemon has, unless the file says less; what is written reads back. */
+static void bounds(void **state)
+{
+    struct sim_scenario scenario;
+
+    (void)state;
+    read_good("{\"dfs_scenario\":1}", 1, &scenario);
+    for (size_t i = 0; i < sim_bounds_table.count; i++) {
+        const struct dfs_conf_key *row = &sim_bounds_table.rows[i];
+
+        assert_int_equal(dfs_key_get(row, &scenario.cluster.bounds), row->max);
+        assert_true(row->min < row->max && row->help[strlen(row->help) - 1] == '.');
+    }
+    sim_scenario_close(&scenario);
+    read_good("{\"dfs_scenario\":1,\"cluster\":{\"bounds\":{\"data_writes\":4,\"meta_strays\":{\"between\":[1,9]}}}}",
+              1, &scenario);
+    assert_int_equal(scenario.cluster.bounds.data_writes, 4);
+    assert_in_range(scenario.cluster.bounds.meta_strays, 1, 9);
+    assert_int_equal(scenario.cluster.bounds.data_reads, 512);
+
+    char *text = sim_scenario_text(&scenario);
+    struct sim_scenario again;
+
+    read_good(text, 1, &again);
+    assert_memory_equal(&again.cluster.bounds, &scenario.cluster.bounds, sizeof again.cluster.bounds);
+    dfs_free(text);
+    sim_scenario_close(&again);
+    sim_scenario_close(&scenario);
+
+    REFUSED("{\"dfs_scenario\":1,\"cluster\":{\"bounds\":{\"data_writes\":3}}}", "data_writes", "4 to 256");
+    REFUSED("{\"dfs_scenario\":1,\"cluster\":{\"bounds\":{\"data_write\":8}}}", "data_write", "data_writes");
 }
 
 static void workload(void **state)
@@ -398,19 +432,13 @@ static void schema(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(defaults),
-        cmocka_unit_test(workload),
-        cmocka_unit_test(faults),
-        cmocka_unit_test(triggers),
-        cmocka_unit_test(expectations),
-        cmocka_unit_test(draws),
-        cmocka_unit_test(everything_is_drawn),
-        cmocka_unit_test(zones_are_sets),
-        cmocka_unit_test(hosts_that_are_not_drawn_count),
-        cmocka_unit_test(wrong_words),
-        cmocka_unit_test(wrong_hosts),
-        cmocka_unit_test(wrong_values),
-        cmocka_unit_test(impossible_faults),
+        cmocka_unit_test(defaults),       cmocka_unit_test(bounds),
+        cmocka_unit_test(workload),       cmocka_unit_test(faults),
+        cmocka_unit_test(triggers),       cmocka_unit_test(expectations),
+        cmocka_unit_test(draws),          cmocka_unit_test(everything_is_drawn),
+        cmocka_unit_test(zones_are_sets), cmocka_unit_test(hosts_that_are_not_drawn_count),
+        cmocka_unit_test(wrong_words),    cmocka_unit_test(wrong_hosts),
+        cmocka_unit_test(wrong_values),   cmocka_unit_test(impossible_faults),
         cmocka_unit_test(schema),
     };
 

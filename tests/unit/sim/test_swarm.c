@@ -10,6 +10,9 @@
 
 #define SEEDS 3000
 
+/* More bounds than there are. */
+#define BOUNDS_MAX 100
+
 /* Every kind of the language but these: `restart` is how a drawn crash ends, `random` draws what the swarm draws itself. */
 static void every_kind_of_fault_is_drawn(void **state)
 {
@@ -69,11 +72,53 @@ static void pages_and_batches_go_down_to_one(void **state)
     }
 }
 
+/* Every bound is drawn at its least and far from it; most stay what a daemon has. */
+static void bounds_go_down_to_their_least(void **state)
+{
+    static struct {
+        int64_t least;
+        int64_t most;
+    } seen[BOUNDS_MAX];
+    uint32_t turned = 0;
+
+    (void)state;
+    assert_in_range(sim_bounds_table.count, 40, BOUNDS_MAX);
+    for (size_t i = 0; i < sim_bounds_table.count; i++)
+        seen[i].least = sim_bounds_table.rows[i].max;
+    for (uint64_t seed = 1; seed <= SEEDS; seed++) {
+        struct sim_scenario scenario;
+
+        sim_swarm_draw(seed, &scenario);
+        for (size_t i = 0; i < sim_bounds_table.count; i++) {
+            const struct dfs_conf_key *row = &sim_bounds_table.rows[i];
+            const int64_t value = dfs_key_get(row, &scenario.cluster.bounds);
+
+            assert_true(value >= row->min && value <= row->max);
+            if (value == row->max)
+                continue;
+            turned++;
+            seen[i].least = value < seen[i].least ? value : seen[i].least;
+            seen[i].most = value > seen[i].most ? value : seen[i].most;
+        }
+        sim_scenario_close(&scenario);
+    }
+    for (size_t i = 0; i < sim_bounds_table.count; i++) {
+        const struct dfs_conf_key *row = &sim_bounds_table.rows[i];
+
+        if (seen[i].least > row->min + 1)
+            fail_msg("%s is never drawn as %lld", row->name, (long long)row->min);
+        if (row->max > 1000 && seen[i].most < row->max / 4)
+            fail_msg("%s is never drawn above %lld", row->name, (long long)seen[i].most);
+    }
+    assert_in_range(turned, SEEDS * 3, SEEDS * 8); /* a few in each seed */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_kind_of_fault_is_drawn),
         cmocka_unit_test(pages_and_batches_go_down_to_one),
+        cmocka_unit_test(bounds_go_down_to_their_least),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
