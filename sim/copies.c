@@ -13,19 +13,28 @@ struct place {
     struct dfs_list versions; /* of_path; without those that were removed */
 };
 
+/* Of a file's record: its version, and the first of its blocks that was heard of, which is the only one of nearly every file. */
+struct about {
+    struct sim_version version;
+    struct sim_block block;
+    bool is_heard_of;
+    bool has_block;
+};
+
 struct sim_copies {
     struct sim_run *run;
+    struct sim_files *files;
+    size_t part; /* struct about */
     struct dfs_map places_by_path;
     struct place **places; /* owned */
     size_t places_count;
     size_t places_room;
-    struct dfs_list live; /* versions, in the order in which they became visible */
-    struct dfs_map blocks_by_id;
-    struct dfs_map versions_by_file;
-    struct sim_block **blocks; /* owned */
+    struct dfs_list live;        /* versions, in the order in which they became visible */
+    struct dfs_map blocks_by_id; /* those that are not the first of their file */
+    struct sim_block **blocks;   /* of that map; owned */
     size_t blocks_count;
     size_t blocks_room;
-    struct sim_version **versions; /* owned */
+    struct sim_version **versions; /* that were heard of; in the records */
     size_t versions_count;
     size_t versions_room;
     struct sim_risks *risks;
@@ -50,10 +59,45 @@ static void push(void *array, size_t *count, size_t *room, void *entry)
     entries[(*count)++] = entry;
 }
 
+/* NULL: nobody has heard of the file. */
+static struct about *about_find(const struct sim_copies *copies, const struct dfs_id *file)
+{
+    struct sim_about *about = sim_files_find(copies->files, file);
+
+    return about == NULL ? NULL : sim_about_part(about, copies->part);
+}
+
+static struct about *about_of(struct sim_copies *copies, const struct dfs_id *file)
+{
+    return sim_about_part(sim_files_of(copies->files, file), copies->part);
+}
+
+static bool is_block(const struct sim_block *block, const struct dfs_block_id *id)
+{
+    return block->id.index == id->index && block->id.generation == id->generation &&
+           dfs_id_equal(&block->id.file, &id->file);
+}
+
+static struct sim_block *block_find(const struct sim_copies *copies, const struct dfs_block_id *id)
+{
+    struct about *about = about_find(copies, &id->file);
+
+    if (about == NULL || !about->has_block)
+        return NULL;
+    return is_block(&about->block, id) ? &about->block : dfs_map_find(&copies->blocks_by_id, id);
+}
+
 static struct sim_block *block_of(struct sim_copies *copies, const struct dfs_block_id *id)
 {
-    struct sim_block *block = dfs_map_find(&copies->blocks_by_id, id);
+    struct about *about = about_of(copies, &id->file);
+    struct sim_block *block;
 
+    if (!about->has_block) {
+        about->has_block = true;
+        about->block.id = *id;
+        return &about->block;
+    }
+    block = block_find(copies, id);
     if (block != NULL)
         return block;
     block = dfs_alloc_zero(sizeof *block);
@@ -65,16 +109,16 @@ static struct sim_block *block_of(struct sim_copies *copies, const struct dfs_bl
 
 static struct sim_version *version_of(struct sim_copies *copies, const struct dfs_id *file)
 {
-    struct sim_version *version = dfs_map_find(&copies->versions_by_file, file);
+    struct about *about = about_of(copies, file);
+    struct sim_version *version = &about->version;
 
-    if (version != NULL)
+    if (about->is_heard_of)
         return version;
-    version = dfs_alloc_zero(sizeof *version);
+    about->is_heard_of = true;
     version->file = *file;
     version->path = "";
     dfs_list_init(&version->of_path);
     dfs_list_init(&version->of_live);
-    dfs_map_insert(&copies->versions_by_file, version);
     push(&copies->versions, &copies->versions_count, &copies->versions_room, version);
     return version;
 }
@@ -221,7 +265,7 @@ static void holder_add(struct sim_copies *copies, const struct dfs_block_id *id,
 
 static void holder_gone(struct sim_copies *copies, const struct dfs_block_id *id, uint32_t data)
 {
-    struct sim_block *block = dfs_map_find(&copies->blocks_by_id, id);
+    struct sim_block *block = block_find(copies, id);
 
     if (block != NULL)
         sim_risk_copy_gone(copies->risks, block, data, sim_world_now(copies->run->world));
@@ -421,6 +465,8 @@ struct sim_copies *sim_copies_new(struct sim_run *run)
     struct sim_copies *copies = dfs_alloc_zero(sizeof *copies);
 
     copies->run = run;
+    copies->files = &run->ledger.files;
+    copies->part = sim_files_part(copies->files, sizeof(struct about));
     dfs_list_init(&copies->live);
     copies->hosts = dfs_alloc_zero_array(run->cluster->options.data, sizeof(struct sim_host *));
     copies->risks = sim_risks_new(run->cluster->options.data, (uint32_t)run->scenario->cluster.settings.replication);
@@ -431,7 +477,6 @@ struct sim_copies *sim_copies_new(struct sim_run *run)
     }
     dfs_map_init(&copies->places_by_path, offsetof(struct place, key), sizeof(struct sim_path_key), 0);
     dfs_map_init(&copies->blocks_by_id, offsetof(struct sim_block, id), sizeof(struct dfs_block_id), 0);
-    dfs_map_init(&copies->versions_by_file, offsetof(struct sim_version, file), sizeof(struct dfs_id), 0);
     *(struct sim_copies **)sim_listeners_add_owned(run, "copies", &hooks, sizeof(void *)) = copies;
     return copies;
 }
@@ -444,9 +489,12 @@ void sim_copies_free(struct sim_copies *copies)
         dfs_free(copies->blocks[i]->holders);
         dfs_free(copies->blocks[i]);
     }
-    for (size_t i = 0; i < copies->versions_count; i++) {
+    for (size_t i = 0; i < copies->versions_count; i++)
         dfs_free(copies->versions[i]->blocks);
-        dfs_free(copies->versions[i]);
+    for (size_t i = 0; i < copies->files->count; i++) {
+        struct about *about = sim_about_part(copies->files->all[i], copies->part);
+
+        dfs_free(about->block.holders);
     }
     for (size_t i = 0; i < copies->places_count; i++)
         dfs_free(copies->places[i]);
@@ -459,7 +507,6 @@ void sim_copies_free(struct sim_copies *copies)
     dfs_free(copies->versions);
     dfs_free(copies->bytes);
     dfs_map_close(&copies->blocks_by_id);
-    dfs_map_close(&copies->versions_by_file);
     dfs_free(copies);
 }
 
@@ -478,7 +525,9 @@ const struct sim_version *sim_copies_version(const struct sim_copies *copies, si
 
 const struct sim_version *sim_copies_version_of(const struct sim_copies *copies, const struct dfs_id *file)
 {
-    return dfs_map_find(&copies->versions_by_file, file);
+    const struct about *about = about_find(copies, file);
+
+    return about != NULL && about->is_heard_of ? &about->version : NULL;
 }
 
 bool sim_version_is_live(const struct sim_version *version)
@@ -488,7 +537,7 @@ bool sim_version_is_live(const struct sim_version *version)
 
 const struct sim_block *sim_copies_block(const struct sim_copies *copies, const struct dfs_block_id *id)
 {
-    return dfs_map_find(&copies->blocks_by_id, id);
+    return block_find(copies, id);
 }
 
 uint32_t sim_copies_active(struct sim_run *run, struct sim_host_set *ret_set)
@@ -582,7 +631,7 @@ static bool verifies(struct sim_copies *copies, struct sim_block *block, const s
 
 bool sim_copies_verifies(struct sim_run *run, const struct dfs_block_id *block, const struct sim_file *file)
 {
-    struct sim_block *known = dfs_map_find(&run->copies->blocks_by_id, block);
+    struct sim_block *known = block_find(run->copies, block);
     uint32_t length;
     uint32_t crc;
 
@@ -592,7 +641,7 @@ bool sim_copies_verifies(struct sim_run *run, const struct dfs_block_id *block, 
 bool sim_copies_has(struct sim_run *run, uint32_t data, const struct sim_block *block)
 {
     struct sim_copies *copies = run->copies;
-    struct sim_block *known = dfs_map_find(&copies->blocks_by_id, &block->id);
+    struct sim_block *known = block_find(copies, &block->id);
     char name[DFS_FILE_NAME_BYTES_MAX];
 
     DFS_ASSERT(known == block);

@@ -23,7 +23,8 @@ const char *sim_operation_name(enum sim_operation_kind kind)
 void sim_ledger_init(struct sim_ledger *ledger)
 {
     memset(ledger, 0, sizeof *ledger);
-    dfs_map_init(&ledger->by_file, offsetof(struct sim_made, file), sizeof(struct dfs_id), 0);
+    sim_files_init(&ledger->files);
+    ledger->part = sim_files_part(&ledger->files, sizeof(struct sim_operation *));
     dfs_map_init(&ledger->by_path, offsetof(struct sim_path, key), sizeof(struct sim_path_key), 0);
 }
 
@@ -35,13 +36,10 @@ void sim_ledger_close(struct sim_ledger *ledger)
     }
     for (size_t i = 0; i < ledger->paths_count; i++)
         dfs_free(ledger->paths[i]);
-    for (size_t i = 0; i < ledger->made_count; i++)
-        dfs_free(ledger->made[i]);
-    dfs_free(ledger->made);
     dfs_free(ledger->operations);
     dfs_free(ledger->paths);
     dfs_free(ledger->open_puts);
-    dfs_map_close(&ledger->by_file);
+    sim_files_close(&ledger->files);
     dfs_map_close(&ledger->by_path);
 }
 
@@ -214,20 +212,10 @@ bool sim_operation_got(const struct sim_operation *get, const struct sim_operati
            sim_content_is(put->key, get->kind == SIM_OP_GET ? 0 : get->first, get->got, get->got_bytes);
 }
 
-static void made_note(struct sim_ledger *ledger, const struct dfs_id *file, struct sim_operation *put)
+/* The PUT that made the file. One PUT may make several: what was lost was begun again. */
+static struct sim_operation **maker_of(struct sim_ledger *ledger, const struct dfs_id *file)
 {
-    struct sim_made *made = dfs_map_find(&ledger->by_file, file);
-
-    if (made != NULL) {
-        made->put = put;
-        return;
-    }
-    made = dfs_alloc_zero(sizeof *made);
-    made->file = *file;
-    made->put = put;
-    dfs_map_insert(&ledger->by_file, made);
-    grow(&ledger->made, ledger->made_count, &ledger->made_room);
-    ledger->made[ledger->made_count++] = made;
+    return sim_about_part(sim_files_of(&ledger->files, file), ledger->part);
 }
 
 /*
@@ -236,21 +224,21 @@ static void made_note(struct sim_ledger *ledger, const struct dfs_id *file, stru
  */
 static struct sim_operation *put_of(struct sim_ledger *ledger, const struct sim_operation *get)
 {
-    const struct sim_made *made = dfs_map_find(&ledger->by_file, &get->file);
+    struct sim_operation **maker = maker_of(ledger, &get->file);
 
-    if (made != NULL)
-        return made->put;
+    if (*maker != NULL)
+        return *maker;
     for (size_t i = 0; i < ledger->open_puts_count; i++) {
         if (sim_operation_got(get, ledger->open_puts[i])) {
-            made_note(ledger, &get->file, ledger->open_puts[i]);
-            return ledger->open_puts[i];
+            *maker = ledger->open_puts[i];
+            return *maker;
         }
     }
     for (size_t i = ledger->operations_count; i-- > 0;) {
         struct sim_operation *put = ledger->operations[i];
 
         if (is_put(put) && sim_operation_got(get, put)) {
-            made_note(ledger, &get->file, put);
+            *maker = put;
             return put;
         }
     }
@@ -364,7 +352,7 @@ static void answer_change(struct sim_ledger *ledger, struct sim_operation *opera
     case SIM_OP_PUT:
     case SIM_OP_ABORT_PUT:
         open_put_forget(ledger, operation);
-        made_note(ledger, &operation->file, operation);
+        *maker_of(ledger, &operation->file) = operation;
         path_certain(operation->path, operation->version, true);
         ledger->put_acknowledged++;
         break;

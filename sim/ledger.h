@@ -8,7 +8,7 @@
  * An operation that failed in a way that leaves it open (timeout, lost connection) is a maybe: it may have happened at any time after it was asked, and its
  * effects are accepted, not demanded.
  *
- * The ledger knows nothing of the cluster: it is fed by the workload and read by the checkers.
+ * The ledger knows nothing of the cluster: it is fed by the workload and read by the checkers, which keep what they know of a file beside it (files.h).
  */
 #ifndef DFS_SIM_LEDGER_H
 #define DFS_SIM_LEDGER_H
@@ -18,6 +18,7 @@
 #include "core/base/map.h"
 #include "core/base/status.h"
 #include "core/base/time.h"
+#include "sim/files.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -118,20 +119,12 @@ struct sim_ledger_violation {
     char text[DFS_PATH_BYTES_MAX + 256];
 };
 
-/* A file that is known to come from a PUT. One PUT may make several: what was lost was begun again. */
-struct sim_made {
-    struct dfs_id file; /* first: the key */
-    struct sim_operation *put;
-};
-
 struct sim_ledger {
     struct sim_operation **operations; /* by number - 1; owned */
     size_t operations_count;
     size_t operations_room;
-    struct dfs_map by_file; /* whose bytes a file has: struct sim_made */
-    struct sim_made **made; /* owned */
-    size_t made_count;
-    size_t made_room;
+    struct sim_files files;           /* what a run knows of each file: not only the ledger has a part of these */
+    size_t part;                      /* struct sim_operation *: the PUT whose bytes the file has; NULL: not known */
     struct sim_operation **open_puts; /* running, or open for ever: their file id is not known yet */
     size_t open_puts_count;
     size_t open_puts_room;

@@ -29,25 +29,24 @@ struct member {
     dfs_time_ns evicted_at;
 };
 
+/* Of a file's record; zeroed: nothing was heard of it. */
 struct upload {
-    struct dfs_id file; /* first: the key */
+    struct dfs_id file; /* once it is planned or committed */
     uint8_t ack;
     uint8_t copies_wanted;
     uint8_t durability;
+    bool is_heard_of;
     bool journaled;        /* its id stands in the durable journal */
     bool waiting;          /* in state->pending */
     dfs_time_ns commit_at; /* its last page came: what counts is who is a member then, not when the journal has it */
     bool planned;
     bool acknowledged;
-    struct stored *blocks;
+    struct stored *blocks; /* NULL: none */
     uint32_t blocks_room;
 };
 
 struct state {
-    struct dfs_map uploads;
-    struct upload **all;
-    size_t all_count;
-    size_t all_room;
+    size_t part;             /* struct upload */
     struct upload **pending; /* commits that are not seen in the journal yet */
     size_t pending_count;
     size_t pending_room;
@@ -64,40 +63,39 @@ static void init(struct sim_run *run, void *arg)
     struct state *state = arg;
 
     state->members = dfs_alloc_zero((run->cluster->options.data + 1) * sizeof *state->members);
-    dfs_map_init(&state->uploads, offsetof(struct upload, file), sizeof(struct dfs_id), 0);
+    state->part = sim_files_part(&run->ledger.files, sizeof(struct upload));
 }
 
 static void close_state(struct sim_run *run, void *arg)
 {
     struct state *state = arg;
 
-    (void)run;
-    for (size_t i = 0; i < state->all_count; i++) {
-        dfs_free(state->all[i]->blocks);
-        dfs_free(state->all[i]);
+    for (size_t i = 0; i < run->ledger.files.count; i++) {
+        const struct upload *upload = sim_about_part(run->ledger.files.all[i], state->part);
+
+        dfs_free(upload->blocks);
     }
-    dfs_free(state->all);
     dfs_free(state->pending);
     dfs_free(state->bytes);
     dfs_free(state->members);
-    dfs_map_close(&state->uploads);
 }
 
-static struct upload *upload_of(struct state *state, const struct dfs_id *file)
+static struct upload *upload_of(struct sim_run *run, const struct state *state, const struct dfs_id *file)
 {
-    struct upload *upload = dfs_map_find(&state->uploads, file);
+    struct upload *upload = sim_about_part(sim_files_of(&run->ledger.files, file), state->part);
 
-    if (upload != NULL)
-        return upload;
-    upload = dfs_alloc_zero(sizeof *upload);
+    upload->is_heard_of = true;
     upload->file = *file;
-    dfs_map_insert(&state->uploads, upload);
-    if (state->all_count == state->all_room) {
-        state->all_room = state->all_room == 0 ? 64 : 2 * state->all_room;
-        state->all = dfs_realloc_array(state->all, state->all_room, sizeof(struct upload *));
-    }
-    state->all[state->all_count++] = upload;
     return upload;
+}
+
+/* NULL: it was neither planned nor committed. */
+static struct upload *upload_find(struct sim_run *run, const struct state *state, const struct dfs_id *file)
+{
+    struct sim_about *about = sim_files_find(&run->ledger.files, file);
+    struct upload *upload = about == NULL ? NULL : sim_about_part(about, state->part);
+
+    return upload != NULL && upload->is_heard_of ? upload : NULL;
 }
 
 static void on_put_plan(struct sim_run *run, void *arg, const struct sim_seen *seen, unsigned when)
@@ -105,10 +103,10 @@ static void on_put_plan(struct sim_run *run, void *arg, const struct sim_seen *s
     const struct dfs_m_put_plan *plan = seen->body;
     struct upload *upload;
 
-    (void)run, (void)when;
+    (void)when;
     if (plan == NULL)
         return;
-    upload = upload_of(arg, &plan->file);
+    upload = upload_of(run, arg, &plan->file);
     upload->planned = true;
     upload->ack = plan->ack;
     upload->copies_wanted = plan->copies_wanted;
@@ -161,7 +159,7 @@ static void on_put_commit(struct sim_run *run, void *arg, const struct sim_seen 
     (void)when;
     if (commit == NULL)
         return;
-    struct upload *upload = upload_of(state, &commit->file);
+    struct upload *upload = upload_of(run, state, &commit->file);
 
     for (uint32_t i = 0; i < commit->receipts_count && !upload->acknowledged; i++)
         note_receipt(run, upload, &commit->receipts[i]);
@@ -283,7 +281,7 @@ static void on_put_done(struct sim_run *run, void *arg, const struct sim_seen *s
     (void)when;
     if (done == NULL || seen->message->injected)
         return;
-    struct upload *upload = dfs_map_find(&state->uploads, &done->file);
+    struct upload *upload = upload_find(run, state, &done->file);
 
     if (upload != NULL && done->status != DFS_OK)
         pending_forget(state, upload); /* it is asked again, or never */

@@ -12,7 +12,7 @@
 struct granted {
     struct dfs_block_id block; /* first: the key */
     uint32_t nodes[DFS_REPLICAS_MAX];
-    uint32_t nodes_count;
+    uint32_t nodes_count; /* 0: of a record that has none yet */
 };
 
 /* Clocks may drift, and a deadline is met by the step that comes after it. */
@@ -38,7 +38,8 @@ struct late {
 };
 
 struct state {
-    struct dfs_map blocks;
+    size_t part; /* of a file's record: struct granted of its first block, the only one of nearly every file */
+    struct dfs_map blocks; /* of the others */
     struct granted **all;
     size_t count;
     size_t room;
@@ -55,6 +56,7 @@ static void init(struct sim_run *run, void *arg)
     state->leases = dfs_alloc_zero_array(run->cluster->options.data + 1, sizeof *state->leases);
     for (uint32_t i = 0; i < run->cluster->options.data; i++)
         state->leases[i].from = DFS_NEVER;
+    state->part = sim_files_part(&run->ledger.files, sizeof(struct granted));
     dfs_map_init(&state->blocks, offsetof(struct granted, block), sizeof(struct dfs_block_id), 0);
 }
 
@@ -70,26 +72,50 @@ static void close_state(struct sim_run *run, void *arg)
     dfs_map_close(&state->blocks);
 }
 
+/* NULL: none was granted. */
+static struct granted *granted_find(struct sim_run *run, const struct state *state, const struct dfs_block_id *block)
+{
+    struct sim_about *about = sim_files_find(&run->ledger.files, &block->file);
+    struct granted *first = about == NULL ? NULL : sim_about_part(about, state->part);
+
+    if (first == NULL || first->nodes_count == 0)
+        return NULL;
+    return memcmp(&first->block, block, sizeof *block) == 0 ? first : dfs_map_find(&state->blocks, block);
+}
+
+/* Of a block that has none. */
+static struct granted *granted_new(struct sim_run *run, struct state *state, const struct dfs_block_id *block)
+{
+    struct granted *granted = sim_about_part(sim_files_of(&run->ledger.files, &block->file), state->part);
+
+    if (granted->nodes_count == 0) {
+        granted->block = *block;
+        return granted;
+    }
+    granted = dfs_alloc_zero(sizeof *granted);
+    granted->block = *block;
+    dfs_map_insert(&state->blocks, granted);
+    if (state->count == state->room) {
+        state->room = state->room == 0 ? 64 : 2 * state->room;
+        state->all = dfs_realloc_array(state->all, state->room, sizeof(struct granted *));
+    }
+    state->all[state->count++] = granted;
+    return granted;
+}
+
 static void note_grant(struct sim_run *run, struct state *state, const struct dfs_w_grant *grant)
 {
     const struct dfs_block_id block = {grant->block.file, grant->block.index, grant->block.generation};
-    struct granted *granted = dfs_map_find(&state->blocks, &block);
+    struct granted *granted = granted_find(run, state, &block);
 
     if (grant->operation != DFS_GRANT_WRITE || grant->replicas_count == 0)
         return;
     const uint32_t primary = sim_checker_data_index(run, &grant->replicas[0].node);
 
     if (granted == NULL) {
-        granted = dfs_alloc_zero(sizeof *granted);
-        granted->block = block;
+        granted = granted_new(run, state, &block);
         for (uint32_t i = 0; i < grant->replicas_count; i++)
             granted->nodes[granted->nodes_count++] = sim_checker_data_index(run, &grant->replicas[i].node);
-        dfs_map_insert(&state->blocks, granted);
-        if (state->count == state->room) {
-            state->room = state->room == 0 ? 64 : 2 * state->room;
-            state->all = dfs_realloc_array(state->all, state->room, sizeof(struct granted *));
-        }
-        state->all[state->count++] = granted;
         return;
     }
     bool known = true; /* those that went meanwhile may be left out */
@@ -156,7 +182,7 @@ static void on_written(struct sim_run *run, void *arg, const struct sim_seen *se
         sim_checker_role(run, seen->message->from) != DFS_ROLE_DATA)
         return;
     const struct dfs_block_id block = {written->block.file, written->block.index, written->block.generation};
-    const struct granted *granted = dfs_map_find(&state->blocks, &block);
+    const struct granted *granted = granted_find(run, state, &block);
     const uint32_t from = sim_run_host_number(run, seen->message->from) - 2;
 
     if (written->status == DFS_OK && granted != NULL && granted->nodes[0] != from)

@@ -5,7 +5,6 @@
  * accounting: when nothing moves any more, counters of what is under way are zero, and metadata's count of blocks that lack copies agrees with the disks'.
  * orphans: no disk of an active server keeps a block that no committed or young upload owns; the run waits for young ones to grow old.
  */
-#include "core/base/mem.h"
 #include "core/data/data.h"
 #include "sim/checkers/checkers.h"
 #include "sim/copies.h"
@@ -149,16 +148,14 @@ const struct sim_checker sim_checker_accounting = {
 /* While the run waits for them the disks are looked at so often. */
 #define LOOK_AGAIN_NS (1 * DFS_SECONDS)
 
-struct planned {
-    struct dfs_id file; /* first: the key */
-    dfs_time_ns at;     /* of the world: the newest sign of life of the upload */
+/* Of a file's record. */
+struct upload {
+    bool is_planned;
+    dfs_time_ns alive_at; /* of the world: the newest sign of its life, when `is_planned` */
 };
 
 struct state {
-    struct dfs_map planned;
-    struct planned **all;
-    size_t count;
-    size_t room;
+    size_t part; /* struct upload */
     struct sim_touched touched;
     dfs_time_ns looked_at; /* at the disks, while waiting; 0: not yet */
 };
@@ -167,36 +164,14 @@ static void init(struct sim_run *run, void *arg)
 {
     struct state *state = arg;
 
-    (void)run;
-    dfs_map_init(&state->planned, offsetof(struct planned, file), sizeof(struct dfs_id), 0);
+    state->part = sim_files_part(&run->ledger.files, sizeof(struct upload));
 }
 
-static void close_state(struct sim_run *run, void *arg)
+static void alive(struct sim_run *run, const struct state *state, const struct dfs_id *file)
 {
-    struct state *state = arg;
+    struct upload *upload = sim_about_part(sim_files_of(&run->ledger.files, file), state->part);
 
-    (void)run;
-    for (size_t i = 0; i < state->count; i++)
-        dfs_free(state->all[i]);
-    dfs_free(state->all);
-    dfs_map_close(&state->planned);
-}
-
-static void alive(struct sim_run *run, struct state *state, const struct dfs_id *file)
-{
-    struct planned *planned = dfs_map_find(&state->planned, file);
-
-    if (planned == NULL) {
-        planned = dfs_alloc_zero(sizeof *planned);
-        planned->file = *file;
-        dfs_map_insert(&state->planned, planned);
-        if (state->count == state->room) {
-            state->room = state->room == 0 ? 64 : 2 * state->room;
-            state->all = dfs_realloc_array(state->all, state->room, sizeof(struct planned *));
-        }
-        state->all[state->count++] = planned;
-    }
-    planned->at = sim_world_now(run->world);
+    *upload = (struct upload){.is_planned = true, .alive_at = sim_world_now(run->world)};
 }
 
 static void on_plan(struct sim_run *run, void *arg, const struct sim_seen *seen, unsigned when)
@@ -281,10 +256,12 @@ static bool look(void *arg, const char *name, const struct sim_file *file)
             (version->blocks[block.index] == NULL || version->blocks[block.index]->id.generation == block.generation))
             return true;
     }
-    const struct planned *planned = dfs_map_find(&walk->state->planned, &block.file);
+    struct sim_about *about = sim_files_find(&walk->run->ledger.files, &block.file);
+    const struct upload *upload = about == NULL ? NULL : sim_about_part(about, walk->state->part);
     const dfs_duration_ns young = young_ns(walk->run);
 
-    if (!walk->strict && planned != NULL && sim_world_now(walk->run->world) - planned->at < young)
+    if (!walk->strict && upload != NULL && upload->is_planned &&
+        sim_world_now(walk->run->world) - upload->alive_at < young)
         return true;
     if (walk->orphans++ == 0)
         walk->first = block;
@@ -368,7 +345,6 @@ static const struct sim_message_hook messages[] = {
 const struct sim_checker sim_checker_orphans = {.name = "orphans",
                                                 .state_bytes = sizeof(struct state),
                                                 .hooks = {.init = init,
-                                                          .close = close_state,
                                                           .messages = messages,
                                                           .messages_count = sizeof messages / sizeof messages[0],
                                                           .fault = on_fault,
