@@ -177,16 +177,24 @@ uint32_t sim_message_number(const struct sim_message *message)
     return (uint32_t)message->head[8] << 8 | message->head[9];
 }
 
-/* NULL when the bytes do not decode. Valid until the next message is read. */
+/* Of a message whose frame is good: NULL when its body does not decode, or is not as long as the frame says. Valid until the next message is read. */
 static const void *body_of(struct sim_listeners *listeners, const struct sim_message *message, uint32_t number)
 {
     const size_t left = message->head_bytes - DFS_FRAME_HEADER_BYTES;
+    struct dfs_rd header = dfs_rd_make(message->head, DFS_FRAME_HEADER_BYTES);
     struct dfs_rd body = dfs_rd_make(message->head + DFS_FRAME_HEADER_BYTES, left);
 
+    if (dfs_rd_be(&header, 4) != left)
+        return NULL;
     dfs_arena_reset(&listeners->arena);
     return dfs_decode(dfs_message_layout(number), &body, &listeners->arena, &listeners->decoded) == DFS_OK
                ? &listeners->decoded
                : NULL;
+}
+
+const void *sim_seen_body(struct sim_run *run, const struct sim_seen *seen)
+{
+    return seen->body != NULL ? seen->body : body_of(run->listeners, seen->message, seen->number);
 }
 
 static void tell_message(struct sim_listeners *listeners, const struct message_hearers *by_number,
@@ -203,7 +211,7 @@ static void tell_message(struct sim_listeners *listeners, const struct message_h
     const struct message_hearers *hearers = &by_number[number];
 
     seen.request = frame.request;
-    if (hearers->read && frame.body_bytes == message->head_bytes - DFS_FRAME_HEADER_BYTES)
+    if (hearers->read)
         seen.body = body_of(listeners, message, number);
     for (size_t i = 0; i < hearers->count; i++)
         hearers->at[i].hook->seen(listeners->run, hearers->at[i].state, &seen, when);

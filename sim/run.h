@@ -38,7 +38,8 @@ struct sim_seen {
     const void *body; /* struct dfs_m_NAME; NULL when the bytes do not decode; valid during the call */
 };
 
-/* When a hook is called. SIM_BLIND besides: it does not look at the body, which may then be NULL, for the message is not decoded for its sake. */
+/* When a hook is called. SIM_BLIND besides: the message is not decoded for its sake, so the body may be NULL; whoever wants it now and then asks for it with
+ * sim_seen_body. */
 enum { SIM_SENT = 1, SIM_DELIVERED = 2, SIM_BLIND = 4 };
 
 /* A kind of message that a listener wants. */
@@ -239,6 +240,9 @@ uint32_t sim_run_host_number(const struct sim_run *run, const struct sim_host *h
 
 /* Something of names.json "events" happened; `host` is about whom (evicted: the data server), NULL none. */
 void sim_run_event(struct sim_run *run, enum sim_event event, struct sim_host *host);
+
+/* The body of a message that is being told, decoded now if nobody has wanted it before; NULL when the bytes do not decode. Valid during the call. */
+const void *sim_seen_body(struct sim_run *run, const struct sim_seen *seen);
 
 /* The message's number, 0 when its head is no frame of ours. Costs a look at two bytes. */
 uint32_t sim_message_number(const struct sim_message *message);

@@ -14,15 +14,17 @@ struct state {
 
 static void on_block_data(struct sim_run *run, void *arg, const struct sim_seen *seen, unsigned when)
 {
-    const struct dfs_m_block_data *data = seen->body;
     const struct sim_message *message = seen->message;
-    uint32_t offset;
     size_t at = 0;
 
     (void)arg, (void)when;
-    if (data == NULL || sim_checker_role(run, message->from) != DFS_ROLE_DATA)
+    if (sim_checker_role(run, message->from) != DFS_ROLE_DATA)
         return;
-    offset = data->offset;
+    const struct dfs_m_block_data *data = sim_seen_body(run, seen);
+
+    if (data == NULL)
+        return;
+    uint32_t offset = data->offset;
     for (uint32_t i = 0; i < data->crcs_count && at < message->bulk_bytes; i++) {
         const size_t to_boundary = DFS_CHUNK_BYTES - offset % DFS_CHUNK_BYTES;
         const size_t part = to_boundary < message->bulk_bytes - at ? to_boundary : message->bulk_bytes - at;
@@ -109,7 +111,7 @@ static void end(struct sim_run *run, void *arg, bool settled)
 }
 
 static const struct sim_message_hook messages[] = {
-    {.number = DFS_MSG_BLOCK_DATA, .when = SIM_SENT, .seen = on_block_data},
+    {.number = DFS_MSG_BLOCK_DATA, .when = SIM_SENT | SIM_BLIND, .seen = on_block_data},
 };
 
 const struct sim_checker sim_checker_copies = {.name = "copies",

@@ -258,18 +258,21 @@ static void on_ack(struct sim_run *run, void *arg, const struct sim_seen *seen, 
 
 static void on_write(struct sim_run *run, void *arg, const struct sim_seen *seen, unsigned when)
 {
-    const struct dfs_m_block_write *write = seen->body;
     const dfs_duration_ns interval = (dfs_duration_ns)run->cluster->options.settings.heartbeat_interval_ns;
     const dfs_time_ns now = sim_world_now(run->world);
     struct state *state = arg;
 
     (void)when;
-    if (write == NULL || write->hop != 0 || state->twins || sim_checker_role(run, seen->message->to) != DFS_ROLE_DATA)
+    if (state->twins || sim_checker_role(run, seen->message->to) != DFS_ROLE_DATA)
         return;
     const uint32_t node = sim_run_host_number(run, seen->message->to) - 2;
     const struct lease *lease = &state->leases[node];
 
     if (lease->from == DFS_NEVER || now <= lease->from + 2 * interval + interval / LEASE_TOLERANCE_PARTS)
+        return;
+    const struct dfs_m_block_write *write = sim_seen_body(run, seen);
+
+    if (write == NULL || write->hop != 0)
         return;
     state->late[state->late_next++ % LATE_MAX] =
         (struct late){.block = {write->grant.block.file, write->grant.block.index, write->grant.block.generation},
@@ -291,7 +294,7 @@ static const struct sim_message_hook one_primary_messages[] = {
     {.number = DFS_MSG_PUT_PLAN, .when = SIM_SENT, .seen = on_plan},
     {.number = DFS_MSG_PUT_PLACED, .when = SIM_SENT, .seen = on_placed},
     {.number = DFS_MSG_BLOCK_WRITTEN, .when = SIM_SENT, .seen = on_written},
-    {.number = DFS_MSG_BLOCK_WRITE, .when = SIM_DELIVERED, .seen = on_write},
+    {.number = DFS_MSG_BLOCK_WRITE, .when = SIM_DELIVERED | SIM_BLIND, .seen = on_write},
     {.number = DFS_MSG_JOIN, .when = SIM_SENT, .seen = on_join},
     {.number = DFS_MSG_JOINED, .when = SIM_DELIVERED, .seen = on_joined},
     {.number = DFS_MSG_HEARTBEAT, .when = SIM_SENT, .seen = on_heartbeat},
