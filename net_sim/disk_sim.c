@@ -359,6 +359,19 @@ static struct sim_disk_event event_of(struct sim_disk_pending *pending, const st
     };
 }
 
+#define CACHE_LINE 64
+
+/* What will be read is fetched while others have their turn: nothing here has been touched for long. */
+static void read_expect(const struct sim_disk_pending *pending)
+{
+    const struct sim_file *file = pending->name == NULL ? NULL : pending->name->file;
+    const struct sim_page *page = file == NULL ? NULL : sim_file_page(file, SIM_NOW, pending->offset / SIM_PAGE_BYTES);
+    const size_t count = pending->length < SIM_PAGE_BYTES ? (size_t)pending->length : SIM_PAGE_BYTES;
+
+    for (size_t at = 0; page != NULL && at < sizeof *page + count; at += CACHE_LINE)
+        __builtin_prefetch((const void *)((uintptr_t)page + at));
+}
+
 static void disk_submit(void *ctx, const struct dfs_disk_op *op)
 {
     struct sim_host *host = ctx;
@@ -394,6 +407,8 @@ static void disk_submit(void *ctx, const struct dfs_disk_op *op)
     DFS_ASSERT(op->buf != NULL || (op->verb != DFS_DISK_READ && op->verb != DFS_DISK_WRITE));
     if (op->verb == DFS_DISK_SYNC)
         capture(disk, pending);
+    else if (op->verb == DFS_DISK_READ)
+        read_expect(pending);
     if (disk->rules != NULL)
         rules_apply(disk, pending);
     if (world->observed & SIM_SEES_DISK_SUBMITTED) {
