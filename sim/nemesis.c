@@ -76,6 +76,13 @@ void sim_blow_effect(struct sim_blow *blow, struct sim_host *host)
     sim_tell_fault(blow->wound->nemesis->run, blow->wound->index, blow->fault, host, true);
 }
 
+/* What happens next may be about it. One that a `random` has drawn stands on the line of that. */
+static void line_of_fault(const struct sim_wound *wound)
+{
+    wound->nemesis->run->line = wound->fault->line;
+    wound->nemesis->run->line_is_mix = false;
+}
+
 static void fault_over(struct sim_nemesis *nemesis)
 {
     nemesis->run->fault_last = sim_run_time(nemesis->run);
@@ -117,6 +124,7 @@ void sim_blow_over(struct sim_blow *blow)
     if (blow->undone)
         return;
     blow->undone = true;
+    line_of_fault(blow->wound);
     sim_blow_end(blow);
     untouch(blow);
     if (blow->fault->for_ns > 0 || filters_messages(blow->fault->kind))
@@ -145,6 +153,7 @@ struct sim_blow *sim_wound_fire(struct sim_wound *wound, const struct sim_fault 
     blow->key = key_of(blow);
     wound->fired = true;
     fault_over(nemesis); /* of a permanent fault, or one of a moment, its start counts */
+    line_of_fault(wound);
     sim_blow_begin(blow);
     if (blow->fault->for_ns > 0)
         sim_world_call(nemesis->run->world, sim_world_now(nemesis->run->world) + (dfs_duration_ns)blow->fault->for_ns,

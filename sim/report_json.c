@@ -26,10 +26,11 @@ static json_t *violations_json(const struct sim_run *run)
     for (size_t i = 0; i < run->violations_count; i++) {
         const struct sim_violation *violation = &run->violations[i];
 
-        (void)json_array_append_new(list, json_pack("{s:s, s:o, s:o, s:o}", "checker", violation->checker, "at_ms",
+        (void)json_array_append_new(list, json_pack("{s:s, s:o, s:o, s:o, s:o}", "checker", violation->checker, "at_ms",
                                                     violation->before_zero ? json_null() : milliseconds(violation->at),
                                                     "host", text_or_null(violation->host), "message",
-                                                    text_or_null(violation->message)));
+                                                    text_or_null(violation->message), "line",
+                                                    violation->line > 0 ? json_integer(violation->line) : json_null()));
     }
     return list;
 }

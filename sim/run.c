@@ -74,6 +74,7 @@ void sim_run_violation(struct sim_run *run, const char *checker, const struct si
     violation->checker = checker;
     violation->at = sim_run_time(run);
     violation->before_zero = run->zero == DFS_NEVER;
+    violation->line = run->line;
     if (host != NULL)
         (void)snprintf(violation->host, sizeof violation->host, "%s", sim_host_name(host));
     va_start(arguments, format);

@@ -125,6 +125,7 @@ struct sim_violation {
     char host[SIM_HOST_NAME_BYTES]; /* "" none */
     dfs_time_ns at;                 /* of the scenario */
     bool before_zero;
+    uint32_t line; /* of the file: run->line, then; 0: none */
     char message[512];
 };
 
@@ -174,6 +175,11 @@ struct sim_run {
     dfs_time_ns settled_at; /* of the scenario */
     dfs_time_ns
         fault_last; /* of the scenario: when the last fault was undone (a permanent one: began); DFS_NEVER: none yet */
+
+    /* Of the file: the fault that began or was undone last, or the step that was asked or answered, whichever came later; before all of them a mix that asks;
+     * 0: none, or none that stands in a file. What goes wrong is most often about it. */
+    uint32_t line;
+    bool line_is_mix;
 
     enum sim_verdict_kind verdict;
     char reason[SIM_REASON_BYTES];

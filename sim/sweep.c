@@ -149,24 +149,16 @@ static void add_up(struct totals *totals, const json_t *result, enum sim_verdict
     totals->seen[verdict] = true;
 }
 
-/* Of the file: of the first expectation that did not come about, or of the fault that never took effect; 1: it is of no line. */
-static uint32_t line_of(const struct sim_job *job, const json_t *result)
+static void annotate(const struct sim_job *job, const json_t *result, const char *repeat)
 {
-    const json_t *expectations = json_object_get(result, "expectations");
-    const char *reason = json_string_value(json_object_get(result, "reason"));
-    const char *named = reason != NULL ? strstr(reason, "(line ") : NULL;
+    const bool is_file = job->source->bytes != NULL;
     struct sim_scenario scenario;
     struct dfs_conf_error error;
-    uint32_t line = named != NULL ? (uint32_t)strtoul(named + sizeof "(line " - 1, NULL, 10) : 0;
+    const bool is_read = sim_source_read(job->source, job->seed, &scenario, &error) == DFS_OK;
 
-    if (sim_source_read(job->source, job->seed, &scenario, &error) == DFS_OK) {
-        for (size_t i = json_array_size(expectations); i-- > 0;) {
-            if (i < scenario.expects_count && !json_is_true(json_object_get(json_array_get(expectations, i), "ok")))
-                line = scenario.expects[i].line;
-        }
-    }
+    sim_annotate(stdout, is_file ? job->source->file : NULL, sim_annotate_line(result, is_read ? &scenario : NULL),
+                 result, repeat);
     sim_scenario_close(&scenario);
-    return line > 0 ? line : 1;
 }
 
 static void tell_failure(const struct state *state, const struct sim_job *job, json_t *result)
@@ -186,8 +178,7 @@ static void tell_failure(const struct state *state, const struct sim_job *job, j
             " -o small.json\n",
             state->sweep->program, job->source->file, job->seed);
         if (sim_annotate_wanted())
-            sim_annotate(stdout, job->source->bytes != NULL ? job->source->file : NULL, line_of(job, result), result,
-                         repeat);
+            annotate(job, result, repeat);
     }
     (void)fflush(stdout);
 }

@@ -336,6 +336,17 @@ static void question_end(struct sim_workload *workload, const struct dfs_client_
     question.answered(question.arg, result);
 }
 
+/* What happens next may be about it: about a mix only where nothing else has happened. The audit stands in no file. */
+static void line_of_operation(struct sim_run *run, const struct sim_operation *operation)
+{
+    const bool is_mix = operation->step == UINT32_MAX;
+
+    if (operation->audit || (is_mix && run->line > 0 && !run->line_is_mix))
+        return;
+    run->line = run->scenario->works[operation->work].line;
+    run->line_is_mix = is_mix;
+}
+
 static void on_answer(void *arg, uint32_t index, uint64_t command, const struct dfs_client_result *result)
 {
     struct sim_workload *workload = arg;
@@ -364,6 +375,7 @@ static void on_answer(void *arg, uint32_t index, uint64_t command, const struct 
                                         file, &violation);
 
     hash_outcome(run, operation);
+    line_of_operation(run, operation);
     if (!kept && !is_excused(workload, operation))
         sim_run_violation(run, violation.checker, run->cluster->clients[index].host, "%s", violation.text);
     unspoil(&workload->clients[index], operation);
@@ -497,6 +509,7 @@ static struct sim_operation *ask(struct sim_workload *workload, uint32_t client,
     operation->work = wish->work;
     operation->token = token;
     operation->audit = wish->audit;
+    line_of_operation(run, operation);
     const uint64_t command = command_send(workload, wish, operation);
 
     DFS_ASSERT(command != 0);

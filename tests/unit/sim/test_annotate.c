@@ -44,11 +44,33 @@ static void without_a_file_the_reason_speaks(void **state)
     json_decref(result);
 }
 
+/* Of the violation; else of the expectation; else of the reason; else the first. */
+static void the_line_is_that_of_what_is_said(void **state)
+{
+    struct sim_scenario scenario;
+    json_t *result = json_pack("{s:[{s:s, s:i}], s:[{s:b}, {s:b}], s:s}", "violations", "checker", "ring", "line", 9,
+                               "expectations", "ok", 1, "ok", 0, "reason", "fault 0 (line 4) never took effect");
+
+    (void)state;
+    sim_scenario_init(&scenario);
+    sim_scenario_expect(&scenario)->line = 20;
+    sim_scenario_expect(&scenario)->line = 21;
+    assert_int_equal(sim_annotate_line(result, &scenario), 9);
+    (void)json_object_set_new(json_array_get(json_object_get(result, "violations"), 0), "line", json_null());
+    assert_int_equal(sim_annotate_line(result, &scenario), 21);
+    assert_int_equal(sim_annotate_line(result, NULL), 4);
+    (void)json_object_set_new(result, "reason", json_null());
+    assert_int_equal(sim_annotate_line(result, NULL), 1);
+    json_decref(result);
+    sim_scenario_close(&scenario);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_violation_is_one_line),
         cmocka_unit_test(without_a_file_the_reason_speaks),
+        cmocka_unit_test(the_line_is_that_of_what_is_said),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -528,6 +528,85 @@ static void a_bad_token_is_one_steps(void **state)
         SIM_PASS, NULL);
 }
 
+/* ---- Lines ----------------------------------------------------------------------------------------------------------- */
+
+/* Who finds something wrong whenever a client hears an answer, a host dies, and at the end. */
+static void blame(struct sim_run *run)
+{
+    sim_run_violation(run, "blamer", NULL, "something is wrong");
+}
+
+static void blame_answer(struct sim_run *run, void *state, const struct sim_operation *operation,
+                         const struct dfs_client_result *result)
+{
+    (void)state, (void)result;
+    if (!operation->audit)
+        blame(run);
+}
+
+static void blame_death(struct sim_run *run, void *state, struct sim_host *host, enum sim_host_change change)
+{
+    (void)state, (void)host;
+    if (change == SIM_HOST_CRASHED)
+        blame(run);
+}
+
+static void blame_all(struct sim_run *run, void *state, bool settled)
+{
+    (void)state, (void)settled;
+    blame(run);
+}
+
+static const struct sim_hooks blame_hooks = {.answered = blame_answer, .host_changed = blame_death, .end = blame_all};
+
+static void attach_blame(struct sim_run *run, void *arg)
+{
+    sim_run_listen(run, "blamer", &blame_hooks, arg);
+}
+
+/* One after the other; several on one line count as one. */
+static void lines_are(const char *text, const uint32_t *lines, size_t count)
+{
+    static unsigned nothing;
+    const struct sim_run_options options = {.seed = 1, .attach = attach_blame, .attach_arg = &nothing};
+    struct dfs_conf_error error = {.text = ""};
+    struct story story;
+    size_t seen = 0;
+
+    if (sim_scenario_read(&story.scenario, "story", text, strlen(text), 1, &error) != DFS_OK)
+        fail_msg("%s", error.text);
+    story.run = sim_run_new(&story.scenario, &options);
+    sim_run_go(story.run);
+    for (size_t i = 0; i < story.run->violations_count; i++) {
+        const uint32_t line = story.run->violations[i].line;
+
+        if (i > 0 && line == story.run->violations[i - 1].line)
+            continue;
+        assert_true(seen < count);
+        assert_int_equal(line, lines[seen++]);
+    }
+    assert_int_equal(seen, count);
+    end(&story);
+}
+
+/* A violation is of the line of what happened last: a step, a fault when it begins and when it is undone, also one that was triggered. */
+static void violations_know_their_line(void **state)
+{
+    static const uint32_t steps[] = {2, 5, 3, 5};
+    static const uint32_t mixes[] = {2, 3};
+
+    (void)state;
+    lines_are(
+        HEAD
+        "\"workload\":[\n" PUT ",\n{\"at\":\"4s\",\"client\":\"c2\",\"get\":\"x\"}],\n"
+        "\"faults\":[\n{\"on\":{\"event\":\"put_acknowledged\"},\"after\":\"1s\",\"crash\":\"d1\",\"for\":\"4s\"}]}",
+        steps, sizeof steps / sizeof steps[0]);
+    lines_are(
+        HEAD
+        "\"workload\":[\n{\"rate\":1,\"to\":\"5s\",\"size\":\"20KB\",\"mix\":{\"put\":1}}],\n\"faults\":[{\"at\":\"2s\",\"crash\":\"d1\"}]}",
+        mixes, sizeof mixes / sizeof mixes[0]);
+}
+
 /* ---- How hosts die ------------------------------------------------------------------------------------------------- */
 
 struct deaths {
@@ -741,6 +820,7 @@ int main(void)
         cmocka_unit_test(streams_stall_and_stay_half_open),
         cmocka_unit_test(random_crashes_are_as_agreed),
         cmocka_unit_test(a_bad_token_is_one_steps),
+        cmocka_unit_test(violations_know_their_line),
         cmocka_unit_test(streams_of_the_dead),
         cmocka_unit_test(partitions_are_of_those_who_are_named),
         cmocka_unit_test(replicated_means_after_the_last_fault),
