@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Rows of the table, bars of operations, bars of faults: a run has some thousand. More are counted. */
+/* Rows of the table, changes of the ring, bars of operations, bars of faults: a run has some thousand. More are counted, and the page says how many. */
 #define ROWS_MAX 20000
 #define OPERATIONS_MAX 20000
 #define FAULTS_MAX 5000
@@ -35,6 +35,7 @@ struct sim_html {
     json_t *faults;
     struct dfs_list bars;
     uint64_t rows_more;
+    uint64_t ring_more;
     uint64_t operations_more;
     uint64_t faults_more;
     dfs_time_ns sampled_at; /* of the scenario */
@@ -81,7 +82,11 @@ static void ring_note(struct sim_html *html, struct sim_run *run, struct sim_hos
     case DFS_TRACE_JOINED:
     case DFS_TRACE_SUSPECTED:
     case DFS_TRACE_FENCED:
-        if (number != UINT32_MAX && json_array_size(html->ring) < ROWS_MAX)
+        if (number == UINT32_MAX)
+            break;
+        if (json_array_size(html->ring) >= ROWS_MAX)
+            html->ring_more++;
+        else
             (void)json_array_append_new(
                 html->ring, json_pack("[f,i,s]", ms_of(sim_run_time(run)), (int)number, dfs_trace_name(trace->kind)));
         break;
@@ -445,6 +450,7 @@ static json_t *page_json(const struct sim_html *html, const struct sim_run *run)
         {"blocks", sim_html_blocks_json(html->blocks)},
         {"replication", json_integer(run->scenario->cluster.settings.replication)},
         {"rows_more", json_integer((json_int_t)html->rows_more)},
+        {"ring_more", json_integer((json_int_t)html->ring_more)},
         {"operations_more", json_integer((json_int_t)html->operations_more)},
         {"faults_more", json_integer((json_int_t)html->faults_more)},
         {"blocks_more", json_integer((json_int_t)sim_html_blocks_more(html->blocks))},

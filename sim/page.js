@@ -193,11 +193,19 @@
       line('messages', element('span', {}, 'a line goes from sender to receiver, a dot is its arrival; dashed red with a cross: lost; where there are too many, a field is as dark as it is busy')));
   }
 
+  // What the diagram does not have, because there is too much of it: the later ones of each kind.
+  function showLeftOut() {
+    const kinds = [[data.operations_more, data.operations, 'operation'], [data.faults_more, data.faults, 'fault'], [data.ring_more, data.ring, 'change of the ring', 'changes of the ring']];
+    const words = kinds.filter(k => k[0]).map(([more, kept, one, many]) => `${count(more, one, many)} after the first ${kept.length.toLocaleString('en')}`);
+    at('left-out').hidden = !words.length;
+    put('left-out', words.length ? `Counted only, not drawn: ${words.join('; ')}.` : '');
+  }
+
   const diagram = makeDiagram({ data, messages, failures, canvas: at('lanes'), overview: at('overview'), tip: at('tip'),
     chose: item => choose(item, item?.kind === 'failure'),
     title: item => describe[item.kind](item.index).title + (item.kind === 'failure' ? ': click for its words' : ''),
     counted: (here, all, how) => put('message-count', `${here.toLocaleString('en')} of ${count(all, 'message')} here${how}` + (data.messages_more ? `; ${data.messages_more.toLocaleString('en')} later ones were not kept` : '')) });
-  showFailures(); showHead(); showLegend(); showRows(); showBlocks();
+  showFailures(); showHead(); showLegend(); showLeftOut(); showRows(); showBlocks();
   [...new Set(data.rows.map(w => w[1]))].sort().forEach(kind => at('kind').append(element('option', {}, kind)));
   at('find').oninput = at('kind').onchange = showRows;
   at('find-block').oninput = showBlocks;
