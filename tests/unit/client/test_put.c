@@ -648,6 +648,50 @@ static void the_next_page_may_take_a_while_or_be_refused(void **state)
     }
 }
 
+/* Block 0 finds no room at first, and then no servers until the story says so; which blocks were begun, as bits. */
+static uint32_t begun;
+
+static bool no_servers_for_the_first(struct client_rig *r, dfs_conn conn, struct rig_node *node,
+                                     const struct fake_message *m)
+{
+    (void)node;
+    if (m->number == DFS_MSG_BLOCK_WRITE) {
+        const struct dfs_m_block_write *write = &m->body->block_write;
+
+        begun |= UINT32_C(1) << write->grant.block.index;
+        if (write->grant.block.index != 0 || write->grant.block.generation != 1)
+            return false;
+        client_rig_status(r, conn, m->request, DFS_NO_SPACE, "full");
+        return true;
+    }
+    if (m->number != DFS_MSG_PUT_PLACE || r->story != 0)
+        return false;
+    client_rig_status(r, conn, m->request, DFS_NOT_ENOUGH_NODES, "too few nodes");
+    return true;
+}
+
+/* While a block waits for servers its PUT begins nothing new; when it has them it takes its place again, and the PUT goes on beside it. */
+static void a_block_that_waited_takes_its_place_again(void **state)
+{
+    struct client_rig *r = *state;
+
+    begun = 0;
+    r->config.parallel = 2;
+    boot_anew(r);
+    r->on_message = no_servers_for_the_first;
+    client_rig_put(r, 1, "a/one", 500000);
+    client_rig_pass(r, DFS_SECONDS);
+    assert_int_equal(begun, 3); /* two at a time, of which one is done and one waits */
+    r->source_stalls = true;
+    r->story = 1;
+    client_rig_pass(r, 3 * DFS_SECONDS);
+    assert_int_equal(begun, 7); /* the third beside the first, not the fourth */
+    r->source_stalls = false;
+    client_rig_pass(r, 3 * DFS_SECONDS);
+    assert_ok(r, 1);
+    client_rig_check_stored(r, 3);
+}
+
 static bool refuse_again(struct client_rig *r, dfs_conn conn, struct rig_node *node, const struct fake_message *m)
 {
     const struct dfs_m_put_placed none = {.first = 7};
@@ -1060,6 +1104,7 @@ int main(void)
         STORY(blocks_of_many_frames),
         STORY(an_empty_file_has_no_blocks),
         STORY(no_more_than_parallel_blocks_are_under_way),
+        STORY(a_block_that_waited_takes_its_place_again),
         STORY(a_pipe_is_read_in_order_and_once),
         STORY(a_pipe_of_known_size),
         STORY(a_block_from_a_pipe_is_sent_again_from_memory),
