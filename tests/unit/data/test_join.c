@@ -283,6 +283,132 @@ static void test_what_changes_during_the_inventory_comes_behind_it(void **state)
     rig_close(&r);
 }
 
+/* What pages have told. */
+struct told {
+    bool has[64]; /* by block */
+    uint32_t count;
+    uint64_t digest;
+    uint32_t requests[16];
+    uint32_t pages;
+};
+
+static struct fake_message next_page(struct data_rig *r, struct told *told)
+{
+    const struct fake_message m = fake_sent(&r->f, r->control);
+
+    for (uint32_t i = 0; m.number == DFS_MSG_INVENTORY && i < m.body->inventory.blocks_count; i++) {
+        const struct dfs_w_stored *stored = &m.body->inventory.blocks[i];
+
+        assert_false(told->has[stored->block.index]);
+        told->has[stored->block.index] = true;
+        told->count++;
+        told->digest ^= dfs_block_digest(&stored->block, stored->length_bytes);
+    }
+    if (m.number == DFS_MSG_INVENTORY)
+        told->requests[told->pages++] = m.request;
+    return m;
+}
+
+/* It rots, a reader finds that, and a client writes it again. */
+static void rot_and_replace(struct data_rig *r, unsigned number)
+{
+    const struct dfs_block_id block = rig_block(number);
+    const dfs_conn conn = rig_client(r);
+    char name[DFS_FILE_NAME_BYTES_MAX];
+    struct dfs_m_block_end end;
+    uint8_t bytes[64];
+
+    rig_name(&block, name);
+    fake_disk_file(&r->f, name)->bytes[9] ^= 1;
+    (void)rig_collect(r, conn, rig_read(r, conn, &block, 0, sizeof bytes), 0, bytes, sizeof bytes, &end);
+    assert_int_equal(end.status, DFS_BLOCK_CORRUPT);
+    store(r, number);
+    assert_int_equal(rig_metric(r, "blocks"), 36);
+}
+
+static struct told first_pages(struct data_rig *r)
+{
+    struct told told = {.count = 0};
+
+    up(r);
+    for (unsigned i = 0; i < 36; i++)
+        store(r, i);
+    rig_restart(r, false);
+    fake_open(&r->f, r->control);
+    rig_joined(r, 101);
+    for (unsigned i = 0; i < 8; i++)
+        (void)next_page(r, &told);
+    assert_int_equal(told.count, 32);
+    return told;
+}
+
+static unsigned find(const struct told *told, bool has)
+{
+    unsigned number = 0;
+
+    while (told->has[number] != has)
+        number++;
+    return number;
+}
+
+/* A bad copy that a write replaces behind its page changes nothing of the inventory: its end says what the pages told. */
+static void test_bad_copy_replaced_behind_its_page(void **state)
+{
+    struct data_rig r;
+    struct fake_message m;
+    struct told told = first_pages(&r);
+
+    (void)state;
+    rot_and_replace(&r, find(&told, true));
+    for (unsigned i = 0; i < 8; i++)
+        rig_status(&r, told.requests[i], DFS_OK);
+    assert_int_equal(next_page(&r, &told).number, DFS_MSG_INVENTORY);
+    m = fake_expect(&r.f, r.control, DFS_MSG_INVENTORY_END);
+    assert_int_equal(told.count, 36);
+    assert_int_equal(m.body->inventory_end.count, 36);
+    assert_true(m.body->inventory_end.digest == told.digest);
+    assert_int_equal(m.body->inventory_end.change, 0);
+    m = fake_expect(&r.f, r.control, DFS_MSG_BLOCK_EVENTS);
+    assert_int_equal(m.body->block_events.changes_count, 3);
+    assert_int_equal(m.body->block_events.changes[0].kind, DFS_CHANGE_BAD);
+    assert_int_equal(m.body->block_events.changes[1].kind, DFS_CHANGE_REMOVED);
+    assert_int_equal(m.body->block_events.changes[2].kind, DFS_CHANGE_ADDED);
+    rig_close(&r);
+}
+
+/* In front of its page it is missing there, and the count says so: metadata asks for another inventory, which adds up. */
+static void test_bad_copy_replaced_in_front_of_its_page(void **state)
+{
+    struct data_rig r;
+    struct fake_message m;
+    struct told told = first_pages(&r);
+    struct told again = {.count = 0};
+
+    (void)state;
+    rot_and_replace(&r, find(&told, false));
+    for (unsigned i = 0; i < 8; i++)
+        rig_status(&r, told.requests[i], DFS_OK);
+    assert_int_equal(next_page(&r, &told).number, DFS_MSG_INVENTORY);
+    m = fake_expect(&r.f, r.control, DFS_MSG_INVENTORY_END);
+    assert_int_equal(told.count, 35);
+    assert_int_equal(m.body->inventory_end.count, 36);
+    assert_true(m.body->inventory_end.digest != told.digest);
+    rig_status(&r, m.request, DFS_STALE_INCARNATION);
+    reconnect(&r);
+    fake_open(&r.f, r.control);
+    rig_joined(&r, 102);
+    for (unsigned i = 0; i < 8; i++)
+        (void)next_page(&r, &again);
+    rig_status(&r, again.requests[0], DFS_OK);
+    rig_status(&r, again.requests[1], DFS_OK);
+    assert_int_equal(next_page(&r, &again).number, DFS_MSG_INVENTORY);
+    m = fake_expect(&r.f, r.control, DFS_MSG_INVENTORY_END);
+    assert_int_equal(again.count, 36);
+    assert_int_equal(m.body->inventory_end.count, 36);
+    assert_true(m.body->inventory_end.digest == again.digest);
+    rig_close(&r);
+}
+
 static void test_broken_connection_is_resumed(void **state)
 {
     struct data_rig r;
@@ -521,6 +647,8 @@ int main(void)
         cmocka_unit_test(test_older_journal_is_taken_on_an_operators_word),
         cmocka_unit_test(test_inventory_leaves_few_pages_unanswered),
         cmocka_unit_test(test_what_changes_during_the_inventory_comes_behind_it),
+        cmocka_unit_test(test_bad_copy_replaced_behind_its_page),
+        cmocka_unit_test(test_bad_copy_replaced_in_front_of_its_page),
         cmocka_unit_test(test_broken_connection_is_resumed),
         cmocka_unit_test(test_refused_resume_joins_again_at_once),
         cmocka_unit_test(test_inventory_without_answer_is_not_resumed),
