@@ -63,6 +63,8 @@ uint32_t meta_control_ask(struct dfs_meta *meta, struct meta_node *node)
 
 void meta_control_answered(struct dfs_meta *meta, struct meta_node *node, uint32_t request)
 {
+    if (node->asked_since == 0)
+        return; /* nothing was asked */
     /* The answer to an earlier one: what came after it is on its way. */
     node->asked_since = request == node->asked_request ? 0 : dfs_time_max(meta->fair, 1);
     node->asked_beats = 0;

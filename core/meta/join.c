@@ -95,6 +95,7 @@ static void send_joined(struct dfs_meta *meta, const struct meta_after *after)
     dfs_heartbeat_key_derive(&meta->config.root, &node->id, node->member.incarnation, &key);
     memcpy(joined.heartbeat_key, key.bytes, sizeof joined.heartbeat_key);
     joined.grant_keys_count = meta_node_grant_keys(meta, node, keys);
+    peer->heard_at = meta->fair; /* its silence counts from here on: until now it waited for us */
     dfs_link_send(&peer->link, (uint32_t)after->words[3], DFS_MSG_JOINED, &joined);
     dfs_wipe(&key, sizeof key);
     dfs_wipe(keys, sizeof keys);

@@ -181,6 +181,11 @@ static void joined(struct nrig_node *node, const struct dfs_m_joined *message)
     dfs_mac_init(&node->grant_mac, &key);
 }
 
+void nrig_take_joined(struct nodes_rig *r, unsigned n, const struct dfs_m_joined *message)
+{
+    joined(&r->nodes[n], message);
+}
+
 static enum dfs_status take_joined(struct nodes_rig *r, unsigned n)
 {
     struct nrig_node *node = &r->nodes[n];

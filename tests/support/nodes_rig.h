@@ -85,8 +85,10 @@ void nrig_send(struct nodes_rig *r, unsigned n, uint32_t number, const void *val
 struct dfs_m_join nrig_join_message(const struct nodes_rig *r, unsigned n);
 /* Connects if need be, JOIN, takes JOINED. The status of a refusal, OK otherwise. */
 enum dfs_status nrig_join(struct nodes_rig *r, unsigned n);
-void nrig_tell(struct nodes_rig *r, unsigned n); /* the inventory, in pages of 100 */
-void nrig_beat(struct nodes_rig *r, unsigned n); /* the next heartbeat */
+void nrig_take_joined(struct nodes_rig *r, unsigned n,
+                      const struct dfs_m_joined *message); /* for a JOIN sent by hand */
+void nrig_tell(struct nodes_rig *r, unsigned n);           /* the inventory, in pages of 100 */
+void nrig_beat(struct nodes_rig *r, unsigned n);           /* the next heartbeat */
 void nrig_beat_as(struct nodes_rig *r, unsigned n, uint64_t sequence);
 void nrig_up(struct nodes_rig *r, unsigned n); /* all of these */
 void nrig_up_all(struct nodes_rig *r, unsigned count);

@@ -140,6 +140,8 @@ static void answers_come_one_by_one(void **state)
     assert_int_equal(node(2)->asked_request, second);
     meta_on_status(r.meta, node(2)->peer, second, &status);
     assert_int_equal(node(2)->asked_since, 0);
+    meta_on_status(r.meta, node(2)->peer, second - 1, &status); /* out of the blue */
+    assert_int_equal(node(2)->asked_since, 0);
 }
 
 /* A copy that is to be read before another one is trimmed. */
@@ -199,6 +201,26 @@ static void an_inventory_that_does_not_come_ends_the_connection(void **state)
     assert_int_equal(cut(), 1);
 }
 
+/* Metadata's disk took longer over JOIN than a request may take: the heartbeat that overtakes the first page accuses nobody. */
+static void a_join_that_waited_for_the_journal_is_not_held_against_the_node(void **state)
+{
+    const struct dfs_m_join join = nrig_join_message(&r, 4);
+
+    (void)state;
+    start(1);
+    nrig_connect(&r, 4);
+    fake_receive(&r.f, r.nodes[4].conn, 77, DFS_MSG_JOIN, &join, NULL, 0);
+    node(4)->peer->heard_at -= 2 * r.config.request_timeout_ns; /* as if it had come long ago */
+    fake_disk_run(&r.f);
+    const struct dfs_m_joined joined = fake_expect(&r.f, r.nodes[4].conn, DFS_MSG_JOINED).body->joined;
+
+    nrig_take_joined(&r, 4, &joined);
+    nrig_beat(&r, 4);
+    assert_int_equal(cut(), 0);
+    nrig_tell(&r, 4);
+    assert_int_equal(nrig_state(&r, 4), DFS_NODE_ACTIVE);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -211,6 +233,8 @@ int main(void)
                                         tear_down),
         cmocka_unit_test_setup_teardown(a_node_that_is_not_told_of_its_end_is_made_to_join, set_up, tear_down),
         cmocka_unit_test_setup_teardown(an_inventory_that_does_not_come_ends_the_connection, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_join_that_waited_for_the_journal_is_not_held_against_the_node, set_up,
+                                        tear_down),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
