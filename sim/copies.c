@@ -571,6 +571,11 @@ uint32_t sim_copies_active(struct sim_run *run, struct sim_host_set *ret_set)
     return count;
 }
 
+struct sim_host *sim_copies_host(const struct sim_run *run, uint32_t data)
+{
+    return run->copies->hosts[data];
+}
+
 dfs_time_ns sim_copies_active_since(const struct sim_run *run, uint32_t data)
 {
     const struct sim_copies *copies = run->copies;

@@ -61,6 +61,9 @@ const struct sim_block *sim_copies_block(const struct sim_copies *copies, const 
 /* Data servers that metadata holds for ACTIVE and that run; the last known ones while metadata is down. Returns how many. */
 uint32_t sim_copies_active(struct sim_run *run, struct sim_host_set *ret_set);
 
+/* Who lives under this data server's identity: a double may have taken it. */
+struct sim_host *sim_copies_host(const struct sim_run *run, uint32_t data);
+
 /* Since when metadata has held this data server for ACTIVE (of the world); DFS_NEVER: it does not, or its process is down. */
 dfs_time_ns sim_copies_active_since(const struct sim_run *run, uint32_t data);
 

@@ -249,7 +249,7 @@ static bool counts(struct sim_run *run, const struct state *state, const struct 
     if (member->incarnation == stored->incarnations[which])
         return true;
     dfs_block_name(&block, name);
-    return sim_disk_find(run->cluster->data[stored->nodes[which]].disk, SIM_NOW, name) != NULL;
+    return sim_disk_find(sim_host_disk(sim_copies_host(run, stored->nodes[which])), SIM_NOW, name) != NULL;
 }
 
 static void check_rule(struct sim_run *run, const struct state *state, const struct upload *upload,
