@@ -2,13 +2,12 @@
  * `dfs-sim diverge`: two processes run the same seed and tell their events through pipes; the first that differs is printed. Nothing is stored but the last few
  * events, however long the run. The second process has other heap contents and another size of environment, so that what depends on them shows.
  */
-#include "sim/command_diverge.h"
+#include "sim/commands.h"
 
 #include "sim/own_seed.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <getopt.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -30,17 +29,6 @@
 #define FILL_BYTE "165"
 #define PADDING_BYTES 3000
 
-static const char help[] =
-    "dfs-sim diverge SCENARIO --seed N [--against PROGRAM]    the first event in which two runs of one seed differ\n"
-    "\n"
-    "Both runs are processes of their own; the second one has other heap contents and a larger environment. Their trace hashes, which cover\n"
-    "more than the lines of events show, are compared too.\n"
-    "\n"
-    "  --seed N             the seed of both (default: the one that SCENARIO names, or 1)\n"
-    "  --against PROGRAM    the second run is of this dfs-sim, for example of another compiler or commit\n"
-    "\n"
-    "Exit codes: 0 the same events and hash to the end, 5 they differ, 2 usage or bad scenario, 7 a program or file could not be used.\n";
-
 struct side {
     const char *program;
     pid_t pid;
@@ -50,12 +38,6 @@ struct side {
     size_t room;
     bool there;
 };
-
-static int usage(const char *words, const char *given)
-{
-    (void)fprintf(stderr, "dfs-sim: diverge: %s%s\n", words, given);
-    return EXIT_USAGE;
-}
 
 _Noreturn static void become(const struct side *side, const char *scenario, const char *seed, int events,
                              bool perturbed)
@@ -222,50 +204,67 @@ static int diverge(const char *scenario, const char *seed, const char *against)
 }
 
 /* What cannot be loaded is said by the runs themselves. */
-static const char *own_seed(const char *file, char *text, size_t room)
+static void own_seed(const char *file, uint64_t *ret_seed)
 {
     struct sim_source source;
     struct dfs_why why;
-    uint64_t seed = 1;
 
     if (sim_source_load(&source, file, &why) == DFS_OK)
-        (void)sim_own_seed(&source, &seed);
+        (void)sim_own_seed(&source, ret_seed);
     sim_source_close(&source);
-    (void)snprintf(text, room, "%" PRIu64, seed);
-    return text;
 }
 
-int sim_command_diverge(int argc, char **argv)
+struct diverge_options {
+    uint64_t seed;
+    bool seed_given;
+    const char *against;
+};
+
+#define AT(member) offsetof(struct diverge_options, member)
+
+static const struct sim_option options[] = {
+    {.name = "seed",
+     .argument = "N",
+     .type = SIM_OPTION_NUMBER,
+     .offset = AT(seed),
+     .seen = SIM_OPTION_SEEN_AT(struct diverge_options, seed_given),
+     .max = INT64_MAX,
+     .help = "the seed of both (default: the one that SCENARIO names, or 1)"},
+    {.name = "against",
+     .argument = "PROGRAM",
+     .type = SIM_OPTION_TEXT,
+     .offset = AT(against),
+     .help = "the second run is of this dfs-sim, for example of another compiler or commit"},
+};
+
+static int command_diverge(const struct sim_command *command, const char *program, int argc, char **argv)
 {
-    static const struct option options[] = {
-        {"seed", required_argument, NULL, 's'},
-        {"against", required_argument, NULL, 'a'},
-        {"help", no_argument, NULL, 'h'},
-        {NULL, 0, NULL, 0},
-    };
-    char own[24];
-    const char *seed = NULL;
-    const char *against = NULL;
-    int found;
+    struct diverge_options wanted = {.seed = 1};
+    char seed[24];
+    int first = 0;
+    const enum sim_options_end end = sim_options_read(command, argc, argv, &wanted, &first);
 
-    while ((found = getopt_long(argc, argv, ":", options, NULL)) != -1) {
-        switch (found) {
-        case 's':
-            if (*optarg == '\0' || strspn(optarg, "0123456789") != strlen(optarg))
-                return usage("--seed: no whole number: ", optarg);
-            seed = optarg;
-            break;
-        case 'a':
-            against = optarg;
-            break;
-        case 'h':
-            (void)fputs(help, stdout);
-            return 0;
-        default:
-            return usage("unknown option, or one without its value; see --help: ", argv[optind - 1]);
-        }
-    }
-    if (argc - optind != 1)
-        return usage("needs one SCENARIO; see dfs-sim diverge --help", "");
-    return diverge(argv[optind], seed != NULL ? seed : own_seed(argv[optind], own, sizeof own), against);
+    (void)program;
+    if (end != SIM_OPTIONS_READ)
+        return sim_options_code(end);
+    if (argc - first != 1)
+        return sim_usage_error("diverge needs one SCENARIO; see dfs-sim diverge --help");
+    if (!wanted.seed_given)
+        own_seed(argv[first], &wanted.seed);
+    (void)snprintf(seed, sizeof seed, "%" PRIu64, wanted.seed);
+    return diverge(argv[first], seed, wanted.against);
 }
+
+const struct sim_command sim_command_diverge = {
+    .name = "diverge",
+    .line = "diverge SCENARIO --seed N [--against PROGRAM]",
+    .run = command_diverge,
+    SIM_OPTIONS(options),
+    .before =
+        "dfs-sim diverge SCENARIO --seed N [--against PROGRAM]    the first event in which two runs of one seed differ\n"
+        "\n"
+        "Both runs are processes of their own; the second one has other heap contents and a larger environment. Their trace hashes, which cover\n"
+        "more than the lines of events show, are compared too.\n",
+    .after =
+        "Exit codes: 0 the same events and hash to the end, 5 they differ, 2 usage or bad scenario, 7 a program or file could not be used.\n",
+};

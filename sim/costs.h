@@ -12,7 +12,4 @@
 /* The text of all cases, to be freed with dfs_free; *ret_count without its final NUL. Ends the process when a case does not pass. */
 char *sim_costs_text(size_t *ret_count);
 
-/* `dfs-sim costs`. Returns the exit code. */
-int sim_command_costs(int argc, char **argv);
-
 #endif
