@@ -145,7 +145,7 @@ struct data_block {
     struct dfs_block_id id;
     uint64_t file_bytes;
     uint64_t change;       /* the number under which this incarnation reported it; 0: in the inventory */
-    uint32_t length_bytes; /* 0, a stump: the file's size is no block file's */
+    uint32_t length_bytes; /* 0, a stump: the file is no copy of the block */
     bool durable;
     bool bad;      /* does not verify, or is gone from the disk: never a source */
     bool removing; /* REMOVE is under way */
@@ -275,7 +275,7 @@ struct data_write {
     bool sync;
     bool matching;  /* the block is published: bytes are compared, not written */
     bool matched;   /* its checksums are known (opening) */
-    bool published; /* by this write */
+    bool published; /* the file is ours to account for: it stands under its name, and no index has it */
     bool room_taken;
     int sender; /* the sender's place in the grant; -1: the client */
     uint32_t hop;
@@ -469,6 +469,7 @@ struct dfs_data {
     uint64_t digest;
     uint32_t stumps_count;
     struct dfs_block_id stump; /* being removed */
+    bool stump_goes;           /* so it is */
     uint64_t capacity_bytes;
     uint64_t free_bytes; /* as of the last SPACE, less what was begun since */
     uint64_t temp_next;
@@ -654,8 +655,9 @@ struct data_block *data_block_added(struct dfs_data *data, const struct dfs_bloc
 void data_block_removed(struct dfs_data *data, struct data_block *block);
 void data_block_free(struct dfs_data *data, struct data_block *block); /* out of the index without a word */
 void data_blocks_forget(struct dfs_data *data);                        /* all of them: the store is lost */
-void data_stumps_remove(
-    struct dfs_data *data); /* files under a block's name that are none: once metadata knows what we have */
+/* A file under a block's name that is no copy; it has its room until it is gone. The id is not in the index. */
+void data_stump_left(struct dfs_data *data, const struct dfs_block_id *id, uint64_t file_bytes);
+void data_stumps_remove(struct dfs_data *data); /* as far as the disk lets us, once metadata knows what we have */
 /* A read said so: BLOCK_CORRUPT, BLOCK_MISSING or IO (twice). Marks, reports and traces once; nothing for
  * blocks that are going anyway. */
 void data_block_failed(struct dfs_data *data, const struct dfs_block_id *id, enum dfs_status status);

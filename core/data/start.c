@@ -431,6 +431,7 @@ static void on_store_timer(struct dfs_data *data, struct data_timer *timer)
     if (data->store_lost && data->phase == DATA_NODE_SERVING)
         data_start_write_marker(data); /* it could not be written then; perhaps there is a new disk now */
     data_store_check(data);
+    data_stumps_remove(data);
 }
 
 /* The journal position that metadata was seen at --------------------------------------------------------- */

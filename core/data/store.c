@@ -94,6 +94,12 @@ struct data_block *data_block_listed(struct dfs_data *data, const struct dfs_blo
     return block;
 }
 
+void data_stump_left(struct dfs_data *data, const struct dfs_block_id *id, uint64_t file_bytes)
+{
+    block_insert(data, id, 0, file_bytes)->bad = true;
+    data->stumps_count++;
+}
+
 void data_block_free(struct dfs_data *data, struct data_block *block)
 {
     digest_toggle(data, block, false);
@@ -158,41 +164,54 @@ void data_block_removed(struct dfs_data *data, struct data_block *block)
 
 /* Stumps ------------------------------------------------------------------------------------------------- */
 
+static void stump_gone(struct dfs_data *data, struct data_block *block)
+{
+    const struct dfs_trace trace = {
+        .kind = DFS_TRACE_BLOCK_BAD, .status = DFS_BLOCK_CORRUPT, .node = data->config.node, .block = block->id};
+
+    if (data_length_of_file(block->file_bytes) == 0) { /* found at the start, not left by a write of our own */
+        dfs_trace_put(&data->env, &trace);
+        data->counters.blocks_bad++;
+    }
+    data_block_removed(data, block);
+}
+
 static void on_stump_removed(struct dfs_data *data, void *owner, const struct dfs_disk_done *done, struct dfs_buf *buf,
                              uint64_t tag)
 {
     struct data_block *block = data_block_find(data, &data->stump);
 
     (void)owner;
-    (void)done; /* if it is still there, the next start finds it again */
     (void)buf;
     (void)tag;
-    if (block != NULL && block->length_bytes == 0)
-        data_block_removed(data, block);
+    data->stump_goes = false;
+    if (block == NULL || block->length_bytes > 0)
+        return;
+    block->removing = false;
+    if (done->status != DFS_OK && done->status != DFS_NOT_FOUND)
+        return; /* the disk had its moment; the store timer comes back to it */
+    stump_gone(data, block);
     data_stumps_remove(data);
 }
 
 /*
- * A file under a block's name with a size that no block has: what a power failure leaves of a block that was
- * written without syncs. It is no copy, it was in no inventory, and its name is in the way of a copy. Removed
- * one by one, after metadata has confirmed what we do have.
+ * A file under a block's name that is no copy: of a size that no block has, which is what a power failure leaves of a
+ * block that was written without syncs; or published by a write that failed then. It was in no inventory, and its name
+ * is in the way of a copy. Removed one by one, after metadata has confirmed what we do have.
  */
 void data_stumps_remove(struct dfs_data *data)
 {
     struct data_block *block = data->stumps_count == 0 ? NULL : data_block_next(data, NULL);
     char name[DFS_FILE_NAME_BYTES_MAX];
 
-    if (block == NULL || block->removing)
+    if (block == NULL || block->removing || data->stump_goes || !data->inventory_confirmed)
         return;
     DFS_ASSERT(block->length_bytes == 0);
-
-    const struct dfs_trace trace = {
-        .kind = DFS_TRACE_BLOCK_BAD, .status = DFS_BLOCK_CORRUPT, .node = data->config.node, .block = block->id};
-
-    dfs_trace_put(&data->env, &trace);
-    data->counters.blocks_bad++;
+    if (data_block_is_written(data, &block->id))
+        return; /* by a write that replaces it */
     block->removing = true;
     data->stump = block->id;
+    data->stump_goes = true;
     dfs_block_name(&block->id, name);
     data_io_submit(data, &data->store_ios, on_stump_removed, data, 0,
                    (struct dfs_disk_op){.verb = DFS_DISK_REMOVE, .name = name});

@@ -97,11 +97,45 @@ void data_write_free(struct data_write *write)
     dfs_stock_give(&data->writes_stock, write);
 }
 
+static struct data_write *find_rival(const struct data_write *write)
+{
+    dfs_list_each(at, &write->data->writes)
+    {
+        struct data_write *rival = dfs_container_of(at, struct data_write, at);
+
+        if (rival != write && data_block_compare(&rival->block, &write->block) == 0)
+            return rival;
+    }
+    return NULL;
+}
+
+/* It has published the block, and failed all the same: the name may be gone after a crash, so this is no copy to
+ * count on. Another write of the same bytes may have found the file and vouch for it; otherwise it goes, and is known
+ * until it is gone. */
+static void write_disown(struct data_write *write)
+{
+    const struct data_block *block = data_block_find(write->data, &write->block);
+    struct data_write *rival = find_rival(write);
+
+    if (block != NULL)
+        write->room_taken = write->room_taken && block->bad; /* the file stands for the index's block, in our room */
+    if (block != NULL || write->data->store_lost)
+        return;
+    if (rival != NULL) {
+        rival->published = true;
+        return;
+    }
+    data_stump_left(write->data, &write->block, write->file_bytes);
+    write->room_taken = false;
+}
+
 void data_write_fail(struct data_write *write, enum dfs_status status, const char *why)
 {
     struct dfs_data *data = write->data;
     const struct dfs_w_block block = data_w_block(&write->block);
 
+    if (write->published)
+        write_disown(write);
     write_enter(write, DATA_WRITE_ENDED, why);
     data->counters.writes_failed++;
     if (write->upstream != NULL) {
@@ -118,6 +152,7 @@ void data_write_fail(struct data_write *write, enum dfs_status status, const cha
         dfs_link_send(&write->upstream->link, write->request, DFS_MSG_BLOCK_WRITTEN, &message);
     }
     data_write_free(write);
+    data_stumps_remove(data);
 }
 
 /* Our copy is stored, and those behind us have answered or were given up. */
@@ -282,6 +317,7 @@ static void write_next_hop(struct data_write *write)
 static void write_stored(struct data_write *write, const char *why)
 {
     write->room_taken = write->room_taken && !write->published; /* a copy that was here before used its own room */
+    write->published = false;                                   /* the index has it */
     (void)data_block_added(write->data, &write->block, write->length_bytes, write->crc, write->sync);
     write_enter(write, DATA_WRITE_CHAINING, why);
     write_check_done(write);
@@ -291,15 +327,10 @@ static void on_named(struct data_dir_wait *wait, enum dfs_status status)
 {
     struct data_write *write = dfs_container_of(wait, struct data_write, naming);
 
-    if (status == DFS_OK) {
+    if (status == DFS_OK)
         write_stored(write, "disk");
-        return;
-    }
-    /* The name may be gone after a crash: no copy to count on. It is in no index yet, so it goes. */
-    if (write->published)
-        data_io_submit(write->data, NULL, NULL, NULL, 0,
-                       (struct dfs_disk_op){.verb = DFS_DISK_REMOVE, .name = write->name});
-    data_write_fail(write, DFS_IO, "disk");
+    else
+        data_write_fail(write, DFS_IO, "disk");
 }
 
 /* The file stands under its own name. */

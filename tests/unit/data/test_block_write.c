@@ -512,6 +512,109 @@ static void test_failed_disk_gives_no_receipt(void **state)
     }
 }
 
+/* The disk takes the name, cannot sync it, and does not let it go either. */
+static void test_name_that_was_not_synced_goes_when_the_disk_lets_it(void **state)
+{
+    const struct dfs_block_id block = rig_block(1);
+    struct dfs_w_removal order = {.block = {.file = block.file, .index = block.index, .generation = block.generation},
+                                  .reason = DFS_REMOVE_ORPHAN};
+    const struct dfs_m_remove_block remove = {.blocks = &order, .blocks_count = 1};
+    uint8_t bytes[100000];
+    char name[DFS_FILE_NAME_BYTES_MAX];
+
+    (void)state;
+    rig_name(&block, name);
+    rig_fill(bytes, sizeof bytes, 1);
+    for (unsigned ordered = 0; ordered < 2; ordered++) {
+        struct data_rig r;
+
+        up(&r);
+        const dfs_conn conn = rig_client(&r);
+
+        fake_disk_fail(&r.f, DFS_DISK_SYNC_DIR, 0, 1, DFS_IO);
+        fake_disk_fail(&r.f, DFS_DISK_REMOVE, 0, 1, DFS_IO);
+        const uint32_t request = rig_write(&r, conn, &block, bytes, sizeof bytes, 1);
+        fake_disk_run(&r.f);
+        assert_int_equal(outcome(&r, conn, request, NULL), DFS_IO);
+        assert_non_null(fake_disk_file(&r.f, name));
+        assert_true(rig_metric(&r, "free_bytes") < 1000000000 - sizeof bytes);
+        if (ordered > 0) {
+            fake_receive(&r.f, r.control, 600, DFS_MSG_REMOVE_BLOCK, &remove, NULL, 0);
+            fake_disk_run(&r.f);
+            assert_int_equal(fake_expect(&r.f, r.control, DFS_MSG_REMOVE_DONE).body->remove_done.blocks[0].status,
+                             DFS_OK);
+        } else {
+            rig_keep_alive(&r, 11 * DFS_SECONDS);
+            fake_disk_run(&r.f);
+        }
+        assert_null(fake_disk_file(&r.f, name));
+        assert_int_equal(rig_metric(&r, "free_bytes"), 1000000000);
+        assert_int_equal(fake_traces(&r.f, DFS_TRACE_BLOCK_BAD), 0); /* it was no bad copy */
+        rig_close(&r);
+    }
+}
+
+static void test_several_names_that_were_not_synced_go(void **state)
+{
+    struct data_rig r;
+    uint8_t bytes[100000];
+    uint32_t requests[3];
+
+    (void)state;
+    up(&r);
+    rig_fill(bytes, sizeof bytes, 1);
+    const dfs_conn conn = rig_client(&r);
+
+    for (unsigned i = 0; i < 3; i++) {
+        const struct dfs_block_id block = rig_block(i);
+
+        requests[i] = rig_write(&r, conn, &block, bytes, sizeof bytes, 1);
+    }
+    fake_disk_fail(&r.f, DFS_DISK_SYNC_DIR, 0, 3, DFS_IO);
+    fake_disk_fail(&r.f, DFS_DISK_REMOVE, 0, 2, DFS_IO);
+    fake_disk_run(&r.f);
+    for (unsigned i = 0; i < 3; i++)
+        assert_int_equal(outcome(&r, conn, requests[i], NULL), DFS_IO);
+    for (unsigned i = 0; i < 2; i++) {
+        rig_keep_alive(&r, 11 * DFS_SECONDS);
+        fake_disk_run(&r.f);
+    }
+    for (unsigned i = 0; i < 3; i++) {
+        const struct dfs_block_id block = rig_block(i);
+        char name[DFS_FILE_NAME_BYTES_MAX];
+
+        rig_name(&block, name);
+        assert_null(fake_disk_file(&r.f, name));
+    }
+    assert_int_equal(rig_metric(&r, "free_bytes"), 1000000000);
+    rig_close(&r);
+}
+
+static void test_name_that_another_write_vouches_for_stays(void **state)
+{
+    struct data_rig r;
+    const struct dfs_block_id block = rig_block(1);
+    uint8_t bytes[100000];
+    char name[DFS_FILE_NAME_BYTES_MAX];
+    uint32_t first, second;
+
+    (void)state;
+    rig_name(&block, name);
+    up(&r);
+    rig_fill(bytes, sizeof bytes, 1);
+    const dfs_conn conn = rig_client(&r);
+    first = rig_write(&r, conn, &block, bytes, sizeof bytes, 1);
+    second = rig_write(&r, conn, &block, bytes, sizeof bytes, 1);
+    fake_disk_fail(&r.f, DFS_DISK_SYNC_DIR, 0, 1, DFS_IO); /* the one that the first waits for */
+    fake_disk_run(&r.f);
+    assert_int_equal(outcome(&r, conn, first, NULL), DFS_IO);
+    assert_int_equal(outcome(&r, conn, second, NULL), DFS_OK);
+    assert_non_null(fake_disk_file(&r.f, name));
+    assert_int_equal(rig_metric(&r, "blocks"), 1);
+    assert_true(rig_metric(&r, "free_bytes") < 1000000000 - sizeof bytes);
+    rig_close(&r);
+}
+
 static void test_sender_that_falls_silent_is_given_up(void **state)
 {
     struct data_rig r;
@@ -622,6 +725,9 @@ int main(void)
         cmocka_unit_test(test_higher_attempt_takes_over),
         cmocka_unit_test(test_full_disk_refuses_and_gives_back),
         cmocka_unit_test(test_failed_disk_gives_no_receipt),
+        cmocka_unit_test(test_name_that_was_not_synced_goes_when_the_disk_lets_it),
+        cmocka_unit_test(test_several_names_that_were_not_synced_go),
+        cmocka_unit_test(test_name_that_another_write_vouches_for_stays),
         cmocka_unit_test(test_sender_that_falls_silent_is_given_up),
         cmocka_unit_test(test_sender_that_is_gone_is_given_up_unless_all_came),
         cmocka_unit_test(test_frames_out_of_order_close_the_connection),
