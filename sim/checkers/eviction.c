@@ -1,9 +1,10 @@
 /*
- * eviction_time: let h be the time at which metadata accepted the node's newest heartbeat (it sends HEARTBEAT_ACK with a new sequence), or sent JOINED. The node is
+ * eviction_time: let h be the time at which metadata accepted the node's newest heartbeat, or sent JOINED. It accepts one of a member's present incarnation with a newer
+ * sequence, and says so with HEARTBEAT_ACK, unless nothing came through the node's control connection: then it is a sign of life that renews no lease. The node is
  * evicted never before h + 2 I and never after h + 3 I, metadata's own stalls subtracted. Exempt: STORE_LOST, the end of MAINTENANCE, a metadata server that was
  * started after h (it knows nothing of h) or that runs slow.
  *
- * no_false_eviction: no heartbeat of the node's present incarnation with a newer sequence had reached metadata when it evicted the node; and nobody is evicted who runs, whom no
+ * no_false_eviction: no heartbeat of the node's present incarnation with a newer sequence than metadata acknowledged had reached it in the two intervals before; and nobody is evicted who runs, whom no
  * fault has touched for a while, nor metadata, on a network that does not lose six datagrams in a row.
  */
 #include "core/base/mem.h"
@@ -22,7 +23,7 @@
 struct beat {
     uint64_t incarnation;
     uint64_t sequence;       /* of the newest that metadata acknowledged */
-    dfs_time_ns heard_at;    /* h, of the world; DFS_NEVER: not in this life of metadata */
+    dfs_time_ns heard_at;    /* h, of the world; DFS_NEVER: not in this life of metadata, or evicted */
     dfs_duration_ns stalled; /* metadata's pauses up to h */
     uint64_t arrived;        /* newest sequence that was delivered to metadata */
     dfs_time_ns arrived_at;
@@ -66,6 +67,15 @@ static void heard(struct sim_run *run, struct state *state, struct beat *beat)
 {
     beat->heard_at = sim_world_now(run->world);
     beat->stalled = state->stalled;
+}
+
+/* How long metadata heard nothing, its own stalls subtracted. */
+static dfs_duration_ns fair_wait(const struct sim_run *run, const struct state *state, const struct beat *beat)
+{
+    const dfs_duration_ns waited = sim_world_now(run->world) - beat->heard_at;
+    const dfs_duration_ns stalled = state->stalled - beat->stalled;
+
+    return waited > stalled ? waited - stalled : 0;
 }
 
 static void on_ack(struct sim_run *run, void *arg, const struct sim_seen *seen, unsigned when)
@@ -140,6 +150,8 @@ static void on_heartbeat(struct sim_run *run, void *arg, const struct sim_seen *
     if (beat_message->incarnation == beat->incarnation && beat_message->sequence > beat->arrived) {
         beat->arrived = beat_message->sequence;
         beat->arrived_at = sim_world_now(run->world);
+        if (beat->heard_at != DFS_NEVER)
+            heard(run, state, beat);
     }
 }
 
@@ -185,13 +197,10 @@ static void on_evicted_time(struct sim_run *run, void *arg, struct sim_host *hos
     struct state *state = arg;
     struct beat *beat = beat_of(run, state, &trace->node);
     const dfs_duration_ns interval = (dfs_duration_ns)run->cluster->options.settings.heartbeat_interval_ns;
-    const dfs_time_ns now = sim_world_now(run->world);
 
     if (beat == NULL || beat->exempt || state->slow || beat->heard_at == DFS_NEVER)
         return;
-    const dfs_duration_ns waited = now - beat->heard_at;
-    const dfs_duration_ns stalled = state->stalled - beat->stalled;
-    const dfs_duration_ns fair = waited > stalled ? waited - stalled : 0;
+    const dfs_duration_ns fair = fair_wait(run, state, beat);
     const char *name = sim_host_name(run->cluster->data[sim_checker_data_index(run, &trace->node)].host);
 
     if (fair + interval / TOLERANCE_PARTS < 2 * interval)
@@ -229,7 +238,8 @@ static void on_evicted_false(struct sim_run *run, void *arg, struct sim_host *ho
     if (beat == NULL || beat->exempt || beat->heard_at == DFS_NEVER)
         return;
     check_calm(run, host, state, sim_checker_data_index(run, &trace->node));
-    if (beat->arrived > beat->sequence && beat->arrived_at > state->started_at)
+    if (beat->arrived > beat->sequence && beat->arrived_at > state->started_at &&
+        fair_wait(run, state, beat) < 2 * (dfs_duration_ns)run->cluster->options.settings.heartbeat_interval_ns)
         sim_run_violation(run, "no_false_eviction", host,
                           "%s was evicted although its heartbeat %llu (after %llu) had reached metadata",
                           sim_host_name(run->cluster->data[sim_checker_data_index(run, &trace->node)].host),
@@ -300,7 +310,7 @@ const struct sim_checker sim_checker_eviction_time = {.name = "eviction_time",
                                                                 .traces = 1u << DFS_TRACE_EVICTED,
                                                                 .trace = time_trace,
                                                                 .messages = messages,
-                                                                .messages_count = 4,
+                                                                .messages_count = 5,
                                                                 .host_changed = on_host,
                                                                 .fault = on_fault,
                                                                 .end = end}};
