@@ -25,7 +25,7 @@ static const struct dfs_conf_key rows[] = {
 };
 
 const struct dfs_keytable sim_bounds_table = {
-    .name = "bounds",
+    .name = "machine_bounds",
     .rows = rows,
     .count = sizeof rows / sizeof rows[0],
     .help = "Queues, batches and windows of the machines. No setting of a daemon: only scenarios make them shorter.",

@@ -430,6 +430,23 @@ static json_t *draw_schema(const char *key, json_t *items, json_int_t min, json_
     return object;
 }
 
+/* What may stand in the list of a one_of: a value, or one that is drawn itself; what a one_of in it holds is left to the reader. */
+static json_t *choice_schema(const struct dfs_conf_key *row, json_t *plain)
+{
+    if ((row->flags & DFS_KEY_SPREAD) != 0)
+        return json_incref(plain);
+    json_t *ways = array_new();
+    json_t *anything = object_new();
+    element_add(ways, json_incref(plain));
+    if (dfs_key_is_quantity(row))
+        element_add(ways, draw_schema("between", plain, 2, 2));
+    element_add(ways, draw_schema("one_of", anything, 1, 0));
+    json_decref(anything);
+    json_t *whole = object_new();
+    member_set(whole, "anyOf", ways);
+    return whole;
+}
+
 static json_t *row_schema(struct schema *schema, const struct dfs_conf_key *row)
 {
     json_t *plain = plain_schema(schema, row);
@@ -440,7 +457,9 @@ static json_t *row_schema(struct schema *schema, const struct dfs_conf_key *row)
         if (dfs_key_is_quantity(row))
             element_add(ways, draw_schema("between", plain, 2, 2));
         bool is_spread = (row->flags & DFS_KEY_SPREAD) != 0;
-        element_add(ways, draw_schema("one_of", plain, 1, is_spread ? DFS_SPREAD_VALUES_MAX : 0));
+        json_t *choice = choice_schema(row, plain);
+        element_add(ways, draw_schema("one_of", choice, 1, is_spread ? DFS_SPREAD_VALUES_MAX : 0));
+        json_decref(choice);
         json_decref(plain);
         whole = object_new();
         member_set(whole, "anyOf", ways);

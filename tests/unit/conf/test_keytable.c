@@ -598,14 +598,20 @@ static void schema_of_a_scenario(void **state)
     static const struct dfs_keytable *const tables[] = {&scenario_table};
     json_t *schema = dfs_keytable_schema(tables, 1, 0, true, true);
     json_t *properties = at(schema, "properties");
-    expect_json(json_incref(at(at(properties, "nodes"), "anyOf")),
-                "[{\"type\":\"integer\",\"minimum\":1,\"maximum\":9},"
-                "{\"type\":\"object\",\"properties\":{\"between\":{\"type\":\"array\",\"items\":{\"type\":\"integer\","
-                "\"minimum\":1,\"maximum\":9},\"minItems\":2,\"maxItems\":2}},\"required\":[\"between\"],"
-                "\"additionalProperties\":false},"
-                "{\"type\":\"object\",\"properties\":{\"one_of\":{\"type\":\"array\",\"items\":{\"type\":\"integer\","
-                "\"minimum\":1,\"maximum\":9},\"minItems\":1}},\"required\":[\"one_of\"],\"additionalProperties\":"
-                "false}]");
+    expect_json(
+        json_incref(at(at(properties, "nodes"), "anyOf")),
+        "[{\"type\":\"integer\",\"minimum\":1,\"maximum\":9},"
+        "{\"type\":\"object\",\"properties\":{\"between\":{\"type\":\"array\",\"items\":{\"type\":\"integer\","
+        "\"minimum\":1,\"maximum\":9},\"minItems\":2,\"maxItems\":2}},\"required\":[\"between\"],"
+        "\"additionalProperties\":false},"
+        "{\"type\":\"object\",\"properties\":{\"one_of\":{\"type\":\"array\",\"items\":{\"anyOf\":["
+        "{\"type\":\"integer\",\"minimum\":1,\"maximum\":9},"
+        "{\"type\":\"object\",\"properties\":{\"between\":{\"type\":\"array\",\"items\":{\"type\":\"integer\","
+        "\"minimum\":1,\"maximum\":9},\"minItems\":2,\"maxItems\":2}},\"required\":[\"between\"],"
+        "\"additionalProperties\":false},"
+        "{\"type\":\"object\",\"properties\":{\"one_of\":{\"type\":\"array\",\"items\":{},\"minItems\":1}},"
+        "\"required\":[\"one_of\"],\"additionalProperties\":false}]},\"minItems\":1}},\"required\":[\"one_of\"],"
+        "\"additionalProperties\":false}]");
     expect_json(json_incref(at(properties, "version")),
                 "{\"type\":\"integer\",\"minimum\":1,\"maximum\":2,\"default\":1}");
     assert_non_null(json_object_get(properties, "secret"));

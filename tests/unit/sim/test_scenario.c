@@ -100,6 +100,15 @@ static void bounds(void **state)
     sim_scenario_close(&again);
     sim_scenario_close(&scenario);
 
+    /* Tables have names of their own in the schema: the bounds of "repairs" are others. */
+    json_t *schema = sim_scenario_schema();
+    const json_t *defs = json_object_get(schema, "$defs");
+
+    assert_non_null(
+        json_object_get(json_object_get(json_object_get(defs, "machine_bounds"), "properties"), "data_writes"));
+    assert_non_null(json_object_get(json_object_get(json_object_get(defs, "bounds"), "properties"), "at_most"));
+    json_decref(schema);
+
     REFUSED("{\"dfs_scenario\":1,\"cluster\":{\"bounds\":{\"data_writes\":3}}}", "data_writes", "4 to 256");
     REFUSED("{\"dfs_scenario\":1,\"cluster\":{\"bounds\":{\"data_write\":8}}}", "data_write", "data_writes");
 }
