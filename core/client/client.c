@@ -86,6 +86,18 @@ const char *dfs_client_say(char words[CLIENT_WORDS_BYTES], const char *format, .
     return words;
 }
 
+void dfs_client_append(char words[CLIENT_WORDS_BYTES], const char *text, size_t max)
+{
+    const size_t have = strlen(words);
+    const size_t room = CLIENT_WORDS_BYTES - 1 - have;
+    size_t count = strnlen(text, max);
+
+    if (count > room)
+        count = room;
+    memcpy(words + have, text, count);
+    words[have + count] = '\0';
+}
+
 char *dfs_client_copy_text(const char *text)
 {
     const size_t bytes = strlen(text) + 1;
@@ -106,7 +118,7 @@ static bool is_sendable(uint32_t number, const void *message)
     struct dfs_rd r = dfs_rd_make(bytes, dfs_wr_count(&w));
     const bool sound = dfs_decode(layout, &r, NULL, &back) == DFS_OK;
 
-    dfs_wipe(bytes, sizeof bytes); /* it may have been a password */
+    dfs_wipe(bytes, dfs_wr_count(&w)); /* it may have been a password */
     return sound;
 }
 

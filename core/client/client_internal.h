@@ -37,6 +37,7 @@
 
 /* A sentence for people; longer ones are cut. */
 #define CLIENT_WORDS_BYTES 384
+#define CLIENT_PATH_SAID_BYTES 100 /* of a path, in words */
 
 struct dfs_client;
 
@@ -125,6 +126,9 @@ const char *dfs_client_addr_text(const struct dfs_addr *addr, char ret_text[CLIE
 /* printf into words; always terminated; returns `words`. */
 const char *dfs_client_say(char words[CLIENT_WORDS_BYTES], const char *format, ...)
     __attribute__((format(printf, 2, 3)));
+
+/* Appends at most `max` bytes of `text` to words, as far as there is room. For what every operation says that ends well: printf takes longer than a message. */
+void dfs_client_append(char words[CLIENT_WORDS_BYTES], const char *text, size_t max);
 
 char *dfs_client_copy_text(const char *text);
 

@@ -126,7 +126,11 @@ static void get_end(struct client_get *get, enum dfs_status sink_status)
                                       dfs_status_words(sink_status));
         enter(get, CLIENT_GET_FAILED, "sink");
     } else {
-        result.words = dfs_client_say(words, "get %.100s: every byte was verified", get->path);
+        words[0] = '\0';
+        dfs_client_append(words, "get ", SIZE_MAX);
+        dfs_client_append(words, get->path, CLIENT_PATH_SAID_BYTES);
+        dfs_client_append(words, ": every byte was verified", SIZE_MAX);
+        result.words = words;
         result.number = DFS_MSG_GET_PLAN;
         result.message = &figures;
         enter(get, CLIENT_GET_DONE, "sink");

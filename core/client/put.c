@@ -118,14 +118,27 @@ static void put_fail_command(struct client_command *command, enum dfs_status sta
     dfs_client_put_fail(put_of(command), status, words);
 }
 
+static void stored_words(char said[CLIENT_WORDS_BYTES], const char *path, uint8_t copies)
+{
+    char digits[4] = {0};
+
+    for (unsigned rest = copies, at = copies > 99 ? 3 : copies > 9 ? 2 : 1; at > 0; rest /= 10)
+        digits[--at] = (char)('0' + rest % 10);
+    said[0] = '\0';
+    dfs_client_append(said, "put ", SIZE_MAX);
+    dfs_client_append(said, path, CLIENT_PATH_SAID_BYTES);
+    dfs_client_append(said, ": stored, ", SIZE_MAX);
+    dfs_client_append(said, digits, SIZE_MAX);
+    dfs_client_append(said, " durable copies of each block", SIZE_MAX);
+}
+
 void dfs_client_put_end(struct client_put *put, const struct dfs_m_put_done *m)
 {
     char said[CLIENT_WORDS_BYTES];
     const struct dfs_client_result result = {
         .status = DFS_OK, .words = said, .number = DFS_MSG_PUT_DONE, .message = m, .bytes = put->size_bytes};
 
-    dfs_client_say(said, "put %.100s: stored, %u durable copies of each block", put->path,
-                   (unsigned)m->replicas_durable);
+    stored_words(said, put->path, m->replicas_durable);
     put_stop(put);
     dfs_client_put_enter(put, CLIENT_PUT_DONE, "put_done");
     dfs_client_command_end(&put->base, &result);

@@ -191,12 +191,13 @@ void meta_journal_close(struct meta_journal *journal)
 static void segment_create(struct meta_journal *journal, struct meta_segment *segment, uint64_t number,
                            uint64_t reserve_bytes)
 {
-    char name[DFS_FILE_NAME_BYTES_MAX];
-    const struct dfs_disk_op op = {
-        .verb = DFS_DISK_CREATE, .token = token_make(OPERATION_CREATE, number), .name = name, .length = reserve_bytes};
+    const struct dfs_disk_op op = {.verb = DFS_DISK_CREATE,
+                                   .token = token_make(OPERATION_CREATE, number),
+                                   .name = segment->name,
+                                   .length = reserve_bytes};
 
-    meta_segment_name(number, name);
     *segment = (struct meta_segment){.phase = META_SEGMENT_CREATING, .number = number};
+    meta_segment_name(number, segment->name);
     journal->env->disk->submit(journal->env->ctx, &op);
 }
 
@@ -299,7 +300,6 @@ static uint64_t sealed_number(const struct dfs_buf *buf)
 
 static void batch_write(struct meta_journal *journal, struct dfs_buf *buf)
 {
-    char name[DFS_FILE_NAME_BYTES_MAX];
     struct dfs_rd r = dfs_rd_make(buf->bytes + CRC_OFFSET - 4, 4);
     struct meta_batch batch = {.magic = META_MAGIC_JOURNAL,
                                .number = sealed_number(buf),
@@ -313,12 +313,11 @@ static void batch_write(struct meta_journal *journal, struct dfs_buf *buf)
     const size_t padded = meta_batch_seal(&batch, buf->bytes, buf->capacity);
     const struct dfs_disk_op op = {.verb = DFS_DISK_WRITE,
                                    .token = token_make(OPERATION_WRITE, journal->flight_number),
-                                   .name = name,
+                                   .name = journal->segment.name,
                                    .buf = buf,
                                    .offset = journal->segment.offset,
                                    .length = padded};
 
-    meta_segment_name(journal->segment.number, name);
     journal->env->disk->submit(journal->env->ctx, &op);
     journal->flight_writes++;
     journal->flight_last = batch.number;
@@ -345,11 +344,10 @@ void meta_journal_flush(struct meta_journal *journal)
 
 static void flight_sync(struct meta_journal *journal)
 {
-    char name[DFS_FILE_NAME_BYTES_MAX];
-    const struct dfs_disk_op op = {
-        .verb = DFS_DISK_SYNC, .token = token_make(OPERATION_SYNC, journal->flight_number), .name = name};
+    const struct dfs_disk_op op = {.verb = DFS_DISK_SYNC,
+                                   .token = token_make(OPERATION_SYNC, journal->flight_number),
+                                   .name = journal->segment.name};
 
-    meta_segment_name(journal->segment.number, name);
     journal->flight_syncing = true;
     journal->env->disk->submit(journal->env->ctx, &op);
 }
@@ -452,13 +450,11 @@ bool meta_journal_can_switch(const struct meta_journal *journal)
 
 uint64_t meta_journal_switch(struct meta_journal *journal)
 {
-    char name[DFS_FILE_NAME_BYTES_MAX];
     const struct dfs_disk_op op = {
-        .verb = DFS_DISK_FORGET, .token = META_DISK_TOKEN(META_DISK_JOURNAL, 0), .name = name};
+        .verb = DFS_DISK_FORGET, .token = META_DISK_TOKEN(META_DISK_JOURNAL, 0), .name = journal->segment.name};
     struct dfs_list *at = dfs_list_first(&journal->sealed);
 
     DFS_ASSERT(meta_journal_can_switch(journal));
-    meta_segment_name(journal->segment.number, name);
     journal->env->disk->submit(journal->env->ctx, &op);
     journal->segment = journal->coming;
     journal->coming.phase = META_SEGMENT_NONE;

@@ -104,6 +104,7 @@ struct meta_segment {
     enum meta_segment_phase phase;
     uint64_t number;
     uint64_t offset; /* where the next batch goes */
+    char name[DFS_FILE_NAME_BYTES_MAX];
 };
 
 struct meta_journal {
