@@ -16,7 +16,7 @@ static void print_fields(FILE *file, const struct dfs_layout *layout)
         const struct dfs_field *field = &layout->fields[i];
 
         (void)fprintf(file, "{\"%s\",\"%s\",", field->name, kinds[field->kind]);
-        if (field->part != NULL)
+        if (field->kind == DFS_FIELD_PART || field->kind == DFS_FIELD_LIST)
             (void)fprintf(file, "\"%s\"},", field->part->name);
         else
             (void)fprintf(file, "%" PRIu32 "},", field->kind == DFS_FIELD_ID ? DFS_ID_BYTES : field->width);

@@ -12,14 +12,19 @@
 
 #include "core/wire/message.h"
 
-#define DFS_L_OP_NUM(width_) \
-    ((width_) == 1 ? DFS_OP_NUM_1 : (width_) == 2 ? DFS_OP_NUM_2 : (width_) == 4 ? DFS_OP_NUM_4 : DFS_OP_NUM_8)
+/* In the order of enum dfs_field_op. */
+#define DFS_L_OP_NUM(width_, min_, max_) \
+    (((min_) == 0 && (max_) == (uint64_t)-1 >> (64 - 8 * (width_)) ? DFS_OP_NUM_1 : DFS_OP_RANGE_1) + \
+     ((width_) == 1   ? 0 \
+      : (width_) == 2 ? 1 \
+      : (width_) == 4 ? 2 \
+                      : 3))
 #define DFS_L_OP_BYTES(count_) ((count_) == 16 ? DFS_OP_BYTES_16 : DFS_OP_BYTES)
 
 #define DFS_L_NUM(S, name_, type_, width_, min_, max_) \
     {.name = #name_, \
      .kind = DFS_FIELD_NUM, \
-     .op = DFS_L_OP_NUM(width_), \
+     .op = DFS_L_OP_NUM(width_, min_, max_), \
      .width = (width_), \
      .offset = offsetof(S, name_), \
      .min = (min_), \

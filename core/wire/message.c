@@ -168,23 +168,27 @@ static uint8_t *encode_fields(const struct dfs_layout *layout, const uint8_t *ba
     for (const struct dfs_field *field = layout->fields; field < end; field++) {
         const uint8_t *from = base + field->offset;
 
-        switch (field->op) {
+        switch ((enum dfs_field_op)field->op) {
+        case DFS_OP_RANGE_1:
+            DFS_ASSERT(is_in_range(field, *from)); /* fall through */
         case DFS_OP_NUM_1:
-            DFS_ASSERT(is_in_range(field, *from));
             *at++ = *from;
             break;
+        case DFS_OP_RANGE_2:
+            DFS_ASSERT(is_in_range(field, load16(from))); /* fall through */
         case DFS_OP_NUM_2:
-            DFS_ASSERT(is_in_range(field, load16(from)));
             dfs_store_be16(at, load16(from));
             at += 2;
             break;
+        case DFS_OP_RANGE_4:
+            DFS_ASSERT(is_in_range(field, load32(from))); /* fall through */
         case DFS_OP_NUM_4:
-            DFS_ASSERT(is_in_range(field, load32(from)));
             dfs_store_be32(at, load32(from));
             at += 4;
             break;
+        case DFS_OP_RANGE_8:
+            DFS_ASSERT(is_in_range(field, load64(from))); /* fall through */
         case DFS_OP_NUM_8:
-            DFS_ASSERT(is_in_range(field, load64(from)));
             dfs_store_be64(at, load64(from));
             at += 8;
             break;
@@ -373,27 +377,31 @@ static const uint8_t *decode_fields(const struct dfs_layout *layout, const uint8
     for (const struct dfs_field *field = layout->fields; field < end; field++) {
         uint8_t *to = base + field->offset;
 
-        switch (field->op) {
-        case DFS_OP_NUM_1:
+        switch ((enum dfs_field_op)field->op) {
+        case DFS_OP_RANGE_1:
             if (!is_in_range(field, *at))
-                return failed(decoder, DFS_BAD_REQUEST);
+                return failed(decoder, DFS_BAD_REQUEST); /* fall through */
+        case DFS_OP_NUM_1:
             *to = *at++;
             break;
-        case DFS_OP_NUM_2:
+        case DFS_OP_RANGE_2:
             if (!is_in_range(field, dfs_load_be16(at)))
-                return failed(decoder, DFS_BAD_REQUEST);
+                return failed(decoder, DFS_BAD_REQUEST); /* fall through */
+        case DFS_OP_NUM_2:
             store16(to, dfs_load_be16(at));
             at += 2;
             break;
-        case DFS_OP_NUM_4:
+        case DFS_OP_RANGE_4:
             if (!is_in_range(field, dfs_load_be32(at)))
-                return failed(decoder, DFS_BAD_REQUEST);
+                return failed(decoder, DFS_BAD_REQUEST); /* fall through */
+        case DFS_OP_NUM_4:
             store32(to, dfs_load_be32(at));
             at += 4;
             break;
-        case DFS_OP_NUM_8:
+        case DFS_OP_RANGE_8:
             if (!is_in_range(field, dfs_load_be64(at)))
-                return failed(decoder, DFS_BAD_REQUEST);
+                return failed(decoder, DFS_BAD_REQUEST); /* fall through */
+        case DFS_OP_NUM_8:
             store64(to, dfs_load_be64(at));
             at += 8;
             break;
@@ -525,7 +533,7 @@ static void print_field(struct printer *p, const struct dfs_field *field, const 
 
     print_text(p, field->name);
     print_text(p, "=");
-    switch (field->kind) {
+    switch ((enum dfs_field_kind)field->kind) {
     case DFS_FIELD_NUM:
         (void)snprintf(number, sizeof number, "%llu", (unsigned long long)number_get(at, field->width));
         print_text(p, number);

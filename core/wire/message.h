@@ -83,12 +83,16 @@ enum dfs_field_kind {
     DFS_FIELD_LIST
 };
 
-/* How the codec reads and writes it: the kind, and the widths that are copied without a loop. */
+/* How the codec reads and writes it: the kind, the widths that are copied without a loop, and whether every number of that width is in range. */
 enum dfs_field_op {
     DFS_OP_NUM_1,
     DFS_OP_NUM_2,
     DFS_OP_NUM_4,
     DFS_OP_NUM_8,
+    DFS_OP_RANGE_1,
+    DFS_OP_RANGE_2,
+    DFS_OP_RANGE_4,
+    DFS_OP_RANGE_8,
     DFS_OP_BYTES_16,
     DFS_OP_BYTES,
     DFS_OP_ADDR,
@@ -99,18 +103,21 @@ enum dfs_field_op {
 
 struct dfs_layout;
 
-/* core/wire/layout.h makes them. */
+/* core/wire/layout.h makes them. The codec walks them for every message: two to a cache line. */
 struct dfs_field {
     const char *name;
-    enum dfs_field_kind kind;
-    enum dfs_field_op op;
-    uint32_t width;        /* NUM: bytes on the wire; FIXED, KEY: bytes */
-    uint32_t offset;       /* in the struct */
-    uint32_t count_offset; /* LIST: of name_count */
-    uint64_t min;          /* NUM */
+    union {
+        uint64_t min;                  /* NUM */
+        const struct dfs_layout *part; /* PART, LIST */
+    };
     uint64_t max;          /* NUM: value; TEXT: bytes; LIST: entries */
-    const struct dfs_layout *part;
+    uint16_t width;        /* NUM: bytes on the wire; FIXED, KEY: bytes */
+    uint16_t offset;       /* in the struct */
+    uint16_t count_offset; /* LIST: of name_count */
+    uint8_t kind;          /* enum dfs_field_kind */
+    uint8_t op;            /* enum dfs_field_op */
 };
+_Static_assert(sizeof(struct dfs_field) == 4 * sizeof(uint64_t), "half a cache line");
 
 struct dfs_layout {
     const char *name;
