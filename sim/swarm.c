@@ -344,6 +344,9 @@ enum extra {
 #define MIX_PERCENT 60
 #define MIX_LIES_PERCENT 4
 
+/* What rots and is read by nobody is found by the scrub alone: before the settling time is over. */
+#define SCRUB_MAX_NS S(60)
+
 static void mix(struct swarm *swarm)
 {
     for (uint32_t i = 0; i < EXTRA_COUNT; i++) {
@@ -501,6 +504,9 @@ static void extra_fill(struct swarm *swarm, uint64_t number, enum extra extra, u
         sim_host_refs_add(&fault->hosts, SIM_HOST_DATA, host);
         fault->blocks = between(swarm, DRAW_FAULT_OTHER, number, 1, 4);
         fault->for_ns = 0;
+        if (swarm->scenario->cluster.settings.scrub_interval_ns > SCRUB_MAX_NS)
+            swarm->scenario->cluster.settings.scrub_interval_ns =
+                S(1) * between(swarm, DRAW_FAULT_OTHER, number + 64, 10, SCRUB_MAX_NS / S(1));
         break;
     case EXTRA_DISK_STALE:
     case EXTRA_DISK_MISDIRECT:
