@@ -288,17 +288,27 @@ static uint64_t orphans_count(struct sim_run *run, struct state *state, bool str
     return count;
 }
 
+/* A server that has joined a moment ago: what its inventory named and nobody owns is being removed, some at a time, for which it may have to tell again. */
+static bool has_just_told(struct sim_run *run, const struct sim_host *host)
+{
+    const struct sim_node *node = sim_cluster_node(run->cluster, host);
+    const dfs_duration_ns told =
+        ORPHAN_INTERVALS * (dfs_duration_ns)run->cluster->options.settings.heartbeat_interval_ns;
+    const dfs_time_ns since = sim_copies_active_since(run, sim_checker_data_index(run, &node->id));
+
+    return since != DFS_NEVER && sim_world_now(run->world) - since < told;
+}
+
 static bool orphans_at_rest(struct sim_run *run, void *arg, char *why, size_t room)
 {
     struct state *state = arg;
     const dfs_time_ns now = sim_world_now(run->world);
     const dfs_time_ns end =
         sim_run_world_time(run, (dfs_time_ns)(run->scenario->duration_ns + run->scenario->settle_ns));
-    struct walk walk;
+    struct walk walk = {0};
     char text[DFS_ID_TEXT_BYTES];
 
-    /* With a long lease there is no time to wait for its end. */
-    if (state->touched.any || !sim_host_is_up(run->cluster->meta.host) || now + young_ns(run) > end)
+    if (state->touched.any || !sim_host_is_up(run->cluster->meta.host))
         return true;
     if (state->looked_at != 0 && now - state->looked_at < LOOK_AGAIN_NS) {
         (void)snprintf(why, room, "disks keep blocks of uploads that were given up");
@@ -306,8 +316,13 @@ static bool orphans_at_rest(struct sim_run *run, void *arg, char *why, size_t ro
     }
     const uint64_t count = orphans_count(run, state, true, &walk);
 
-    if (count == 0 || orphans_count(run, state, false, &walk) > 0)
-        return true; /* no file will ever own them: a matter for the end */
+    if (count == 0)
+        return true;
+    const bool are_young = orphans_count(run, state, false, &walk) == 0;
+
+    /* No file will ever own them: a matter for the end. With a long lease there is no time to wait for its end. */
+    if ((!are_young && !has_just_told(run, walk.host)) || (are_young && now + young_ns(run) > end))
+        return true;
     state->looked_at = now;
     dfs_id_print(&walk.first.file, text);
     (void)snprintf(why, room,
