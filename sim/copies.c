@@ -9,8 +9,8 @@
 /* The versions that stand, or stood, at one path. */
 struct place {
     struct sim_path_key key;
-    char path[DFS_PATH_BYTES_MAX + 1];
     struct dfs_list versions; /* of_path; without those that were removed */
+    char path[DFS_PATH_BYTES_MAX + 1];
 };
 
 /* Of a file's record: its version, and the first of its blocks that was heard of, which is the only one of nearly every file. */

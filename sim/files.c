@@ -1,6 +1,7 @@
 #include "sim/files.h"
 
 #include "core/base/assert.h"
+#include "core/base/hash.h"
 #include "core/base/mem.h"
 
 #include <stdalign.h>
@@ -29,14 +30,21 @@ size_t sim_files_part(struct sim_files *files, size_t bytes)
     return part;
 }
 
+static struct sim_about **hand_of(struct sim_files *files, const struct dfs_id *file)
+{
+    return &files->at_hand[dfs_hash64(0, file->bytes, sizeof file->bytes) % SIM_FILES_AT_HAND];
+}
+
 struct sim_about *sim_files_find(struct sim_files *files, const struct dfs_id *file)
 {
-    if (files->last != NULL && dfs_id_equal(&files->last->file, file))
-        return files->last;
+    struct sim_about **hand = hand_of(files, file);
+
+    if (*hand != NULL && dfs_id_equal(&(*hand)->file, file))
+        return *hand;
     struct sim_about *about = dfs_map_find(&files->by_id, file);
 
     if (about != NULL)
-        files->last = about;
+        *hand = about;
     return about;
 }
 
@@ -54,6 +62,6 @@ struct sim_about *sim_files_of(struct sim_files *files, const struct dfs_id *fil
         files->all = dfs_realloc_array(files->all, files->room, sizeof(struct sim_about *));
     }
     files->all[files->count++] = about;
-    files->last = about;
+    *hand_of(files, file) = about;
     return about;
 }

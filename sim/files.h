@@ -18,10 +18,13 @@ struct sim_about {
     struct dfs_id file; /* first: the key */
 };
 
+/* Files that are at hand: more than are under way at a time, so that one is looked for in the map, of which no cache holds much, but once or twice in its life. */
+#define SIM_FILES_AT_HAND 256
+
 struct sim_files {
     struct dfs_map by_id;
-    struct sim_about *last; /* that was looked up; NULL: none yet */
-    struct sim_about **all; /* in the order of first use; owned */
+    struct sim_about *at_hand[SIM_FILES_AT_HAND]; /* by bits of their ids; NULL: none yet */
+    struct sim_about **all;                       /* in the order of first use; owned */
     size_t count;
     size_t room;
     size_t bytes; /* of a record */

@@ -100,7 +100,6 @@ struct sim_path_key sim_path_key(const char *path);
 /* A path's certain past. */
 struct sim_path {
     struct sim_path_key key;
-    char name[DFS_PATH_BYTES_MAX + 1];
     uint64_t floor_version; /* newest change that is certain; 0: none */
     bool floor_present;     /* does a file stand here after it? */
     uint64_t
@@ -111,7 +110,8 @@ struct sim_path {
     uint64_t remover_newest; /* number of the last REMOVE or MOVE away that was asked */
     bool
         removers_maybe; /* one said NOT_FOUND: it, or its first sending, may have done it. Until the next certain change */
-    bool removers_lost; /* one was never answered: it may take effect at any time from now on */
+    bool removers_lost;                /* one was never answered: it may take effect at any time from now on */
+    char name[DFS_PATH_BYTES_MAX + 1]; /* last: what is asked of it stands beside the key */
 };
 
 struct sim_ledger_violation {

@@ -33,7 +33,7 @@ static void test_a_file_has_one_record_and_keeps_it(void **state)
         assert_null(sim_files_find(&files, &id));
         first[i] = sim_files_of(&files, &id);
         assert_ptr_equal(sim_files_find(&files, &id), first[i]);
-        assert_null(sim_files_find(&files, &next)); /* not the one that was looked up last */
+        assert_null(sim_files_find(&files, &next));
         assert_ptr_equal(sim_files_of(&files, &id), first[i]);
     }
     assert_int_equal(files.count, FILES);
