@@ -5,6 +5,7 @@
 
 #include "core/base/mem.h"
 
+#include <endian.h>
 #include <string.h>
 
 /* Hosts' monos begin anywhere in this range, so that nobody gets away with comparing two. */
@@ -28,12 +29,10 @@ static void env_random(void *ctx, uint32_t purpose, void *bytes, size_t count)
 
     for (uint64_t i = 0; count > 0; i++) {
         const uint64_t value = sim_draw(host->world, key, number, i);
-        uint8_t little[8]; /* the same bytes on every machine */
+        const uint64_t little = htole64(value); /* the same bytes on every machine */
         const size_t part = count < sizeof little ? count : sizeof little;
 
-        for (unsigned k = 0; k < sizeof little; k++)
-            little[k] = (uint8_t)(value >> 8 * k);
-        memcpy(at, little, part);
+        memcpy(at, &little, part);
         at += part;
         count -= part;
     }
@@ -54,9 +53,10 @@ static size_t put_text(uint8_t *bytes, size_t at, size_t end, const char *text)
 
 static size_t put_number(uint8_t *bytes, size_t at, uint64_t number)
 {
-    for (unsigned k = 0; k < 8; k++)
-        bytes[at + k] = (uint8_t)(number >> 8 * k);
-    return at + 8;
+    const uint64_t little = htole64(number); /* the same bytes on every machine */
+
+    memcpy(bytes + at, &little, sizeof little);
+    return at + sizeof little;
 }
 
 /* The hash of a static text, worked out once: by its bytes, so that it is the same wherever the compiler put them. */
