@@ -11,7 +11,9 @@
 struct sim_name {
     uint64_t hash;
     struct sim_disk *disk;
-    struct sim_file *file; /* that has the name now */
+    struct sim_file *file;  /* that has the name now */
+    dfs_time_ns any_done;   /* an operation that changes something comes after this */
+    dfs_time_ns write_done; /* a read comes after this */
     uint32_t references;
     uint16_t bytes;
     uint8_t pool_class;
@@ -110,12 +112,6 @@ struct sim_rule {
     uint64_t hits;
 };
 
-#define SIM_DISK_ORDER_SLOTS 256
-struct sim_disk_order {
-    dfs_time_ns any_done;   /* an operation that changes something comes after this */
-    dfs_time_ns write_done; /* a read comes after this */
-};
-
 struct sim_disk {
     struct sim_disk *next; /* of the world */
     struct sim_world *world;
@@ -126,10 +122,9 @@ struct sim_disk {
     bool full;
     bool gone;
     dfs_time_ns busy_until;
-    struct sim_disk_order order[SIM_DISK_ORDER_SLOTS]; /* by the hash of the name */
-    struct sim_table names;                            /* struct sim_name, by their texts */
-    size_t file_count;                                 /* with a name now */
-    struct dfs_list active;                            /* files that are open or not wholly on stable storage */
+    struct sim_table names; /* struct sim_name, by their texts */
+    size_t file_count;      /* with a name now */
+    struct dfs_list active; /* files that are open or not wholly on stable storage */
     struct dfs_list settled;
     struct sim_change *changes;
     struct sim_change *changes_last;

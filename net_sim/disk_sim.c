@@ -296,19 +296,16 @@ void sim_disk_item_drop(struct sim_world *world, struct sim_item *item)
     pending_free((struct sim_disk_pending *)(void *)item);
 }
 
-/* In order per name; reads may overtake reads. */
-static dfs_time_ns order_by_name(struct sim_disk *disk, const struct sim_name *name, enum dfs_disk_verb verb,
-                                 dfs_time_ns at)
+/* In order per name; reads may overtake reads. An operation holds its names until it is done, so a name that has come anew has nothing to wait for. */
+static dfs_time_ns order_by_name(struct sim_name *name, enum dfs_disk_verb verb, dfs_time_ns at)
 {
-    struct sim_disk_order *order = &disk->order[name->hash % SIM_DISK_ORDER_SLOTS];
-
     if (verb == DFS_DISK_READ) {
-        at = dfs_time_max(at, order->write_done);
-        order->any_done = dfs_time_max(order->any_done, at);
+        at = dfs_time_max(at, name->write_done);
+        name->any_done = dfs_time_max(name->any_done, at);
     } else {
-        at = dfs_time_max(at, order->any_done);
-        order->any_done = at;
-        order->write_done = at;
+        at = dfs_time_max(at, name->any_done);
+        name->any_done = at;
+        name->write_done = at;
     }
     return at;
 }
@@ -338,10 +335,10 @@ static dfs_time_ns done_at(struct sim_disk *disk, const struct sim_disk_pending 
     at = disk->busy_until + latency.min * disk->slow_factor + delay;
     if (pending->name == NULL)
         return at;
-    at = order_by_name(disk, pending->name, pending->verb, at);
+    at = order_by_name(pending->name, pending->verb, at);
     if (pending->name2 != NULL) {
-        at = order_by_name(disk, pending->name2, pending->verb, at);
-        (void)order_by_name(disk, pending->name, pending->verb, at);
+        at = order_by_name(pending->name2, pending->verb, at);
+        (void)order_by_name(pending->name, pending->verb, at);
     }
     return at;
 }
