@@ -7,6 +7,12 @@
 #define CLASS_BYTES_MIN 512u
 #define PAGE_BYTES 4096u
 
+/*
+ * Buffers of up to this size go back to the allocator at once: it hands out what came back last, whoever asks. A process with many machines, the
+ * simulator, would otherwise fill a buffer of each in turn, none of which is cached any more. Larger ones, whose making costs, are kept.
+ */
+#define SMALL_BYTES 8192u
+
 _Static_assert(CLASS_BYTES_MIN << (DFS_BUF_CLASSES - 1) == DFS_FRAME_BULK_BYTES_MAX, "the last class is a whole frame");
 _Static_assert(DFS_BULK_SLACK_BYTES % PAGE_BYTES == 0, "a page aligned class stays a number of pages");
 
@@ -62,6 +68,12 @@ static struct dfs_buf *take_kept(struct dfs_buf_pool *pool, uint32_t class_index
     return buf;
 }
 
+static void free_buffer(struct dfs_buf *buf)
+{
+    dfs_free(buf->bytes);
+    dfs_free(buf);
+}
+
 /* Frees one kept buffer, of the largest class there is: few are freed for much room. */
 static void free_kept(struct dfs_buf_pool *pool)
 {
@@ -70,8 +82,7 @@ static void free_kept(struct dfs_buf_pool *pool)
     for (uint32_t i = DFS_BUF_CLASSES; buf == NULL && i-- > 0;)
         buf = take_kept(pool, i);
     DFS_ASSERT(buf != NULL);
-    dfs_free(buf->bytes);
-    dfs_free(buf);
+    free_buffer(buf);
 }
 
 void dfs_buf_pool_close(struct dfs_buf_pool *pool)
@@ -133,8 +144,12 @@ void dfs_buf_unref(struct dfs_buf *buf)
     DFS_ASSERT(!dfs_list_linked(&buf->link)); /* it still hangs in a list of its holder */
     pool = buf->pool;
     pool->bytes_out -= buf->capacity;
-    pool->bytes_kept += buf->capacity;
-    dfs_list_push_front(&pool->free[buf->class_index], &buf->link);
+    if (buf->capacity <= SMALL_BYTES) {
+        free_buffer(buf);
+    } else {
+        pool->bytes_kept += buf->capacity;
+        dfs_list_push_front(&pool->free[buf->class_index], &buf->link);
+    }
     call_waiters(pool);
 }
 

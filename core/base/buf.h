@@ -68,7 +68,7 @@ static inline struct dfs_buf *dfs_buf_ref(struct dfs_buf *buf)
     return buf;
 }
 
-/* NULL is fine. The last reference puts the buffer back (it hangs in no list of the holder any more) and calls all waiters, in
+/* NULL is fine. The last reference puts the buffer back, or frees it if it is small (it hangs in no list of the holder any more), and calls all waiters, in
  * order of waiting: they must only note the fact (for example: remember that net.resume is due), not take the buffer. There may
  * not be room for each: who then finds none waits again. */
 void dfs_buf_unref(struct dfs_buf *buf);

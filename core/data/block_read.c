@@ -29,7 +29,7 @@ void data_read_free(struct data_read *read)
     read->peer->reads_count--;
     dfs_list_remove(&read->at);
     data->reads_count--;
-    dfs_stock_give(&data->reads_stock, read);
+    dfs_free(read);
 }
 
 static void read_end(struct data_read *read, enum dfs_status status)
@@ -158,7 +158,7 @@ static void report_missing(struct dfs_data *data, const struct dfs_block_id *id)
 static void read_accept(struct dfs_data *data, struct data_peer *peer, uint32_t request,
                         const struct dfs_m_block_read *message, const struct data_block *block)
 {
-    struct data_read *read = dfs_stock_take_zero(&data->reads_stock);
+    struct data_read *read = dfs_alloc_zero(sizeof *read);
     const uint32_t left = block->length_bytes - message->offset;
     const uint32_t count = message->length_bytes < left ? message->length_bytes : left;
 

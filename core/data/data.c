@@ -232,8 +232,6 @@ struct dfs_data *dfs_data_new(const struct dfs_data_config *config, const struct
     dfs_list_init(&data->copies);
     dfs_list_init(&data->checks);
     dfs_list_init(&data->removals);
-    dfs_stock_init(&data->writes_stock, sizeof(struct data_write));
-    dfs_stock_init(&data->reads_stock, sizeof(struct data_read));
     data_store_init(data);
     data_control_init(data);
     data_heartbeat_init(data);
@@ -290,8 +288,6 @@ void dfs_data_free(struct dfs_data *data)
     data_peer_settle(data);
     while ((link = dfs_list_pop(&data->sent_free)) != NULL)
         dfs_free(dfs_container_of(link, struct data_sent, at_peer));
-    dfs_stock_close(&data->writes_stock);
-    dfs_stock_close(&data->reads_stock);
     dfs_map_close(&data->peers_out);
     data_io_close(data);
     data_store_close(data);

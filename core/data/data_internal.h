@@ -28,7 +28,6 @@
 #include "core/base/map.h"
 #include "core/base/order.h"
 #include "core/base/slab.h"
-#include "core/base/stock.h"
 #include "core/data/block_file.h"
 #include "core/data/data.h"
 #include "core/env/env.h"
@@ -550,10 +549,8 @@ struct dfs_data {
     /* work */
     struct dfs_list writes;
     uint32_t writes_count;
-    struct dfs_stock writes_stock;
     struct dfs_list reads;
     uint32_t reads_count;
-    struct dfs_stock reads_stock;
     struct dfs_list copies;
     uint32_t copies_count;
     struct dfs_list checks;

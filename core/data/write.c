@@ -94,7 +94,7 @@ void data_write_free(struct data_write *write)
     data->writes_count--;
     if (write->crcs != write->crcs_inline)
         dfs_free(write->crcs);
-    dfs_stock_give(&data->writes_stock, write);
+    dfs_free(write);
 }
 
 static struct data_write *find_rival(const struct data_write *write)
@@ -673,7 +673,7 @@ struct data_write *data_write_new(struct dfs_data *data, struct data_peer *upstr
                                   const struct dfs_block_id *block, uint32_t length_bytes)
 {
     const uint32_t chunks = data_chunks_of(length_bytes);
-    struct data_write *write = dfs_stock_take(&data->writes_stock);
+    struct data_write *write = dfs_alloc(sizeof *write);
 
     memset(write, 0, offsetof(struct data_write, name));
     write->data = data;
