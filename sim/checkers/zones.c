@@ -71,14 +71,15 @@ static uint64_t zone_bit(const struct sim_run *run, uint32_t data)
     return UINT64_C(1) << data % run->cluster->options.zones;
 }
 
-static bool is_suspect(const struct sim_run *run, uint32_t data)
+/* A suspect, or one that joins again. */
+static bool is_no_target(const struct sim_run *run, uint32_t data)
 {
     const struct dfs_meta *meta = sim_cluster_meta(run->cluster);
     struct dfs_meta_node_view view;
 
     for (size_t i = 0; meta != NULL && dfs_meta_node_at(meta, i, &view); i++) {
         if (sim_checker_data_index(run, &view.node) == data)
-            return view.state == DFS_NODE_SUSPECT;
+            return view.state != DFS_NODE_ACTIVE;
     }
     return false;
 }
@@ -93,7 +94,7 @@ static bool is_excused(const struct sim_run *run, const struct state *state, uin
         return false;
     const dfs_duration_ns past = sim_world_now(run->world) - since;
 
-    return past < CALM_INTERVALS * interval || (past < SUSPECT_INTERVALS_MAX * interval && is_suspect(run, data));
+    return past < CALM_INTERVALS * interval || (past < SUSPECT_INTERVALS_MAX * interval && is_no_target(run, data));
 }
 
 static bool is_certain(struct sim_run *run, const struct state *state, uint32_t data)
