@@ -41,7 +41,10 @@ static void on_block_data(struct sim_run *run, void *arg, const struct sim_seen 
                           message->bulk_bytes - at);
 }
 
-/* The file of a block that has just gone is still whose it was: a live one wants its copies elsewhere, on disks of servers up or down. */
+/*
+ * The file of a block that has just gone is still whose it was: a live one wants its copies elsewhere, on disks of servers up or down. What metadata was never told of, and is not told
+ * of now (`b`), was no copy: a name that could not be synced.
+ */
 static void on_deleted(struct sim_run *run, const struct state *state, struct sim_host *host,
                        const struct dfs_trace *trace)
 {
@@ -49,7 +52,7 @@ static void on_deleted(struct sim_run *run, const struct state *state, struct si
     const struct sim_version *version = sim_copies_version_of(run->copies, &trace->block.file);
     uint32_t others = 0;
 
-    if (block == NULL || version == NULL || state->touched.any || !sim_version_is_live(version) ||
+    if (trace->b == 0 || block == NULL || version == NULL || state->touched.any || !sim_version_is_live(version) ||
         block->id.index >= version->blocks_count || version->blocks[block->id.index] != block)
         return;
     for (uint32_t i = 0; i < block->holders_count; i++)
