@@ -421,8 +421,8 @@ static enum dfs_status name_daemons(struct local_cluster *cluster, unsigned data
                     : i == 1 ? DFS_ROLE_META
                              : DFS_ROLE_DATA,
             .node = new_id(),
-            .port = (uint16_t)port++,
-            .http = (uint16_t)port++,
+            .port = (uint16_t)(port + 2 * i),
+            .http = (uint16_t)(port + 2 * i + 1),
         };
         if (daemon->role == DFS_ROLE_DATA)
             (void)snprintf(daemon->name, sizeof daemon->name, "d%u", (unsigned)(i - 1) % 1000);
