@@ -68,7 +68,7 @@ static enum sim_options_end read_line(const struct sim_command *of, const char *
                                       char *arguments)
 {
     static char copy[256];
-    char *argv[16];
+    char *argv[32];
     char *rest = NULL;
     int argc = 0;
     int first = 0;
@@ -79,8 +79,10 @@ static enum sim_options_end read_line(const struct sim_command *of, const char *
     free(err);
     out = err = NULL;
     (void)snprintf(copy, sizeof copy, "%s", line);
-    for (char *word = strtok_r(copy, " ", &rest); word != NULL; word = strtok_r(NULL, " ", &rest))
+    for (char *word = strtok_r(copy, " ", &rest); word != NULL; word = strtok_r(NULL, " ", &rest)) {
+        assert_true(argc + 1 < (int)(sizeof argv / sizeof argv[0]));
         argv[argc++] = word;
+    }
     argv[argc] = NULL;
     stdout = open_memstream(&out, &count);
     stderr = open_memstream(&err, &count);
