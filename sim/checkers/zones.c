@@ -3,6 +3,7 @@
  * a while, not suspected, touched by no fault, with half of its disk free. Who else is eligible is metadata's to know. A server that is a suspect gets nothing; but nobody may
  * stay one for ever.
  */
+#include "core/base/hash.h"
 #include "core/base/mem.h"
 #include "core/wire/grant.h"
 #include "sim/checkers/checkers.h"
@@ -33,12 +34,11 @@ struct order {
     uint64_t zone;
 };
 
-/* Grants that may be sent again: they are judged when they are new. */
-#define GRANTS_MAX 256
+/* Grants are judged when they are new; those of an upload that waits may be sent again half a minute later. A place for each of the newest, found by its hash. */
+#define GRANTS_MAX 4096
 
 struct state {
     struct dfs_block_id grants[GRANTS_MAX];
-    size_t grants_next;
     struct order orders[ORDERS_MAX];
     size_t orders_next;
     dfs_time_ns *suspected_at;
@@ -115,16 +115,15 @@ static bool is_judged(const struct sim_run *run)
 }
 
 /* Not sent before, and nobody left out who went meanwhile. A later generation avoids who failed. */
-static bool is_new(const struct sim_run *run, const struct state *state, const struct dfs_block_id *block,
-                   uint32_t copies)
+static struct dfs_block_id *grant_place(struct state *state, const struct dfs_block_id *block)
 {
-    if (block->generation != 1 || copies < (uint32_t)run->cluster->options.settings.replication)
-        return false;
-    for (size_t i = 0; i < GRANTS_MAX; i++) {
-        if (memcmp(&state->grants[i], block, sizeof *block) == 0)
-            return false;
-    }
-    return true;
+    return &state->grants[dfs_hash64(0, block, sizeof *block) % GRANTS_MAX];
+}
+
+static bool is_new(const struct sim_run *run, struct state *state, const struct dfs_block_id *block, uint32_t copies)
+{
+    return block->generation == 1 && copies >= (uint32_t)run->cluster->options.settings.replication &&
+           memcmp(grant_place(state, block), block, sizeof *block) != 0;
 }
 
 static void check_grant(struct sim_run *run, struct state *state, const struct dfs_w_grant *grant)
@@ -143,7 +142,7 @@ static void check_grant(struct sim_run *run, struct state *state, const struct d
     const bool judged = has < grant->replicas_count && has < run->cluster->options.zones &&
                         is_new(run, state, &block, grant->replicas_count);
 
-    state->grants[state->grants_next++ % GRANTS_MAX] = block;
+    *grant_place(state, &block) = block;
     if (!judged)
         return;
     for (uint32_t i = 0; i < run->cluster->options.data; i++)
