@@ -5,7 +5,6 @@
 
 #include <inttypes.h>
 #include <stdio.h>
-#include <unistd.h>
 
 #define TIME_DEFAULT_NS (50 * DFS_SECONDS)
 
@@ -46,19 +45,14 @@ static const struct sim_option options[] = {
      .help = "then the least so far is it"},
 };
 
-static uint32_t cores(void)
-{
-    const long count = sysconf(_SC_NPROCESSORS_ONLN);
-
-    return count < 1 ? 1 : count > SIM_SHRINK_WORKERS_MAX ? SIM_SHRINK_WORKERS_MAX : (uint32_t)count;
-}
-
 static int command_shrink(const struct sim_command *command, const char *program, int argc, char **argv)
 {
     struct sim_source source = {0};
     struct dfs_why why;
-    struct shrink_options wanted = {
-        .shrink = {.source = &source, .seed = 1, .workers = cores(), .time_ns = TIME_DEFAULT_NS}};
+    struct shrink_options wanted = {.shrink = {.source = &source,
+                                               .seed = 1,
+                                               .workers = sim_command_workers(SIM_SHRINK_WORKERS_MAX),
+                                               .time_ns = TIME_DEFAULT_NS}};
     struct sim_shrink *shrink = &wanted.shrink;
     int first = 0;
     const enum sim_options_end end = sim_options_read(command, argc, argv, &wanted, &first);

@@ -7,7 +7,6 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 struct sweep_options {
     struct sim_sweep sweep;
@@ -51,13 +50,6 @@ static bool shard_of(const char *text, uint64_t *ret_shard, uint64_t *ret_shards
         return false;
     *ret_shard %= *ret_shards; /* job arrays count from 0 or from 1 */
     return true;
-}
-
-static uint32_t cores(void)
-{
-    const long count = sysconf(_SC_NPROCESSORS_ONLN);
-
-    return count < 1 ? 1 : count > SIM_WORKERS_MAX ? SIM_WORKERS_MAX : (uint32_t)count;
 }
 
 static bool read_seeds(void *base, const char *text, struct dfs_why *ret_why)
@@ -130,7 +122,8 @@ static const struct sim_option options[] = {
 
 static int command_sweep(const struct sim_command *command, const char *program, int argc, char **argv)
 {
-    struct sweep_options wanted = {.sweep = {.program = program, .shards = 1, .workers = cores()}};
+    struct sweep_options wanted = {
+        .sweep = {.program = program, .shards = 1, .workers = sim_command_workers(SIM_WORKERS_MAX)}};
     uint64_t own = 0;
     struct dfs_why why;
     int first = 0;

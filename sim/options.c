@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* Exit codes that are no verdict (interfaces). */
 #define EXIT_USAGE 2
@@ -290,4 +291,11 @@ enum sim_options_end sim_options_read(const struct sim_command *command, int arg
     }
     *ret_first = optind;
     return SIM_OPTIONS_READ;
+}
+
+uint32_t sim_command_workers(uint32_t most)
+{
+    const long count = sysconf(_SC_NPROCESSORS_ONLN);
+
+    return count < 1 ? 1 : count > (long)most ? most : (uint32_t)count;
 }

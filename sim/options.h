@@ -79,4 +79,7 @@ bool sim_number_read(const char *text, uint64_t max, uint64_t *ret_value);
 int sim_usage_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
 int sim_world_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
+/* The default of --jobs: a process for each processor that is online, at most so many. */
+uint32_t sim_command_workers(uint32_t most);
+
 #endif
