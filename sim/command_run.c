@@ -3,7 +3,7 @@
 #include "sim/commands.h"
 #include "sim/job.h"
 #include "sim/own_seed.h"
-#include "sim/real.h"
+#include "sim/real/real.h"
 #include "sim/recording.h"
 #include "sim/report.h"
 

@@ -3,8 +3,8 @@
  *
  * The cluster is one of `dfs local up --faults` in a directory of its own, the clients are `dfs put`, `dfs get` and so on, one process an operation. crash is SIGKILL, pause is SIGSTOP,
  * restart starts the daemon again, partition and drop go through the daemons' fault sockets; events come from their event logs. A fault, trigger or step that has no real form
- * ends the run with 2 and its name, before anything is started. "network", "disk", "zones" and "capacity" do not count: loopback and the disk are what they are. The ledger is the simulator's. Expectations hold with wider bounds (SIM_REAL_SLACK_NS): this world is
- * busy with other things.
+ * ends the run with 2 and its name, before anything is started. "network", "disk", "zones" and "capacity" do not count: loopback and the disk are what they are. The ledger is the
+ * simulator's.
  *
  * The programs are those beside dfs-sim.
  */
@@ -12,12 +12,6 @@
 #define DFS_SIM_REAL_H
 
 #include "sim/scenario.h"
-
-/* How much later than said something may come about: processes start, disks sync, and continuous integration shares its processors. */
-#define SIM_REAL_SLACK_NS (4 * DFS_SECONDS)
-
-/* Operations at a time: each is a process. What comes when so many run waits its turn. */
-#define SIM_REAL_RUNNING_MAX 6
 
 /*
  * Runs it and returns the object of `run --json` (trace_hash is "": real time has no such thing), a new reference. NULL: nothing was run; *ret_why says why, *ret_code is 2 (the scenario
