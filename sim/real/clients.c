@@ -185,28 +185,50 @@ static bool was_moved_to(const struct sim_ledger *ledger, const struct sim_path 
     return false;
 }
 
-/* `dfs get` names no version: the bytes do. A path that something was moved to has versions that no PUT was given. */
-static uint64_t get_take(struct sim_real_clients *clients, struct sim_operation *get, struct dfs_id *ret_file)
+/* The oldest version that a read which was asked then may show: what is said of a version that nobody has named. */
+static uint64_t version_least(const struct sim_operation *read)
+{
+    return read->floor_version > read->gone_version ? read->floor_version : read->gone_version + 1;
+}
+
+/* No file of a cluster has this id: the ledger tells by the bytes alone whose they are. */
+static struct dfs_id file_unknown(const struct sim_operation *get)
+{
+    struct dfs_id file = {{0}};
+
+    memcpy(file.bytes, &get->number, sizeof get->number);
+    return file;
+}
+
+/*
+ * `dfs get` names no version and no file: the bytes do, when their PUT has been answered. A path that something was moved to has versions that no PUT
+ * was given.
+ */
+static void get_take(struct sim_real_clients *clients, struct sim_operation *get, uint64_t *ret_version,
+                     struct dfs_id *ret_file)
 {
     char path[SIM_REAL_PATH_BYTES];
     size_t count;
 
+    *ret_version = version_least(get);
+    *ret_file = file_unknown(get);
     file_of(clients, path, get, "target");
     char *bytes = sim_real_slurp(path, &count);
 
     if (bytes == NULL)
-        return get->floor_version;
+        return;
     sim_ledger_got(get, 0, (const uint8_t *)bytes, count);
     get->got_all = true;
     dfs_free(bytes);
     const struct sim_operation *put = put_of(&clients->ledger, get);
 
     if (put == NULL)
-        return get->floor_version;
-    *ret_file = put->file;
-    if (put->version == 0 || put->path != get->path || was_moved_to(&clients->ledger, get->path))
-        return put->version > get->floor_version ? put->version : get->floor_version;
-    return put->version;
+        return;
+    if (!dfs_id_is_zero(&put->file))
+        *ret_file = put->file;
+    if (put->version > *ret_version ||
+        (put->version != 0 && put->path == get->path && !was_moved_to(&clients->ledger, get->path)))
+        *ret_version = put->version;
 }
 
 static void task_end(struct sim_real_clients *clients, struct sim_real_task *task, int exit_status)
@@ -222,7 +244,7 @@ static void task_end(struct sim_real_clients *clients, struct sim_real_task *tas
     clients->running--;
     facts_take(clients, operation, &version, &file);
     if (operation->kind == SIM_OP_GET && status == DFS_OK)
-        version = get_take(clients, operation, &file);
+        get_take(clients, operation, &version, &file);
     if ((operation->kind == SIM_OP_MOVE || operation->kind == SIM_OP_REMOVE) && version == 0)
         version = operation->floor_version;
     if (!sim_ledger_answer(&clients->ledger, operation, sim_real_now(clients->site), status, version,
