@@ -513,6 +513,19 @@ static bool pump_one(struct nodes_rig *r, unsigned n)
     return true;
 }
 
+dfs_conn nrig_client(struct nodes_rig *r, const char *scope)
+{
+    const struct dfs_peer peer = {.kind = DFS_PEER_CLIENT};
+    const dfs_conn conn = fake_accept(&r->f, &peer);
+    struct meta_peer *known = dfs_container_of(r->meta->peers.prev, struct meta_peer, all);
+
+    assert_int_equal(known->kind, META_PEER_CLIENT);
+    known->phase = META_PEER_KNOWN;
+    known->claims.expires_s = UINT64_MAX;
+    (void)snprintf(known->claims.scope, sizeof known->claims.scope, "%s", scope);
+    return conn;
+}
+
 void nrig_pump(struct nodes_rig *r)
 {
     bool more = true;

@@ -94,7 +94,8 @@ void nrig_up(struct nodes_rig *r, unsigned n); /* all of these */
 void nrig_up_all(struct nodes_rig *r, unsigned count);
 void nrig_break(struct nodes_rig *r, unsigned n); /* the control connection */
 enum dfs_status nrig_resume(struct nodes_rig *r, unsigned n);
-void nrig_pump(struct nodes_rig *r); /* puppets read and answer what they were sent */
+dfs_conn nrig_client(struct nodes_rig *r, const char *scope); /* a person, who has shown a token with this scope */
+void nrig_pump(struct nodes_rig *r);                          /* puppets read and answer what they were sent */
 /* Time passes in small steps; puppets beat when it is time, read and answer. */
 void nrig_live(struct nodes_rig *r, dfs_duration_ns length);
 

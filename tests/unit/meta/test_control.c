@@ -1,31 +1,6 @@
 /* Control connections of which one half is dead while heartbeats go on: each kind of message that does not come through is noticed, and
  * nobody who is slow is taken for out of reach. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-
-#include "tests/support/nodes_rig.h"
-
-#define I NRIG_INTERVAL
-
-static struct nodes_rig r;
-
-static int set_up(void **state)
-{
-    (void)state;
-    nrig_init(&r);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    nrig_close(&r);
-    return 0;
-}
+#include "tests/support/nodes_test.h"
 
 static const uint16_t on_01[] = {0, 1};
 

@@ -1,34 +1,8 @@
 /* Copies under way: what happens when an end of one goes, fails, is slow or not needed any more; bad copies;
  * and a storm of all of that. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "tests/support/nodes_test.h"
+
 #include <stdlib.h>
-
-#include <cmocka.h>
-
-#include "tests/support/nodes_rig.h"
-
-#define I NRIG_INTERVAL
-
-static struct nodes_rig r;
-
-static int set_up(void **state)
-{
-    (void)state;
-    nrig_init(&r);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    nrig_close(&r);
-    return 0;
-}
-
-static const uint16_t on_012[] = {0, 1, 2};
 
 static void start(unsigned count, uint32_t blocks)
 {

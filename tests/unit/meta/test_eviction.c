@@ -1,38 +1,11 @@
 /* A node goes: eviction, repair, the brake, maintenance, and the start of metadata. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-
-#include "tests/support/nodes_rig.h"
-
-#define I NRIG_INTERVAL
-
-static struct nodes_rig r;
-
-static int set_up(void **state)
-{
-    (void)state;
-    nrig_init(&r);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    nrig_close(&r);
-    return 0;
-}
+#include "tests/support/nodes_test.h"
 
 static void start(unsigned count)
 {
     nrig_start(&r);
     nrig_up_all(&r, count);
 }
-
-static const uint16_t on_012[] = {0, 1, 2};
 
 static void commit(uint32_t blocks)
 {

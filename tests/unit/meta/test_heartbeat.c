@@ -1,30 +1,10 @@
 /* HEARTBEAT datagrams: what is acknowledged, what changes nothing, and the digest. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "tests/support/nodes_test.h"
 
-#include <cmocka.h>
-
-#include "tests/support/nodes_rig.h"
-
-#define I NRIG_INTERVAL
-
-static struct nodes_rig r;
-
-static int set_up(void **state)
+static int set_up_two(void **state)
 {
-    (void)state;
-    nrig_init(&r);
-    nrig_start(&r);
+    (void)set_up_started(state);
     nrig_up_all(&r, 2);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    nrig_close(&r);
     return 0;
 }
 
@@ -218,15 +198,15 @@ static void without_a_connection_there_is_no_lease(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(the_newest_is_acknowledged_as_often_as_it_comes, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(late_and_replayed_ones_change_nothing, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(forged_ones_change_nothing, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(an_older_life_is_not_heard, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(space_and_fence_are_taken_from_it, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_wrong_digest_asks_for_a_new_inventory, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(the_digest_is_compared_at_equal_changes_only, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_connection_on_which_nothing_comes_is_closed, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(without_a_connection_there_is_no_lease, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(the_newest_is_acknowledged_as_often_as_it_comes, set_up_two, tear_down),
+        cmocka_unit_test_setup_teardown(late_and_replayed_ones_change_nothing, set_up_two, tear_down),
+        cmocka_unit_test_setup_teardown(forged_ones_change_nothing, set_up_two, tear_down),
+        cmocka_unit_test_setup_teardown(an_older_life_is_not_heard, set_up_two, tear_down),
+        cmocka_unit_test_setup_teardown(space_and_fence_are_taken_from_it, set_up_two, tear_down),
+        cmocka_unit_test_setup_teardown(a_wrong_digest_asks_for_a_new_inventory, set_up_two, tear_down),
+        cmocka_unit_test_setup_teardown(the_digest_is_compared_at_equal_changes_only, set_up_two, tear_down),
+        cmocka_unit_test_setup_teardown(a_connection_on_which_nothing_comes_is_closed, set_up_two, tear_down),
+        cmocka_unit_test_setup_teardown(without_a_connection_there_is_no_lease, set_up_two, tear_down),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,33 +1,5 @@
 /* How a data server becomes a member: JOIN, INVENTORY, BLOCK_EVENTS, RESUME. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-
-#include "tests/support/nodes_rig.h"
-
-#define I NRIG_INTERVAL
-
-static struct nodes_rig r;
-
-static int set_up(void **state)
-{
-    (void)state;
-    nrig_init(&r);
-    nrig_start(&r);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    nrig_close(&r);
-    return 0;
-}
-
-static const uint16_t on_012[] = {0, 1, 2};
+#include "tests/support/nodes_test.h"
 
 static struct meta_node *known(unsigned n)
 {
@@ -558,24 +530,28 @@ static void what_is_committed_during_the_inventory_is_adopted(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(what_is_committed_during_the_inventory_is_adopted, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(joining_becomes_active_after_inventory_and_heartbeat, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(joined_is_said_only_when_the_incarnation_is_on_the_disk, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(strangers_and_liars_are_refused, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(metadata_older_than_the_node_has_seen_is_no_metadata, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(two_processes_of_one_identity, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(the_same_process_on_a_new_connection_is_not_superseded, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_quick_restart_is_no_eviction_and_no_loss, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_joining_node_is_no_target, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(the_inventory_confirms_adopts_and_takes_away, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(an_inventory_that_does_not_add_up_removes_nothing, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(changes_before_the_end_of_the_inventory_are_kept, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(changes_are_applied_once_and_without_gaps, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(other_bytes_under_a_block_s_name_are_a_bad_copy, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_resume_goes_on_where_changes_were_applied, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(what_a_node_says_before_it_joined_is_not_heard, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(incarnations_grow_over_restarts_of_metadata, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(keys_change_and_both_are_accepted, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_is_committed_during_the_inventory_is_adopted, set_up_started, tear_down),
+        cmocka_unit_test_setup_teardown(joining_becomes_active_after_inventory_and_heartbeat, set_up_started,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(joined_is_said_only_when_the_incarnation_is_on_the_disk, set_up_started,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(strangers_and_liars_are_refused, set_up_started, tear_down),
+        cmocka_unit_test_setup_teardown(metadata_older_than_the_node_has_seen_is_no_metadata, set_up_started,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(two_processes_of_one_identity, set_up_started, tear_down),
+        cmocka_unit_test_setup_teardown(the_same_process_on_a_new_connection_is_not_superseded, set_up_started,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(a_quick_restart_is_no_eviction_and_no_loss, set_up_started, tear_down),
+        cmocka_unit_test_setup_teardown(a_joining_node_is_no_target, set_up_started, tear_down),
+        cmocka_unit_test_setup_teardown(the_inventory_confirms_adopts_and_takes_away, set_up_started, tear_down),
+        cmocka_unit_test_setup_teardown(an_inventory_that_does_not_add_up_removes_nothing, set_up_started, tear_down),
+        cmocka_unit_test_setup_teardown(changes_before_the_end_of_the_inventory_are_kept, set_up_started, tear_down),
+        cmocka_unit_test_setup_teardown(changes_are_applied_once_and_without_gaps, set_up_started, tear_down),
+        cmocka_unit_test_setup_teardown(other_bytes_under_a_block_s_name_are_a_bad_copy, set_up_started, tear_down),
+        cmocka_unit_test_setup_teardown(a_resume_goes_on_where_changes_were_applied, set_up_started, tear_down),
+        cmocka_unit_test_setup_teardown(what_a_node_says_before_it_joined_is_not_heard, set_up_started, tear_down),
+        cmocka_unit_test_setup_teardown(incarnations_grow_over_restarts_of_metadata, set_up_started, tear_down),
+        cmocka_unit_test_setup_teardown(keys_change_and_both_are_accepted, set_up_started, tear_down),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

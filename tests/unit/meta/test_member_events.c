@@ -1,18 +1,9 @@
 /* Every event in every state of a member: where it leads. What a node says late, twice, or in a life that has ended changes nothing. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "tests/support/nodes_test.h"
+
 #include <stdio.h>
 #include <string.h>
 
-#include <cmocka.h>
-
-#include "tests/support/nodes_rig.h"
-
-#define I NRIG_INTERVAL
-
-static struct nodes_rig r;
 static dfs_conn person;
 
 /* The letters of the table: JOINING, ACTIVE, SUSPECT (silent, its connection stands), SUSPECT (Unlinked: its connection broke), DRAINING, MAINTENANCE,
@@ -26,19 +17,6 @@ static void set_draining(unsigned n, bool on)
     fake_receive(&r.f, person, 3, DFS_MSG_DRAIN, &drain, NULL, 0);
     fake_disk_run(&r.f);
     assert_int_equal(fake_sent(&r.f, person).body->status.status, DFS_OK);
-}
-
-/* An operator with a token. */
-static void operator_comes(void)
-{
-    const struct dfs_peer peer = {.kind = DFS_PEER_CLIENT};
-    struct meta_peer *known;
-
-    person = fake_accept(&r.f, &peer);
-    known = dfs_container_of(r.meta->peers.prev, struct meta_peer, all);
-    known->phase = META_PEER_KNOWN;
-    known->claims.expires_s = UINT64_MAX;
-    (void)snprintf(known->claims.scope, sizeof known->claims.scope, "a:/");
 }
 
 static void leave(void)
@@ -71,7 +49,7 @@ static void bring_to(char letter)
 {
     for (unsigned n = 1; n < 4; n++)
         nrig_up(&r, n);
-    operator_comes();
+    person = nrig_client(&r, "a:/");
     assert_int_equal(nrig_join(&r, 0), DFS_OK);
     if (letter != 'J') {
         nrig_tell(&r, 0);

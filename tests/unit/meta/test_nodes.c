@@ -1,49 +1,10 @@
 /* What people ask about nodes: NODES, DRAIN, HEALTH, EXPLAIN's half, metrics; and the checkers' windows. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "tests/support/nodes_test.h"
+
 #include <stdio.h>
 #include <string.h>
 
-#include <cmocka.h>
-
-#include "tests/support/nodes_rig.h"
-
-#define I NRIG_INTERVAL
-
-static struct nodes_rig r;
 static dfs_conn person;
-
-static int set_up(void **state)
-{
-    (void)state;
-    nrig_init(&r);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    nrig_close(&r);
-    return 0;
-}
-
-static const uint16_t on_012[] = {0, 1, 2};
-
-/* A client that has shown a token with this scope. */
-static void come(const char *scope)
-{
-    const struct dfs_peer peer = {.kind = DFS_PEER_CLIENT};
-    struct meta_peer *known;
-
-    person = fake_accept(&r.f, &peer);
-    known = dfs_container_of(r.meta->peers.prev, struct meta_peer, all);
-    assert_int_equal(known->kind, META_PEER_CLIENT);
-    known->phase = META_PEER_KNOWN;
-    known->claims.expires_s = UINT64_MAX;
-    (void)snprintf(known->claims.scope, sizeof known->claims.scope, "%s", scope);
-}
 
 static struct fake_message ask(uint32_t number, const void *value)
 {
@@ -56,7 +17,7 @@ static void start(unsigned count)
 {
     nrig_start(&r);
     nrig_up_all(&r, count);
-    come("rwa:/");
+    person = nrig_client(&r, "rwa:/");
 }
 
 static void nodes_are_listed_by_id_in_pages(void **state)
@@ -104,7 +65,7 @@ static void who_may_only_read_files_may_not_ask(void **state)
     (void)state;
     nrig_start(&r);
     nrig_up_all(&r, 1);
-    come("rw:/");
+    person = nrig_client(&r, "rw:/");
     assert_int_equal(ask(DFS_MSG_NODES, &nodes).body->status.status, DFS_DENIED);
     assert_int_equal(ask(DFS_MSG_HEALTH, &health).body->status.status, DFS_DENIED);
     assert_int_equal(ask(DFS_MSG_DRAIN, &drain).body->status.status, DFS_DENIED);
@@ -135,7 +96,7 @@ static void draining_empties_a_node_outlives_restarts_and_can_be_taken_back(void
     assert_int_equal(fake_traces(&r.f, DFS_TRACE_JOINED), 5);
     nrig_live(&r, 5 * I);
     nrig_assert_quiet(&r);
-    come("a:/");
+    person = nrig_client(&r, "a:/");
     drain.on = 0;
     assert_int_equal(ask(DFS_MSG_DRAIN, &drain).body->status.status, DFS_OK);
     assert_int_equal(nrig_state(&r, 1), DFS_NODE_ACTIVE);
@@ -184,7 +145,7 @@ static void health_says_how_it_is(void **state)
     assert_true(dfs_text_equal(in.body->health_done.health, dfs_text_of("blocks without a live copy")));
     r.nodes[3].slow = false;
     nrig_restart(&r);
-    come("a:/");
+    person = nrig_client(&r, "a:/");
     in = ask(DFS_MSG_HEALTH, &health);
     assert_true(
         dfs_text_equal(in.body->health_done.health, dfs_text_of("warming up: waiting for the known data servers")));

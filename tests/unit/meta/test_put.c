@@ -1,35 +1,8 @@
 /* How a file comes in: PUT_OPEN, PUT_PLACE, PUT_COMMIT, PUT_ABORT. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "tests/support/clients_test.h"
+
 #include <stdio.h>
 #include <string.h>
-
-#include <cmocka.h>
-
-#include "tests/support/clients_rig.h"
-
-static struct clients_rig r;
-static dfs_conn ann;
-
-static int set_up(void **state)
-{
-    (void)state;
-    crig_init(&r);
-    crig_start(&r, 4);
-    ann = crig_client(&r, 1, "rw:/");
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    assert_true(meta_namespace_is_sound(&r.n.meta->ns));
-    nrig_assert_sound(&r.n);
-    crig_close(&r);
-    return 0;
-}
 
 static uint64_t uploads_open(void)
 {

@@ -1,33 +1,7 @@
 /* Copies too many (trimmed only when the others were just read), readers' complaints, and blocks that no file
  * has. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "tests/support/nodes_test.h"
 
-#include <cmocka.h>
-
-#include "tests/support/nodes_rig.h"
-
-#define I NRIG_INTERVAL
-
-static struct nodes_rig r;
-
-static int set_up(void **state)
-{
-    (void)state;
-    nrig_init(&r);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    nrig_close(&r);
-    return 0;
-}
-
-static const uint16_t on_012[] = {0, 1, 2};
 static const uint16_t on_0123[] = {0, 1, 2, 3};
 
 /* `count` nodes; a file of `blocks` blocks with four copies, one too many. */
