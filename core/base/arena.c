@@ -48,15 +48,15 @@ static void add_chunk(struct dfs_arena *arena, size_t bytes)
     arena->chunks = chunk;
 }
 
-void *dfs_arena_take(struct dfs_arena *arena, size_t count, size_t size)
+void *dfs_arena_take_raw(struct dfs_arena *arena, size_t count, size_t size)
 {
     struct dfs_arena_chunk *chunk;
     size_t bytes;
     void *taken;
 
-    if (size > 0 && count > (SIZE_MAX - ARENA_ALIGNMENT) / size)
+    if (__builtin_mul_overflow(count, size, &bytes) || bytes > SIZE_MAX - ARENA_ALIGNMENT)
         return NULL;
-    bytes = (count * size + ARENA_ALIGNMENT - 1) / ARENA_ALIGNMENT * ARENA_ALIGNMENT;
+    bytes = (bytes + ARENA_ALIGNMENT - 1) / ARENA_ALIGNMENT * ARENA_ALIGNMENT;
     if (bytes > arena->bytes_max - arena->used)
         return NULL;
     if (arena->chunks == NULL || bytes > arena->chunks->capacity - arena->chunks->used)
@@ -65,7 +65,15 @@ void *dfs_arena_take(struct dfs_arena *arena, size_t count, size_t size)
     taken = chunk->bytes + chunk->used;
     chunk->used += bytes;
     arena->used += bytes;
-    memset(taken, 0, bytes);
+    return taken;
+}
+
+void *dfs_arena_take(struct dfs_arena *arena, size_t count, size_t size)
+{
+    void *taken = dfs_arena_take_raw(arena, count, size);
+
+    if (taken != NULL)
+        memset(taken, 0, count * size);
     return taken;
 }
 

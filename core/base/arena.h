@@ -21,6 +21,9 @@ void dfs_arena_close(struct dfs_arena *arena);
 /* Zeroed, aligned for any type; NULL when bytes_max would be passed. count * size is checked for overflow. */
 void *dfs_arena_take(struct dfs_arena *arena, size_t count, size_t size);
 
+/* The same with undefined contents, for who fills all of it. */
+void *dfs_arena_take_raw(struct dfs_arena *arena, size_t count, size_t size);
+
 /* All memory taken is void; the largest chunk is kept for the next message. */
 void dfs_arena_reset(struct dfs_arena *arena);
 

@@ -115,9 +115,9 @@ static uint64_t number_get(const void *at, uint32_t width)
     return width == 1 ? *(const uint8_t *)at : width == 2 ? load16(at) : width == 4 ? load32(at) : load64(at);
 }
 
-static inline bool is_in_range(const struct dfs_field *field, uint64_t number)
+static inline bool is_in_range(const struct dfs_op *op, uint64_t number)
 {
-    return number >= field->min && number <= field->max;
+    return number - op->min <= op->span;
 }
 
 /*
@@ -127,11 +127,12 @@ static inline bool is_in_range(const struct dfs_field *field, uint64_t number)
 
 /* Encode ------------------------------------------------------------------------------------------------------------ */
 
-static uint8_t *encode_fields(const struct dfs_layout *layout, const uint8_t *base, uint8_t *at, size_t *spare);
+static uint8_t *encode_structs(const struct dfs_layout *layout, const uint8_t *base, uint32_t count, uint8_t *at,
+                               size_t *spare);
 
-static uint8_t *encode_text(const struct dfs_field *field, const struct dfs_text *text, uint8_t *at, size_t *spare)
+static uint8_t *encode_text(const struct dfs_op *op, const struct dfs_text *text, uint8_t *at, size_t *spare)
 {
-    DFS_ASSERT(text->count <= field->max);
+    DFS_ASSERT(text->count <= op->max);
     if (text->count > *spare)
         return NULL;
     *spare -= text->count;
@@ -142,52 +143,47 @@ static uint8_t *encode_text(const struct dfs_field *field, const struct dfs_text
     return at + text->count;
 }
 
-static uint8_t *encode_list(const struct dfs_field *field, const uint8_t *base, uint8_t *at, size_t *spare)
+static uint8_t *encode_list(const struct dfs_op *op, const uint8_t *base, uint8_t *at, size_t *spare)
 {
-    const struct dfs_layout *part = field->part;
-    const uint32_t count = load32(base + field->count_offset);
+    const uint32_t count = load32(base + op->count_offset);
     const uint8_t *items;
 
-    memcpy(&items, base + field->offset, sizeof items);
-    DFS_ASSERT(count <= field->max);
-    if ((size_t)count * part->fixed > *spare)
+    memcpy(&items, base + op->offset, sizeof items);
+    DFS_ASSERT(count <= op->max);
+    if ((size_t)count * op->part->fixed > *spare)
         return NULL;
-    *spare -= (size_t)count * part->fixed;
+    *spare -= (size_t)count * op->part->fixed;
     dfs_store_be16(at, (uint16_t)count);
-    at += 2;
-    for (uint32_t i = 0; i < count && at != NULL; i++)
-        at = encode_fields(part, items + (size_t)i * part->bytes, at, spare);
-    return at;
+    return count == 0 ? at + 2 : encode_structs(op->part, items, count, at + 2, spare);
 }
 
-/* Where the struct ends; NULL when it does not fit. */
-static uint8_t *encode_fields(const struct dfs_layout *layout, const uint8_t *base, uint8_t *at, size_t *spare)
+/* `count` structs, one after the other, at least one. Where they end on the wire; NULL when they do not fit. */
+static uint8_t *encode_structs(const struct dfs_layout *layout, const uint8_t *base, uint32_t count, uint8_t *at,
+                               size_t *spare)
 {
-    const struct dfs_field *const end = layout->fields + layout->count;
+    for (const struct dfs_op *op = layout->ops;; op++) {
+        const uint8_t *from = base + op->offset;
 
-    for (const struct dfs_field *field = layout->fields; field < end; field++) {
-        const uint8_t *from = base + field->offset;
-
-        switch ((enum dfs_field_op)field->op) {
+        switch ((enum dfs_op_kind)op->kind) {
         case DFS_OP_RANGE_1:
-            DFS_ASSERT(is_in_range(field, *from)); /* fall through */
+            DFS_ASSERT(is_in_range(op, *from)); /* fall through */
         case DFS_OP_NUM_1:
             *at++ = *from;
             break;
         case DFS_OP_RANGE_2:
-            DFS_ASSERT(is_in_range(field, load16(from))); /* fall through */
+            DFS_ASSERT(is_in_range(op, load16(from))); /* fall through */
         case DFS_OP_NUM_2:
             dfs_store_be16(at, load16(from));
             at += 2;
             break;
         case DFS_OP_RANGE_4:
-            DFS_ASSERT(is_in_range(field, load32(from))); /* fall through */
+            DFS_ASSERT(is_in_range(op, load32(from))); /* fall through */
         case DFS_OP_NUM_4:
             dfs_store_be32(at, load32(from));
             at += 4;
             break;
         case DFS_OP_RANGE_8:
-            DFS_ASSERT(is_in_range(field, load64(from))); /* fall through */
+            DFS_ASSERT(is_in_range(op, load64(from))); /* fall through */
         case DFS_OP_NUM_8:
             dfs_store_be64(at, load64(from));
             at += 8;
@@ -196,9 +192,13 @@ static uint8_t *encode_fields(const struct dfs_layout *layout, const uint8_t *ba
             memcpy(at, from, 16);
             at += 16;
             break;
+        case DFS_OP_BYTES_32:
+            memcpy(at, from, 32);
+            at += 32;
+            break;
         case DFS_OP_BYTES:
-            memcpy(at, from, field->width);
-            at += field->width;
+            memcpy(at, from, op->width);
+            at += op->width;
             break;
         case DFS_OP_ADDR: {
             const struct dfs_addr *addr = (const void *)from;
@@ -209,26 +209,32 @@ static uint8_t *encode_fields(const struct dfs_layout *layout, const uint8_t *ba
             break;
         }
         case DFS_OP_TEXT:
-            at = encode_text(field, (const void *)from, at, spare);
-            break;
-        case DFS_OP_PART:
-            at = encode_fields(field->part, from, at, spare);
+            at = encode_text(op, (const void *)from, at, spare);
+            if (at == NULL)
+                return NULL;
             break;
         case DFS_OP_LIST:
-            at = encode_list(field, base, at, spare);
+            at = encode_list(op, base, at, spare);
+            if (at == NULL)
+                return NULL;
             break;
+        case DFS_OP_END:
+            if (--count == 0)
+                return at;
+            base += layout->bytes;
+            op = layout->ops - 1;
+            break;
+        default:
+            __builtin_unreachable(); /* the compiler made the steps: no test of each */
         }
-        if (at == NULL)
-            return NULL;
     }
-    return at;
 }
 
 void dfs_encode(const struct dfs_layout *layout, const void *value, struct dfs_wr *w)
 {
     const size_t room = (size_t)(w->end - w->at);
     size_t spare = room - layout->fixed; /* if it fits */
-    uint8_t *at = w->bad || room < layout->fixed ? NULL : encode_fields(layout, value, w->at, &spare);
+    uint8_t *at = w->bad || room < layout->fixed ? NULL : encode_structs(layout, value, 1, w->at, &spare);
 
     if (at == NULL)
         w->bad = true;
@@ -243,22 +249,19 @@ static size_t varying_bytes(const struct dfs_layout *layout, const uint8_t *base
 
     if (!layout->varies)
         return 0;
-    for (size_t i = 0; i < layout->count; i++) {
-        const struct dfs_field *field = &layout->fields[i];
-        const uint8_t *at = base + field->offset;
+    for (const struct dfs_op *op = layout->ops; op->kind != DFS_OP_END; op++) {
+        const uint8_t *at = base + op->offset;
 
-        if (field->op == DFS_OP_TEXT) {
+        if (op->kind == DFS_OP_TEXT) {
             bytes += ((const struct dfs_text *)(const void *)at)->count;
-        } else if (field->op == DFS_OP_PART) {
-            bytes += varying_bytes(field->part, at);
-        } else if (field->op == DFS_OP_LIST) {
-            const uint32_t count = load32(base + field->count_offset);
+        } else if (op->kind == DFS_OP_LIST) {
+            const uint32_t count = load32(base + op->count_offset);
             const uint8_t *items;
 
             memcpy(&items, at, sizeof items);
-            bytes += (size_t)count * field->part->fixed;
-            for (uint32_t k = 0; k < count && field->part->varies; k++)
-                bytes += varying_bytes(field->part, items + (size_t)k * field->part->bytes);
+            bytes += (size_t)count * op->part->fixed;
+            for (uint32_t k = 0; k < count && op->part->varies; k++)
+                bytes += varying_bytes(op->part, items + (size_t)k * op->part->bytes);
         }
     }
     return bytes;
@@ -323,8 +326,8 @@ struct decoder {
     enum dfs_status status; /* of a failure */
 };
 
-static const uint8_t *decode_fields(const struct dfs_layout *layout, const uint8_t *at, struct decoder *decoder,
-                                    uint8_t *base);
+static const uint8_t *decode_structs(const struct dfs_layout *layout, const uint8_t *at, struct decoder *decoder,
+                                     uint8_t *base, uint32_t count);
 
 static const uint8_t *failed(struct decoder *decoder, enum dfs_status status)
 {
@@ -332,74 +335,69 @@ static const uint8_t *failed(struct decoder *decoder, enum dfs_status status)
     return NULL;
 }
 
-static const uint8_t *decode_text(const struct dfs_field *field, const uint8_t *at, struct decoder *decoder,
-                                  uint8_t *to)
+static const uint8_t *decode_text(const struct dfs_op *op, const uint8_t *at, struct decoder *decoder, uint8_t *to)
 {
     const struct dfs_text text = {.at = (const char *)at + 2, .count = dfs_load_be16(at)};
 
-    if (text.count > field->max || text.count > decoder->spare || !utf8_is_sound(at + 2, text.count))
+    if (text.count > op->max || text.count > decoder->spare || !utf8_is_sound(at + 2, text.count))
         return failed(decoder, DFS_BAD_REQUEST);
     decoder->spare -= text.count;
     memcpy(to, &text, sizeof text);
     return at + 2 + text.count;
 }
 
-static const uint8_t *decode_list(const struct dfs_field *field, const uint8_t *at, struct decoder *decoder,
-                                  uint8_t *base)
+static const uint8_t *decode_list(const struct dfs_op *op, const uint8_t *at, struct decoder *decoder, uint8_t *base)
 {
-    const struct dfs_layout *part = field->part;
+    const struct dfs_layout *part = op->part;
     const uint32_t count = dfs_load_be16(at);
     uint8_t *items = NULL;
 
     /* A count beyond the bytes left is refused before memory is taken for it. */
-    if (count > field->max || count * part->fixed > decoder->spare)
+    if (count > op->max || count * part->fixed > decoder->spare)
         return failed(decoder, DFS_BAD_REQUEST);
     decoder->spare -= count * part->fixed;
     at += 2;
     if (count > 0) {
-        items = dfs_arena_take(decoder->arena, count, part->bytes);
+        items = dfs_arena_take_raw(decoder->arena, count, part->bytes);
         if (items == NULL)
             return failed(decoder, DFS_TOO_LARGE);
+        at = decode_structs(part, at, decoder, items, count);
     }
-    for (uint32_t i = 0; i < count && at != NULL; i++)
-        at = decode_fields(part, at, decoder, items + (size_t)i * part->bytes);
-    memcpy(base + field->offset, &items, sizeof items);
-    store32(base + field->count_offset, count);
+    memcpy(base + op->offset, &items, sizeof items);
+    store32(base + op->count_offset, count);
     return at;
 }
 
-/* Where the struct ends; NULL when it is none. */
-static const uint8_t *decode_fields(const struct dfs_layout *layout, const uint8_t *at, struct decoder *decoder,
-                                    uint8_t *base)
+/* `count` structs, one after the other, at least one. Where they end on the wire; NULL when they are none. */
+static const uint8_t *decode_structs(const struct dfs_layout *layout, const uint8_t *at, struct decoder *decoder,
+                                     uint8_t *base, uint32_t count)
 {
-    const struct dfs_field *const end = layout->fields + layout->count;
+    for (const struct dfs_op *op = layout->ops;; op++) {
+        uint8_t *to = base + op->offset;
 
-    for (const struct dfs_field *field = layout->fields; field < end; field++) {
-        uint8_t *to = base + field->offset;
-
-        switch ((enum dfs_field_op)field->op) {
+        switch ((enum dfs_op_kind)op->kind) {
         case DFS_OP_RANGE_1:
-            if (!is_in_range(field, *at))
+            if (!is_in_range(op, *at))
                 return failed(decoder, DFS_BAD_REQUEST); /* fall through */
         case DFS_OP_NUM_1:
             *to = *at++;
             break;
         case DFS_OP_RANGE_2:
-            if (!is_in_range(field, dfs_load_be16(at)))
+            if (!is_in_range(op, dfs_load_be16(at)))
                 return failed(decoder, DFS_BAD_REQUEST); /* fall through */
         case DFS_OP_NUM_2:
             store16(to, dfs_load_be16(at));
             at += 2;
             break;
         case DFS_OP_RANGE_4:
-            if (!is_in_range(field, dfs_load_be32(at)))
+            if (!is_in_range(op, dfs_load_be32(at)))
                 return failed(decoder, DFS_BAD_REQUEST); /* fall through */
         case DFS_OP_NUM_4:
             store32(to, dfs_load_be32(at));
             at += 4;
             break;
         case DFS_OP_RANGE_8:
-            if (!is_in_range(field, dfs_load_be64(at)))
+            if (!is_in_range(op, dfs_load_be64(at)))
                 return failed(decoder, DFS_BAD_REQUEST); /* fall through */
         case DFS_OP_NUM_8:
             store64(to, dfs_load_be64(at));
@@ -409,9 +407,13 @@ static const uint8_t *decode_fields(const struct dfs_layout *layout, const uint8
             memcpy(to, at, 16);
             at += 16;
             break;
+        case DFS_OP_BYTES_32:
+            memcpy(to, at, 32);
+            at += 32;
+            break;
         case DFS_OP_BYTES:
-            memcpy(to, at, field->width);
-            at += field->width;
+            memcpy(to, at, op->width);
+            at += op->width;
             break;
         case DFS_OP_ADDR: {
             struct dfs_addr *addr = (void *)to;
@@ -422,30 +424,35 @@ static const uint8_t *decode_fields(const struct dfs_layout *layout, const uint8
             break;
         }
         case DFS_OP_TEXT:
-            at = decode_text(field, at, decoder, to);
-            break;
-        case DFS_OP_PART:
-            at = decode_fields(field->part, at, decoder, to);
+            at = decode_text(op, at, decoder, to);
+            if (at == NULL)
+                return NULL;
             break;
         case DFS_OP_LIST:
-            at = decode_list(field, at, decoder, base);
+            at = decode_list(op, at, decoder, base);
+            if (at == NULL)
+                return NULL;
             break;
+        case DFS_OP_END:
+            if (--count == 0)
+                return at;
+            base += layout->bytes;
+            op = layout->ops - 1;
+            break;
+        default:
+            __builtin_unreachable(); /* the compiler made the steps: no test of each */
         }
-        if (at == NULL)
-            return NULL;
     }
-    return at;
 }
 
 enum dfs_status dfs_decode(const struct dfs_layout *layout, struct dfs_rd *r, struct dfs_arena *arena, void *ret_value)
 {
     struct decoder decoder = {.arena = arena, .status = DFS_OK};
 
-    memset(ret_value, 0, layout->bytes);
     if (r->bad || dfs_rd_left(r) < layout->fixed)
         return DFS_BAD_REQUEST;
     decoder.spare = dfs_rd_left(r) - layout->fixed;
-    if (decode_fields(layout, r->at, &decoder, ret_value) == NULL)
+    if (decode_structs(layout, r->at, &decoder, ret_value, 1) == NULL)
         return decoder.status;
     if (decoder.spare > 0)
         return DFS_BAD_REQUEST;

@@ -83,27 +83,9 @@ enum dfs_field_kind {
     DFS_FIELD_LIST
 };
 
-/* How the codec reads and writes it: the kind, the widths that are copied without a loop, and whether every number of that width is in range. */
-enum dfs_field_op {
-    DFS_OP_NUM_1,
-    DFS_OP_NUM_2,
-    DFS_OP_NUM_4,
-    DFS_OP_NUM_8,
-    DFS_OP_RANGE_1,
-    DFS_OP_RANGE_2,
-    DFS_OP_RANGE_4,
-    DFS_OP_RANGE_8,
-    DFS_OP_BYTES_16,
-    DFS_OP_BYTES,
-    DFS_OP_ADDR,
-    DFS_OP_TEXT,
-    DFS_OP_PART,
-    DFS_OP_LIST
-};
-
 struct dfs_layout;
 
-/* core/wire/layout.h makes them. The codec walks them for every message: two to a cache line. */
+/* For people and generators; core/wire/layout.h makes them. */
 struct dfs_field {
     const char *name;
     union {
@@ -115,15 +97,50 @@ struct dfs_field {
     uint16_t offset;       /* in the struct */
     uint16_t count_offset; /* LIST: of name_count */
     uint8_t kind;          /* enum dfs_field_kind */
-    uint8_t op;            /* enum dfs_field_op */
 };
-_Static_assert(sizeof(struct dfs_field) == 4 * sizeof(uint64_t), "half a cache line");
+
+/* What the codec does with a field: the kind, the widths that are copied without a loop, and whether every number of that width is in range. */
+enum dfs_op_kind {
+    DFS_OP_END, /* of the struct */
+    DFS_OP_NUM_1,
+    DFS_OP_NUM_2,
+    DFS_OP_NUM_4,
+    DFS_OP_NUM_8,
+    DFS_OP_RANGE_1,
+    DFS_OP_RANGE_2,
+    DFS_OP_RANGE_4,
+    DFS_OP_RANGE_8,
+    DFS_OP_BYTES_16,
+    DFS_OP_BYTES_32,
+    DFS_OP_BYTES,
+    DFS_OP_ADDR,
+    DFS_OP_TEXT,
+    DFS_OP_LIST
+};
+
+/* The same fields as the codec walks them for every message: the fields of parts stand in the places of the parts, and four steps share a cache line. */
+struct dfs_op {
+    uint16_t kind;   /* enum dfs_op_kind */
+    uint16_t offset; /* in the outermost struct */
+    union {
+        uint16_t min;          /* NUM */
+        uint16_t width;        /* FIXED, KEY: bytes */
+        uint16_t count_offset; /* LIST: of name_count */
+    };
+    uint16_t max; /* TEXT: bytes; LIST: entries */
+    union {
+        uint64_t span;                 /* NUM: the largest value less the smallest */
+        const struct dfs_layout *part; /* LIST */
+    };
+};
+_Static_assert(sizeof(struct dfs_op) == 2 * sizeof(uint64_t), "a quarter of a cache line");
 
 struct dfs_layout {
-    const char *name;
+    const struct dfs_op *ops;
     size_t bytes; /* of the struct */
     size_t fixed; /* on the wire, at least: without the characters of texts and the items of lists */
     bool varies;  /* there may be more */
+    const char *name;
     const struct dfs_field *fields;
     size_t count;
 };

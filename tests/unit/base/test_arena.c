@@ -68,6 +68,28 @@ static void no_more_than_the_limit_is_given(void **state)
     }
 }
 
+static void raw_memory_counts_as_the_zeroed_does_and_keeps_what_was_in_it(void **state)
+{
+    struct dfs_arena arena;
+    uint8_t *raw;
+
+    (void)state;
+    dfs_arena_init(&arena, 1000);
+    raw = dfs_arena_take_raw(&arena, 3, 100);
+    memset(raw, 0x5A, 300);
+    assert_int_equal(arena.used, 304);
+    assert_null(dfs_arena_take_raw(&arena, 700, 1));
+    dfs_arena_reset(&arena);
+    assert_ptr_equal(dfs_arena_take_raw(&arena, 3, 100), raw);
+    assert_int_equal(raw[0], 0x5A);
+    assert_int_equal(raw[299], 0x5A);
+    dfs_arena_reset(&arena);
+    assert_ptr_equal(dfs_arena_take(&arena, 3, 100), raw);
+    assert_int_equal(raw[0], 0);
+    assert_int_equal(raw[299], 0);
+    dfs_arena_close(&arena);
+}
+
 static void nothing_is_still_a_pointer_even_without_a_limit_to_spend(void **state)
 {
     struct dfs_arena arena;
@@ -123,6 +145,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(pieces_are_zeroed_aligned_and_apart),
         cmocka_unit_test(no_more_than_the_limit_is_given),
+        cmocka_unit_test(raw_memory_counts_as_the_zeroed_does_and_keeps_what_was_in_it),
         cmocka_unit_test(nothing_is_still_a_pointer_even_without_a_limit_to_spend),
         cmocka_unit_test(a_product_that_overflows_is_refused),
         cmocka_unit_test(the_largest_chunk_serves_the_next_message),
