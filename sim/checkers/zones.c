@@ -34,11 +34,19 @@ struct order {
     uint64_t zone;
 };
 
-/* Grants are judged when they are new; those of an upload that waits may be sent again half a minute later. A place for each of the newest, found by its hash. */
-#define GRANTS_MAX 4096
+/*
+ * Grants are judged when they are new; those of an upload that waits are sent again and again, for half a minute and longer. Thousands are remembered, in sets by
+ * their hash: one is forgotten when as many newer ones as a set has ways have fallen into the same.
+ */
+#define GRANT_SETS 512
+#define GRANT_WAYS 8
+
+struct grant_set {
+    struct dfs_block_id blocks[GRANT_WAYS]; /* the one sent last comes first */
+};
 
 struct state {
-    struct dfs_block_id grants[GRANTS_MAX];
+    struct grant_set grants[GRANT_SETS];
     struct order orders[ORDERS_MAX];
     size_t orders_next;
     dfs_time_ns *suspected_at;
@@ -114,16 +122,25 @@ static bool is_judged(const struct sim_run *run)
     return run->zero != DFS_NEVER && run->cluster->options.zones > 1 && run->cluster->options.zones <= ZONES_MAX;
 }
 
-/* Not sent before, and nobody left out who went meanwhile. A later generation avoids who failed. */
-static struct dfs_block_id *grant_place(struct state *state, const struct dfs_block_id *block)
+/* Was it sent before? From now on it was. */
+static bool is_sent_again(struct state *state, const struct dfs_block_id *block)
 {
-    return &state->grants[dfs_hash64(0, block, sizeof *block) % GRANTS_MAX];
+    struct dfs_block_id *blocks = state->grants[dfs_hash64(0, block, sizeof *block) % GRANT_SETS].blocks;
+    size_t at = 0;
+
+    while (at < GRANT_WAYS && memcmp(&blocks[at], block, sizeof *block) != 0)
+        at++;
+    const bool again = at < GRANT_WAYS;
+
+    memmove(&blocks[1], &blocks[0], (again ? at : GRANT_WAYS - 1) * sizeof blocks[0]);
+    blocks[0] = *block;
+    return again;
 }
 
-static bool is_new(const struct sim_run *run, struct state *state, const struct dfs_block_id *block, uint32_t copies)
+/* A later generation avoids who failed, and fewer copies than wanted are what there was. */
+static bool is_first_choice(const struct sim_run *run, const struct dfs_block_id *block, uint32_t copies)
 {
-    return block->generation == 1 && copies >= (uint32_t)run->cluster->options.settings.replication &&
-           memcmp(grant_place(state, block), block, sizeof *block) != 0;
+    return block->generation == 1 && copies >= (uint32_t)run->cluster->options.settings.replication;
 }
 
 static void check_grant(struct sim_run *run, struct state *state, const struct dfs_w_grant *grant)
@@ -139,11 +156,8 @@ static void check_grant(struct sim_run *run, struct state *state, const struct d
     }
     const uint32_t has = (uint32_t)__builtin_popcountll(used);
 
-    const bool judged = has < grant->replicas_count && has < run->cluster->options.zones &&
-                        is_new(run, state, &block, grant->replicas_count);
-
-    *grant_place(state, &block) = block;
-    if (!judged)
+    if (is_sent_again(state, &block) || has >= grant->replicas_count || has >= run->cluster->options.zones ||
+        !is_first_choice(run, &block, grant->replicas_count))
         return;
     for (uint32_t i = 0; i < run->cluster->options.data; i++)
         there |= is_certain(run, state, i) ? zone_bit(run, i) : 0;
