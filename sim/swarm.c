@@ -38,6 +38,13 @@ enum draw {
 /* There are more bounds than settings: one in eight is another than a daemon has, so that a seed has five or so. */
 #define BOUND_ONE_IN 8
 
+/*
+ * Bounds of removals below it are few: each join has that many of a server's blocks removed, and the next one names the rest. Hundreds, one a second over a link
+ * that stays gray, take more than the usual time to settle.
+ */
+#define REMOVALS_FEW 8
+#define REMOVALS_FEW_SETTLE_NS S(1200)
+
 /* Faults beside the main one. */
 #define FAULTS_MAX 6
 
@@ -181,6 +188,8 @@ static void cluster(struct swarm *swarm)
     settings->maintenance_ns = S(1) * between(swarm, DRAW_CLUSTER, 2, 0, 10);
     limits(swarm, settings);
     bounds(swarm, &words->bounds);
+    if (words->bounds.meta_strays < REMOVALS_FEW || words->bounds.meta_removals_per_node < REMOVALS_FEW)
+        swarm->scenario->settle_ns = REMOVALS_FEW_SETTLE_NS;
     words->replication = between(swarm, DRAW_CLUSTER, 3, 2, 3);
     words->replication_seen = true;
     settings->replication = words->replication;

@@ -5,6 +5,7 @@
  * accounting: when nothing moves any more, counters of what is under way are zero, and metadata's count of blocks that lack copies agrees with the disks'.
  * orphans: no disk of an active server keeps a block that no committed or young upload owns; the run waits for young ones to grow old.
  */
+#include "core/base/mem.h"
 #include "core/data/data.h"
 #include "sim/checkers/checkers.h"
 #include "sim/copies.h"
@@ -158,6 +159,7 @@ struct state {
     size_t part; /* struct upload */
     struct sim_touched touched;
     dfs_time_ns looked_at; /* at the disks, while waiting; 0: not yet */
+    dfs_time_ns *told_at;  /* when each data server last asked to join, or said what it had removed */
 };
 
 static void init(struct sim_run *run, void *arg)
@@ -165,6 +167,17 @@ static void init(struct sim_run *run, void *arg)
     struct state *state = arg;
 
     state->part = sim_files_part(&run->ledger.files, sizeof(struct upload));
+    state->told_at = dfs_alloc_zero_array(run->cluster->options.data + 1, sizeof *state->told_at);
+    for (uint32_t i = 0; i < run->cluster->options.data; i++)
+        state->told_at[i] = DFS_NEVER;
+}
+
+static void close_state(struct sim_run *run, void *arg)
+{
+    struct state *state = arg;
+
+    (void)run;
+    dfs_free(state->told_at);
 }
 
 static void alive(struct sim_run *run, const struct state *state, const struct dfs_id *file)
@@ -211,6 +224,17 @@ static void on_commit(struct sim_run *run, void *arg, const struct sim_seen *see
     (void)when;
     if (commit != NULL)
         alive(run, arg, &commit->file);
+}
+
+static void on_told(struct sim_run *run, void *arg, const struct sim_seen *seen, unsigned when)
+{
+    const struct sim_node *node = sim_cluster_node(run->cluster, seen->message->from);
+    const uint32_t index = node == NULL ? UINT32_MAX : sim_checker_data_index(run, &node->id);
+    struct state *state = arg;
+
+    (void)when;
+    if (index != UINT32_MAX)
+        state->told_at[index] = sim_world_now(run->world);
 }
 
 static void on_fault(struct sim_run *run, void *arg, size_t index, const struct sim_fault *fault, struct sim_host *host,
@@ -288,15 +312,22 @@ static uint64_t orphans_count(struct sim_run *run, struct state *state, bool str
     return count;
 }
 
-/* A server that has joined a moment ago: what its inventory named and nobody owns is being removed, some at a time, for which it may have to tell again. */
-static bool has_just_told(struct sim_run *run, const struct sim_host *host)
+static bool is_lately(const struct sim_run *run, dfs_time_ns since)
 {
-    const struct sim_node *node = sim_cluster_node(run->cluster, host);
-    const dfs_duration_ns told =
-        ORPHAN_INTERVALS * (dfs_duration_ns)run->cluster->options.settings.heartbeat_interval_ns;
-    const dfs_time_ns since = sim_copies_active_since(run, sim_checker_data_index(run, &node->id));
+    const dfs_duration_ns interval = (dfs_duration_ns)run->cluster->options.settings.heartbeat_interval_ns;
 
-    return since != DFS_NEVER && sim_world_now(run->world) - since < told;
+    return since != DFS_NEVER && sim_world_now(run->world) - since < ORPHAN_INTERVALS * interval;
+}
+
+/*
+ * A server that has joined a moment ago: what its inventory named and nobody owns is being removed, some at a time, for which it may have to tell again. It is the same
+ * with one that has removed something, or asked to join: what it has told before may be long ago.
+ */
+static bool has_just_told(const struct sim_run *run, const struct state *state, const struct sim_host *host)
+{
+    const uint32_t data = sim_checker_data_index(run, &sim_cluster_node(run->cluster, host)->id);
+
+    return is_lately(run, sim_copies_active_since(run, data)) || is_lately(run, state->told_at[data]);
 }
 
 static bool orphans_at_rest(struct sim_run *run, void *arg, char *why, size_t room)
@@ -321,7 +352,7 @@ static bool orphans_at_rest(struct sim_run *run, void *arg, char *why, size_t ro
     const bool are_young = orphans_count(run, state, false, &walk) == 0;
 
     /* No file will ever own them: a matter for the end. With a long lease there is no time to wait for its end. */
-    if ((!are_young && !has_just_told(run, walk.host)) || (are_young && now + young_ns(run) > end))
+    if ((!are_young && !has_just_told(run, state, walk.host)) || (are_young && now + young_ns(run) > end))
         return true;
     state->looked_at = now;
     dfs_id_print(&walk.first.file, text);
@@ -355,11 +386,14 @@ static const struct sim_message_hook messages[] = {
     {.number = DFS_MSG_PUT_PLACE, .when = SIM_DELIVERED, .seen = on_place},
     {.number = DFS_MSG_PUT_COMMIT, .when = SIM_DELIVERED, .seen = on_commit},
     {.number = DFS_MSG_BLOCK_EVENTS, .when = SIM_DELIVERED, .seen = on_events},
+    {.number = DFS_MSG_JOIN, .when = SIM_SENT | SIM_BLIND, .seen = on_told},
+    {.number = DFS_MSG_REMOVE_DONE, .when = SIM_SENT | SIM_BLIND, .seen = on_told},
 };
 
 const struct sim_checker sim_checker_orphans = {.name = "orphans",
                                                 .state_bytes = sizeof(struct state),
                                                 .hooks = {.init = init,
+                                                          .close = close_state,
                                                           .messages = messages,
                                                           .messages_count = sizeof messages / sizeof messages[0],
                                                           .fault = on_fault,

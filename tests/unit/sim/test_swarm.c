@@ -113,12 +113,34 @@ static void bounds_go_down_to_their_least(void **state)
     assert_in_range(turned, SEEDS * 3, SEEDS * 8); /* a few in each seed */
 }
 
+/* Where each join has only a few blocks removed, hundreds of joins may be needed. */
+static void what_goes_one_by_one_is_given_the_time(void **state)
+{
+    uint32_t slow = 0;
+
+    (void)state;
+    for (uint64_t seed = 1; seed <= SEEDS; seed++) {
+        struct sim_scenario scenario;
+        int64_t least;
+
+        sim_swarm_draw(seed, &scenario);
+        least = scenario.cluster.bounds.meta_strays < scenario.cluster.bounds.meta_removals_per_node
+                    ? scenario.cluster.bounds.meta_strays
+                    : scenario.cluster.bounds.meta_removals_per_node;
+        slow += least <= 4;
+        assert_true(scenario.settle_ns >= (int64_t)((least <= 4 ? 1000 : 100) * DFS_SECONDS));
+        sim_scenario_close(&scenario);
+    }
+    assert_in_range(slow, 10, SEEDS / 4);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_kind_of_fault_is_drawn),
         cmocka_unit_test(pages_and_batches_go_down_to_one),
         cmocka_unit_test(bounds_go_down_to_their_least),
+        cmocka_unit_test(what_goes_one_by_one_is_given_the_time),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
