@@ -7,6 +7,7 @@
 #include "core/base/mac.h"
 
 #include "core/base/assert.h"
+#include "core/base/cursor.h"
 #include "core/base/mem.h"
 
 #include <openssl/core_names.h>
@@ -108,21 +109,14 @@ void dfs_mac_close(struct dfs_mac *mac)
     mac->context = NULL;
 }
 
-static void put_length(uint8_t block[SHA256_BLOCK_BYTES], uint64_t bytes)
-{
-    for (size_t i = 0; i < SHA256_LENGTH_BYTES; i++)
-        block[SHA256_BLOCK_BYTES - 1 - i] = (uint8_t)(bytes * 8 >> 8 * i);
-}
-
 /* The rest of a message behind whole blocks of `before` bytes, and the padding (FIPS 180-4, section 5.1.1). */
 static void hash_rest(SHA256_CTX *hash, uint64_t before, const uint8_t *bytes, size_t count)
 {
-    const uint64_t total = before + count;
-    uint8_t block[SHA256_BLOCK_BYTES];
+    const uint64_t bits = (before + count) * 8;
+    uint8_t block[SHA256_BLOCK_BYTES] = {0};
 
     for (; count >= SHA256_BLOCK_BYTES; count -= SHA256_BLOCK_BYTES, bytes += SHA256_BLOCK_BYTES)
         SHA256_Transform(hash, bytes);
-    memset(block, 0, sizeof block);
     if (count > 0)
         memcpy(block, bytes, count);
     block[count] = 0x80;
@@ -130,31 +124,38 @@ static void hash_rest(SHA256_CTX *hash, uint64_t before, const uint8_t *bytes, s
         SHA256_Transform(hash, block);
         memset(block, 0, sizeof block);
     }
-    put_length(block, total);
+    dfs_store_be64(block + SHA256_BLOCK_BYTES - SHA256_LENGTH_BYTES, bits);
     SHA256_Transform(hash, block);
 }
 
-static void put_words(const SHA256_CTX *hash, uint8_t *bytes, size_t words)
+static inline void put_words(const SHA256_CTX *hash, uint8_t *bytes, size_t words)
 {
-    for (size_t i = 0; i < words; i++) {
-        for (size_t k = 0; k < 4; k++)
-            bytes[4 * i + k] = (uint8_t)(hash->h[i] >> 8 * (3 - k));
-    }
+    for (size_t i = 0; i < words; i++)
+        dfs_store_be32(bytes + 4 * i, hash->h[i]);
+}
+
+/* The outer hash, over the inner one's digest: one block, of which all but the digest is always the same. */
+static void end_outer(const struct pads *pads, const SHA256_CTX *inner, uint8_t ret_tag[DFS_MAC_BYTES])
+{
+    uint8_t block[SHA256_BLOCK_BYTES] = {[SHA256_BYTES] = 0x80};
+    SHA256_CTX hash;
+
+    put_words(inner, block, SHA256_BYTES / 4);
+    dfs_store_be64(block + SHA256_BLOCK_BYTES - SHA256_LENGTH_BYTES, (SHA256_BLOCK_BYTES + SHA256_BYTES) * 8);
+    memcpy(hash.h, pads->outer.h, sizeof hash.h);
+    SHA256_Transform(&hash, block);
+    put_words(&hash, ret_tag, DFS_MAC_BYTES / 4);
 }
 
 void dfs_mac_make(struct dfs_mac *mac, const void *bytes, size_t count, uint8_t ret_tag[DFS_MAC_BYTES])
 {
     const struct pads *pads = mac->context;
-    uint8_t digest[SHA256_BYTES];
     SHA256_CTX hash;
 
     DFS_ASSERT(mac->context != NULL);
     memcpy(hash.h, pads->inner.h, sizeof hash.h); /* the block function reads and writes nothing else of it */
     hash_rest(&hash, SHA256_BLOCK_BYTES, bytes, count);
-    put_words(&hash, digest, SHA256_BYTES / 4);
-    memcpy(hash.h, pads->outer.h, sizeof hash.h);
-    hash_rest(&hash, SHA256_BLOCK_BYTES, digest, sizeof digest);
-    put_words(&hash, ret_tag, DFS_MAC_BYTES / 4);
+    end_outer(pads, &hash, ret_tag);
 }
 
 bool dfs_mac_check(struct dfs_mac *mac, const void *bytes, size_t count, const uint8_t tag[DFS_MAC_BYTES])
@@ -162,6 +163,49 @@ bool dfs_mac_check(struct dfs_mac *mac, const void *bytes, size_t count, const u
     uint8_t expected[DFS_MAC_BYTES];
 
     dfs_mac_make(mac, bytes, count, expected);
+    return CRYPTO_memcmp(expected, tag, DFS_MAC_BYTES) == 0;
+}
+
+/* Messages that begin alike ---------------------------------------------------------------------------------------- */
+
+_Static_assert(DFS_MAC_SECTION_BYTES == SHA256_BLOCK_BYTES, "between blocks alone the state is short");
+_Static_assert(sizeof((SHA256_CTX *)NULL)->h == sizeof(struct dfs_mac_state), "the state of SHA-256");
+
+void dfs_mac_begin(const struct dfs_mac *mac, struct dfs_mac_state *ret_state)
+{
+    const struct pads *pads = mac->context;
+
+    DFS_ASSERT(pads != NULL);
+    memcpy(ret_state->words, pads->inner.h, sizeof ret_state->words);
+}
+
+void dfs_mac_go_on(struct dfs_mac_state *state, const void *sections, size_t sections_count)
+{
+    SHA256_CTX hash;
+
+    memcpy(hash.h, state->words, sizeof hash.h);
+    for (size_t i = 0; i < sections_count; i++)
+        SHA256_Transform(&hash, (const uint8_t *)sections + i * SHA256_BLOCK_BYTES);
+    memcpy(state->words, hash.h, sizeof hash.h);
+}
+
+void dfs_mac_end(const struct dfs_mac *mac, const struct dfs_mac_state *state, size_t before, const void *bytes,
+                 size_t count, uint8_t ret_tag[DFS_MAC_BYTES])
+{
+    SHA256_CTX hash;
+
+    DFS_ASSERT(mac->context != NULL);
+    memcpy(hash.h, state->words, sizeof hash.h);
+    hash_rest(&hash, (1 + before) * SHA256_BLOCK_BYTES, bytes, count);
+    end_outer(mac->context, &hash, ret_tag);
+}
+
+bool dfs_mac_end_check(const struct dfs_mac *mac, const struct dfs_mac_state *state, size_t before, const void *bytes,
+                       size_t count, const uint8_t tag[DFS_MAC_BYTES])
+{
+    uint8_t expected[DFS_MAC_BYTES];
+
+    dfs_mac_end(mac, state, before, bytes, count, expected);
     return CRYPTO_memcmp(expected, tag, DFS_MAC_BYTES) == 0;
 }
 

@@ -28,6 +28,24 @@ void dfs_mac_make(struct dfs_mac *mac, const void *bytes, size_t count, uint8_t 
 bool dfs_mac_check(struct dfs_mac *mac, const void *bytes, size_t count,
                    const uint8_t tag[DFS_MAC_BYTES]); /* constant time */
 
+/*
+ * Many messages that begin alike: what they share is whole sections of DFS_MAC_SECTION_BYTES, hashed once and kept as a state. The tag is that of the
+ * whole message, as dfs_mac_make() gives it. A state belongs to its key; it forges nothing without it.
+ */
+#define DFS_MAC_SECTION_BYTES 64
+
+struct dfs_mac_state {
+    uint32_t words[8];
+};
+
+void dfs_mac_begin(const struct dfs_mac *mac, struct dfs_mac_state *ret_state);
+void dfs_mac_go_on(struct dfs_mac_state *state, const void *sections, size_t sections_count);
+/* The tag of `before` sections, which brought the state here, and `count` bytes behind them. The state stays as it is. */
+void dfs_mac_end(const struct dfs_mac *mac, const struct dfs_mac_state *state, size_t before, const void *bytes,
+                 size_t count, uint8_t ret_tag[DFS_MAC_BYTES]);
+bool dfs_mac_end_check(const struct dfs_mac *mac, const struct dfs_mac_state *state, size_t before, const void *bytes,
+                       size_t count, const uint8_t tag[DFS_MAC_BYTES]); /* constant time */
+
 /* HKDF-Expand of HKDF-Extract(salt = none, secret): a key for `info`. */
 void dfs_key_derive(const void *secret, size_t secret_bytes, const void *info, size_t info_bytes,
                     struct dfs_key *ret_key);

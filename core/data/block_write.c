@@ -23,7 +23,7 @@ enum dfs_status data_grant_admit(struct dfs_data *data, const struct dfs_w_grant
     key = data_key_find(data, grant->key_id);
     if (key == NULL)
         return DFS_GRANT_EXPIRED;
-    return dfs_grant_check(grant, hop, key) ? DFS_OK : DFS_GRANT_INVALID;
+    return dfs_grant_check(&data->grants, grant, hop, key) ? DFS_OK : DFS_GRANT_INVALID;
 }
 
 /* Who sends: the client that the grant names (hop 0), or the node of an earlier hop. */

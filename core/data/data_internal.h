@@ -544,6 +544,7 @@ struct dfs_data {
 
     /* keys */
     struct data_grant_key keys[DFS_GRANT_KEYS_MAX]; /* newest first */
+    struct dfs_grant_cache grants;                  /* what was checked with them */
     struct dfs_verifier *verifier;
 
     /* work */

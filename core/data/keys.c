@@ -13,6 +13,7 @@ void data_keys_init(struct dfs_data *data)
                                          .cache_max = data->config.token_cache};
 
     (void)snprintf(config.issuer, sizeof config.issuer, "%s", data->config.issuer);
+    dfs_grant_cache_init(&data->grants);
     dfs_id_print(&data->config.cluster, config.audience); /* tokens are for the whole cluster */
     data->verifier = dfs_verifier_new(&config);
 }
@@ -23,6 +24,7 @@ static void drop_grant_keys(struct dfs_data *data)
         dfs_mac_close(&data->keys[i].mac);
         data->keys[i].valid = false;
     }
+    dfs_grant_cache_close(&data->grants);
 }
 
 void data_keys_close(struct dfs_data *data)

@@ -91,6 +91,7 @@ struct dfs_meta *dfs_meta_new(const struct dfs_meta_config *config, const struct
     meta->config = *config;
     dfs_stall_init(&meta->stall, config->heartbeat_interval_ns);
     dfs_arena_init(&meta->scratch, SCRATCH_BYTES_MAX);
+    dfs_grant_cache_init(&meta->grants);
     meta_peers_init(meta);
     meta_hello_init(meta);
     meta_journal_init(&meta->journal, &meta->env, config->journal_batch);
@@ -113,6 +114,7 @@ void dfs_meta_free(struct dfs_meta *meta)
     meta_journal_close(&meta->journal);
     meta_hello_close(meta);
     dfs_arena_close(&meta->scratch);
+    dfs_grant_cache_close(&meta->grants);
     dfs_wipe(&meta->config.root, sizeof meta->config.root);
     dfs_free(meta);
 }

@@ -187,7 +187,8 @@ struct dfs_meta {
     struct meta_uploads uploads;
     struct meta_outcomes *outcomes;
     struct meta_staged *staged;
-    struct dfs_arena scratch; /* lists of an answer under construction; reset before each handler */
+    struct dfs_grant_cache grants; /* what was signed lately */
+    struct dfs_arena scratch;      /* lists of an answer under construction; reset before each handler */
 
     struct meta_nodes *nodes;
 

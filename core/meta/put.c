@@ -30,7 +30,7 @@ uint32_t meta_grant_make(struct dfs_meta *meta, struct dfs_w_grant *ret_grant, c
             continue;
         macs[grant.replicas_count++] = present ? mac : NULL;
     }
-    dfs_grant_sign_all(&grant, macs);
+    dfs_grant_sign_all(&meta->grants, &grant, macs);
     *ret_grant = grant;
     return grant.replicas_count;
 }

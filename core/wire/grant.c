@@ -3,8 +3,8 @@
 #include "core/base/assert.h"
 #include "core/base/hash.h"
 
-/* Nine replicas of 42 bytes each and the fixed part; asserted below. */
-#define SIGNED_BYTES_MAX 1024
+/* Of a receipt or an order; asserted below. */
+#define SIGNED_BYTES_MAX 256
 
 enum purpose {
     PURPOSE_GRANT = 1,
@@ -48,21 +48,26 @@ static void put_block(struct dfs_wr *w, const struct dfs_w_block *block)
     dfs_wr_be(w, block->generation, 4);
 }
 
-/* The whole grant but the tags. */
-static void grant_digest(const struct dfs_w_grant *grant, uint8_t ret_digest[32])
+/* Grants ---------------------------------------------------------------------------------------------------------- */
+
+/* What a grant's tags cover: first what many grants share, each part of it in whole sections. */
+#define LIST_SECTIONS_MAX SECTIONS(1 + 2 + 4 + DFS_REPLICAS_MAX * REPLICA_BYTES)
+#define BEARER_SECTIONS 1
+#define REQUEST_BYTES (DFS_ID_BYTES + 4 + 4 + 4 + 1)
+
+#define SECTIONS(bytes) (((bytes) + DFS_MAC_SECTION_BYTES - 1) / DFS_MAC_SECTION_BYTES)
+#define REPLICA_BYTES (DFS_ID_BYTES + 8 + 16 + 2)
+
+/* Who shall have the block, under which key: the sections are counted. */
+static size_t put_list(const struct dfs_w_grant *grant, uint8_t ret_bytes[LIST_SECTIONS_MAX * DFS_MAC_SECTION_BYTES])
 {
-    uint8_t bytes[SIGNED_BYTES_MAX];
-    struct dfs_wr w = dfs_wr_make(bytes, sizeof bytes);
+    struct dfs_wr w = dfs_wr_make(ret_bytes, LIST_SECTIONS_MAX * DFS_MAC_SECTION_BYTES);
+    size_t count;
 
     DFS_ASSERT(grant->replicas_count <= DFS_REPLICAS_MAX);
     dfs_wr_be(&w, PURPOSE_GRANT, 1);
-    put_block(&w, &grant->block);
-    dfs_wr_be(&w, grant->length_max_bytes, 4);
-    dfs_wr_be(&w, grant->operation, 1);
-    dfs_wr_bytes(&w, grant->bearer, sizeof grant->bearer);
-    dfs_wr_be(&w, grant->epoch, 8);
-    dfs_wr_be(&w, grant->key_id, 4);
     dfs_wr_be(&w, grant->replicas_count, 2);
+    dfs_wr_be(&w, grant->key_id, 4);
     for (uint32_t i = 0; i < grant->replicas_count; i++) {
         const struct dfs_w_replica *replica = &grant->replicas[i];
 
@@ -72,38 +77,136 @@ static void grant_digest(const struct dfs_w_grant *grant, uint8_t ret_digest[32]
         dfs_wr_be(&w, replica->addr.port, 2);
     }
     DFS_ASSERT(!w.bad);
-    dfs_sha256(bytes, dfs_wr_count(&w), ret_digest);
+    count = dfs_wr_count(&w);
+    memset(ret_bytes + count, 0, SECTIONS(count) * DFS_MAC_SECTION_BYTES - count);
+    return SECTIONS(count);
+}
+
+/* Who may ask, and when it was. */
+static void put_bearer(const struct dfs_w_grant *grant, uint8_t ret_bytes[BEARER_SECTIONS * DFS_MAC_SECTION_BYTES])
+{
+    memset(ret_bytes, 0, BEARER_SECTIONS * DFS_MAC_SECTION_BYTES);
+    memcpy(ret_bytes, grant->bearer, sizeof grant->bearer);
+    dfs_store_be64(ret_bytes + sizeof grant->bearer, grant->epoch);
+}
+
+/* What for. */
+static void put_request(const struct dfs_w_grant *grant, uint8_t ret_bytes[REQUEST_BYTES])
+{
+    memcpy(ret_bytes, grant->block.file.bytes, DFS_ID_BYTES);
+    dfs_store_be32(ret_bytes + DFS_ID_BYTES, grant->block.index);
+    dfs_store_be32(ret_bytes + DFS_ID_BYTES + 4, grant->block.generation);
+    dfs_store_be32(ret_bytes + DFS_ID_BYTES + 8, grant->length_max_bytes);
+    ret_bytes[DFS_ID_BYTES + 12] = grant->operation;
+}
+
+/* Where the hash of a grant stands behind its list, and behind its bearer: for each of some keys. */
+struct begun {
+    struct dfs_grant_line *line;        /* NULL: the list is new here */
+    const struct dfs_mac_state *behind; /* what the tags go on from: the line's, or our own */
+    struct dfs_mac_state list[DFS_REPLICAS_MAX];
+    struct dfs_mac_state bearer[DFS_REPLICAS_MAX];
+};
+
+static void begin(struct dfs_grant_cache *cache, const struct dfs_w_grant *grant, struct dfs_mac *const *keys,
+                  uint32_t keys_count, struct begun *ret_begun)
+{
+    uint8_t sections[LIST_SECTIONS_MAX * DFS_MAC_SECTION_BYTES];
+    const struct dfs_mac_state *list = ret_begun->list;
+
+    ret_begun->line = cache == NULL ? NULL : dfs_grant_cache_find(cache, grant);
+    if (ret_begun->line != NULL) {
+        ret_begun->behind = dfs_grant_line_find(ret_begun->line, grant);
+        if (ret_begun->behind != NULL)
+            return;
+        list = dfs_grant_line_list(ret_begun->line);
+    } else {
+        const size_t count = put_list(grant, sections);
+
+        for (uint32_t i = 0; i < keys_count; i++) {
+            dfs_mac_begin(keys[i], &ret_begun->list[i]);
+            dfs_mac_go_on(&ret_begun->list[i], sections, count);
+        }
+    }
+    put_bearer(grant, sections);
+    for (uint32_t i = 0; i < keys_count; i++) {
+        ret_begun->bearer[i] = list[i];
+        dfs_mac_go_on(&ret_begun->bearer[i], sections, BEARER_SECTIONS);
+    }
+    ret_begun->behind = ret_begun->bearer;
+}
+
+static void keep(struct dfs_grant_cache *cache, const struct dfs_w_grant *grant, uint32_t keys_count,
+                 struct begun *begun)
+{
+    if (cache == NULL || begun->behind != begun->bearer)
+        return;
+    if (begun->line == NULL)
+        begun->line = dfs_grant_cache_add(cache, grant, begun->list, keys_count);
+    dfs_grant_line_add(begun->line, grant, begun->bearer);
+}
+
+static size_t sections_before(const struct dfs_w_grant *grant)
+{
+    return SECTIONS(1 + 2 + 4 + grant->replicas_count * REPLICA_BYTES) + BEARER_SECTIONS;
 }
 
 void dfs_grant_sign(struct dfs_w_grant *grant, uint32_t hop, struct dfs_mac *key)
 {
-    uint8_t digest[32];
+    uint8_t request[REQUEST_BYTES];
+    struct begun begun;
 
     DFS_ASSERT(hop < grant->replicas_count);
-    grant_digest(grant, digest);
-    dfs_mac_make(key, digest, sizeof digest, grant->replicas[hop].mac);
+    begin(NULL, grant, &key, 1, &begun);
+    put_request(grant, request);
+    dfs_mac_end(key, begun.behind, sections_before(grant), request, sizeof request, grant->replicas[hop].mac);
 }
 
-void dfs_grant_sign_all(struct dfs_w_grant *grant, struct dfs_mac *const *keys)
+/* The rare one, when a replica has left: one by one. */
+static void sign_some(struct dfs_w_grant *grant, struct dfs_mac *const *keys)
 {
-    uint8_t digest[32];
-
-    grant_digest(grant, digest);
     for (uint32_t i = 0; i < grant->replicas_count; i++) {
         if (keys[i] != NULL)
-            dfs_mac_make(keys[i], digest, sizeof digest, grant->replicas[i].mac);
+            dfs_grant_sign(grant, i, keys[i]);
     }
 }
 
-bool dfs_grant_check(const struct dfs_w_grant *grant, uint32_t hop, struct dfs_mac *key)
+void dfs_grant_sign_all(struct dfs_grant_cache *cache, struct dfs_w_grant *grant, struct dfs_mac *const *keys)
 {
-    uint8_t digest[32];
+    uint8_t request[REQUEST_BYTES];
+    struct begun begun;
+    uint32_t missing = 0;
+
+    for (uint32_t i = 0; i < grant->replicas_count; i++)
+        missing += keys[i] == NULL;
+    if (missing > 0) {
+        sign_some(grant, keys);
+        return;
+    }
+    begin(cache, grant, keys, grant->replicas_count, &begun);
+    put_request(grant, request);
+    for (uint32_t i = 0; i < grant->replicas_count; i++)
+        dfs_mac_end(keys[i], &begun.behind[i], sections_before(grant), request, sizeof request, grant->replicas[i].mac);
+    keep(cache, grant, grant->replicas_count, &begun);
+}
+
+bool dfs_grant_check(struct dfs_grant_cache *cache, const struct dfs_w_grant *grant, uint32_t hop, struct dfs_mac *key)
+{
+    uint8_t request[REQUEST_BYTES];
+    struct begun begun;
 
     if (hop >= grant->replicas_count)
         return false;
-    grant_digest(grant, digest);
-    return dfs_mac_check(key, digest, sizeof digest, grant->replicas[hop].mac);
+    begin(cache, grant, &key, 1, &begun);
+    put_request(grant, request);
+    if (!dfs_mac_end_check(key, begun.behind, sections_before(grant), request, sizeof request,
+                           grant->replicas[hop].mac))
+        return false;
+    keep(cache, grant, 1, &begun);
+    return true;
 }
+
+/* Receipts and orders --------------------------------------------------------------------------------------------- */
 
 /* All that the key does not say: short enough for one block of SHA-256. */
 static size_t receipt_bytes(const struct dfs_w_receipt *receipt, uint8_t bytes[SIGNED_BYTES_MAX])

@@ -7,12 +7,20 @@
  *
  * Tags cover the fields of the part with its tags left out, behind one byte that names the purpose, so that no tag of one kind is one of another. What a
  * key itself says (its node, incarnation and key id) is not repeated in a receipt: under another node's, life's or id's key it has another tag.
- * A grant has a tag for each of its replicas: each covers the digest of the whole, which is made once.
+ *
+ * A grant has a tag for each of its replicas, all over the same bytes, which stand in the order in which grants share them, with zeros to the end of a
+ * section of 64 bytes behind the list and behind the bearer:
+ *     purpose 1, replicas' count 2, key id 4, for each replica: node 16, incarnation 8, address 16, port 2
+ *     bearer 32, epoch 8
+ *     file 16, index 4, generation 4, length 4, operation 1
+ * The count says where the list ends and the rest is of one length, so no two grants are the same bytes. The tag is HMAC-SHA-256 of all of them; who keeps
+ * a cache (grant_cache.h) has hashed the first two lines before.
  */
 #ifndef DFS_CORE_WIRE_GRANT_H
 #define DFS_CORE_WIRE_GRANT_H
 
 #include "core/base/mac.h"
+#include "core/wire/grant_cache.h"
 #include "core/wire/message.h"
 
 /* The node's grant key of `key_id` (what GRANT_KEY carries); grants, receipts and orders are all under it. */
@@ -25,9 +33,10 @@ void dfs_heartbeat_key_derive(const struct dfs_key *root, const struct dfs_id *n
 
 /* The tag of grant.replicas[hop]: over the whole grant without the replicas' tags. */
 void dfs_grant_sign(struct dfs_w_grant *grant, uint32_t hop, struct dfs_mac *key);
-/* All of them, by keys[hop] (NULL: that one stays without a tag): what they cover is encoded once. */
-void dfs_grant_sign_all(struct dfs_w_grant *grant, struct dfs_mac *const *keys);
-bool dfs_grant_check(const struct dfs_w_grant *grant, uint32_t hop, struct dfs_mac *key);
+/* All of them, by keys[hop]: that node's key of grant.key_id (NULL: that one stays without a tag). cache: of a signer, or NULL. */
+void dfs_grant_sign_all(struct dfs_grant_cache *cache, struct dfs_w_grant *grant, struct dfs_mac *const *keys);
+/* By `key`: the checker's own of grant.key_id. cache: of this checker, or NULL. */
+bool dfs_grant_check(struct dfs_grant_cache *cache, const struct dfs_w_grant *grant, uint32_t hop, struct dfs_mac *key);
 
 void dfs_receipt_sign(struct dfs_w_receipt *receipt, struct dfs_mac *key);
 bool dfs_receipt_check(const struct dfs_w_receipt *receipt, struct dfs_mac *key);

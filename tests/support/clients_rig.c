@@ -278,7 +278,7 @@ void crig_store(struct clients_rig *r, uint32_t index, uint32_t length_bytes, ui
 
         if ((without >> n & 1) != 0)
             continue;
-        assert_true(dfs_grant_check(grant, i, &r->n.nodes[n].grant_mac));
+        assert_true(dfs_grant_check(NULL, grant, i, &r->n.nodes[n].grant_mac));
         nrig_put(&r->n, n, &block, true);
         receipt_make(r, n, &grant->block, length_bytes, block.crc32c);
     }

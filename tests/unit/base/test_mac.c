@@ -145,6 +145,37 @@ static void one_wrong_bit_anywhere_is_refused(void **state)
     dfs_mac_close(&other);
 }
 
+static void a_message_may_be_begun_once_for_many(void **state)
+{
+    const struct dfs_key key = {{5}};
+    uint8_t bytes[5 * DFS_MAC_SECTION_BYTES];
+    struct sequence sequence = {12};
+    struct dfs_mac mac;
+
+    (void)state;
+    dfs_mac_init(&mac, &key);
+    draw_bytes(&sequence, bytes, sizeof bytes);
+    for (size_t before = 0; before < 4; before++) {
+        struct dfs_mac_state begun;
+
+        dfs_mac_begin(&mac, &begun);
+        dfs_mac_go_on(&begun, bytes, before / 2);
+        dfs_mac_go_on(&begun, bytes + before / 2 * DFS_MAC_SECTION_BYTES, before - before / 2);
+        for (size_t count = 0; count <= DFS_MAC_SECTION_BYTES + 1; count++) {
+            uint8_t expected[DFS_MAC_BYTES];
+            uint8_t tag[DFS_MAC_BYTES];
+
+            dfs_mac_make(&mac, bytes, before * DFS_MAC_SECTION_BYTES + count, expected);
+            dfs_mac_end(&mac, &begun, before, bytes + before * DFS_MAC_SECTION_BYTES, count, tag);
+            assert_memory_equal(tag, expected, sizeof tag);
+            assert_true(dfs_mac_end_check(&mac, &begun, before, bytes + before * DFS_MAC_SECTION_BYTES, count, tag));
+            tag[count % DFS_MAC_BYTES] ^= 1;
+            assert_false(dfs_mac_end_check(&mac, &begun, before, bytes + before * DFS_MAC_SECTION_BYTES, count, tag));
+        }
+    }
+    dfs_mac_close(&mac);
+}
+
 static void closing_twice_or_what_was_never_ready_is_harmless(void **state)
 {
     const struct dfs_key key = {{0}};
@@ -253,6 +284,7 @@ int main(void)
         cmocka_unit_test(the_vectors_of_rfc_4231_hold),
         cmocka_unit_test(a_ready_key_serves_any_number_of_messages_of_every_length),
         cmocka_unit_test(one_wrong_bit_anywhere_is_refused),
+        cmocka_unit_test(a_message_may_be_begun_once_for_many),
         cmocka_unit_test(closing_twice_or_what_was_never_ready_is_harmless),
         cmocka_unit_test(a_tag_without_a_key_panics),
         cmocka_unit_test(the_vector_of_rfc_5869_without_salt_holds),

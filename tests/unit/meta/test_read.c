@@ -61,7 +61,7 @@ static void grants_are_for_the_bearer_and_verify_at_every_node(void **state)
         assert_int_equal(grant->block.index, i);
         for (uint32_t hop = 0; hop < grant->replicas_count; hop++)
             assert_true(
-                dfs_grant_check(grant, hop, &r.n.nodes[crig_node_of(&r, &grant->replicas[hop].node)].grant_mac));
+                dfs_grant_check(NULL, grant, hop, &r.n.nodes[crig_node_of(&r, &grant->replicas[hop].node)].grant_mac));
     }
     assert_int_equal(plan->plan[1].crc32c, 0x1001);
     plan = get("a", 0, 3);

@@ -41,26 +41,26 @@ static void a_grant_verifies_at_its_node_only(void **state)
     dfs_grant_sign(&grant, 0, &mine);
     dfs_grant_sign(&grant, 1, &other_node);
 
-    assert_true(dfs_grant_check(&grant, 0, &mine));
-    assert_true(dfs_grant_check(&grant, 1, &other_node));
-    assert_false(dfs_grant_check(&grant, 0, &other_node));
-    assert_false(dfs_grant_check(&grant, 0, &other_life));
-    assert_false(dfs_grant_check(&grant, 0, &other_key));
-    assert_false(dfs_grant_check(&grant, 2, &mine));
+    assert_true(dfs_grant_check(NULL, &grant, 0, &mine));
+    assert_true(dfs_grant_check(NULL, &grant, 1, &other_node));
+    assert_false(dfs_grant_check(NULL, &grant, 0, &other_node));
+    assert_false(dfs_grant_check(NULL, &grant, 0, &other_life));
+    assert_false(dfs_grant_check(NULL, &grant, 0, &other_key));
+    assert_false(dfs_grant_check(NULL, &grant, 2, &mine));
 
     grant.length_max_bytes ^= 1;
-    assert_false(dfs_grant_check(&grant, 0, &mine));
+    assert_false(dfs_grant_check(NULL, &grant, 0, &mine));
     grant.length_max_bytes ^= 1;
     grant.bearer[31] ^= 1;
-    assert_false(dfs_grant_check(&grant, 0, &mine));
+    assert_false(dfs_grant_check(NULL, &grant, 0, &mine));
     grant.bearer[31] ^= 1;
     grant.replicas[1].incarnation++;
-    assert_false(dfs_grant_check(&grant, 0, &mine));
+    assert_false(dfs_grant_check(NULL, &grant, 0, &mine));
     grant.replicas[1].incarnation--;
     grant.replicas_count = 1;
-    assert_false(dfs_grant_check(&grant, 0, &mine));
+    assert_false(dfs_grant_check(NULL, &grant, 0, &mine));
     grant.replicas_count = 2;
-    assert_true(dfs_grant_check(&grant, 0, &mine));
+    assert_true(dfs_grant_check(NULL, &grant, 0, &mine));
 
     dfs_mac_close(&mine);
     dfs_mac_close(&other_node);
@@ -135,7 +135,14 @@ static void change_each_byte(const struct dfs_layout *layout, uint8_t *base, con
 
 static bool grant_passes(const void *part, struct dfs_mac *key)
 {
-    return dfs_grant_check(part, 0, key);
+    return dfs_grant_check(NULL, part, 0, key);
+}
+
+static struct dfs_grant_cache cache;
+
+static bool cached_grant_passes(const void *part, struct dfs_mac *key)
+{
+    return dfs_grant_check(&cache, part, 0, key);
 }
 
 static bool receipt_passes(const void *part, struct dfs_mac *key)
@@ -156,6 +163,10 @@ static void every_field_is_covered(void **state)
     sample_fill(&dfs_layout_grant, &grant, &arena, 1);
     dfs_grant_sign(&grant, 0, &key);
     change_each_byte(&dfs_layout_grant, (uint8_t *)&grant, "mac", &grant, grant_passes, &key);
+    /* The list is known, and then the bearer too: neither is believed for that. */
+    assert_true(dfs_grant_check(&cache, &grant, 0, &key));
+    change_each_byte(&dfs_layout_grant, (uint8_t *)&grant, "mac", &grant, cached_grant_passes, &key);
+    dfs_grant_cache_close(&cache);
     sample_fill(&dfs_layout_receipt, &receipt, NULL, 1);
     dfs_receipt_sign(&receipt, &key);
     /* node, incarnation and key_id are said by the key */
@@ -163,6 +174,131 @@ static void every_field_is_covered(void **state)
                      &key);
     dfs_mac_close(&key);
     dfs_arena_close(&arena);
+}
+
+#define MANY_NODES 12
+#define MANY_BEARERS 6
+
+/* The grant of one of many lists and bearers, always the same for the same `which`. */
+static void some_grant(struct dfs_w_grant *grant, struct dfs_w_replica replicas[3], struct dfs_mac *keys[3],
+                       struct dfs_mac *macs, uint32_t which)
+{
+    *grant = (struct dfs_w_grant){.block = {.file = {{9, (uint8_t)which}}, .index = which, .generation = 1},
+                                  .length_max_bytes = 4096,
+                                  .operation = DFS_GRANT_WRITE,
+                                  .epoch = 1 + which / 500,
+                                  .key_id = 1,
+                                  .replicas = replicas,
+                                  .replicas_count = 3};
+    grant->bearer[which % 7 * 4] = (uint8_t)(which % MANY_BEARERS);
+    for (uint32_t i = 0; i < 3; i++) {
+        const uint32_t node = (which / (i + 1) + 5 * i) % MANY_NODES;
+
+        replicas[i] = (struct dfs_w_replica){.node = {{(uint8_t)(node + 1)}}, .incarnation = 1, .addr = {.port = 7}};
+        keys[i] = &macs[node];
+    }
+}
+
+/* Hundreds of lists push each other out, known ones come with other bearers, and by turns one key is not there: the tags are those of an empty cache. */
+static void a_cache_changes_no_tag(void **state)
+{
+    struct dfs_mac macs[MANY_NODES];
+    struct dfs_grant_cache checker;
+    struct dfs_grant_cache signer;
+
+    (void)state;
+    dfs_grant_cache_init(&signer);
+    dfs_grant_cache_init(&checker);
+    for (uint32_t i = 0; i < MANY_NODES; i++)
+        node_key(&macs[i], (uint8_t)(i + 1), 1, 1);
+    for (uint32_t i = 0; i < 3000; i++) {
+        struct dfs_w_replica replicas[3];
+        struct dfs_w_grant grant;
+        struct dfs_mac *keys[3];
+        uint8_t tags[3][DFS_MAC_BYTES] = {{0}};
+
+        some_grant(&grant, replicas, keys, macs, i * i % 1000);
+        if (i % 10 == 0)
+            keys[0] = NULL;
+        dfs_grant_sign_all(&signer, &grant, keys);
+        for (uint32_t hop = 0; hop < 3; hop++) {
+            memcpy(tags[hop], replicas[hop].mac, sizeof tags[hop]);
+            if (keys[hop] == NULL)
+                continue;
+            memset(replicas[hop].mac, 0, sizeof replicas[hop].mac);
+            dfs_grant_sign(&grant, hop, keys[hop]);
+            assert_memory_equal(tags[hop], replicas[hop].mac, sizeof tags[hop]);
+        }
+        for (uint32_t hop = 0; hop < 3 && keys[2] == &macs[5]; hop++) {
+            if (keys[hop] != &macs[5])
+                continue;
+            assert_true(dfs_grant_check(&checker, &grant, hop, keys[hop]));
+            grant.block.generation++;
+            assert_false(dfs_grant_check(&checker, &grant, hop, keys[hop]));
+        }
+    }
+    dfs_grant_cache_close(&signer);
+    dfs_grant_cache_close(&checker);
+    for (uint32_t i = 0; i < MANY_NODES; i++)
+        dfs_mac_close(&macs[i]);
+}
+
+/* What a checker was shown in vain leaves nothing behind, and other keys begin with nothing. */
+static void a_checker_keeps_what_proved_genuine(void **state)
+{
+    struct dfs_grant_cache checker;
+    struct dfs_w_replica replicas[3];
+    struct dfs_mac macs[MANY_NODES];
+    struct dfs_mac other;
+    struct dfs_mac *keys[3];
+    struct dfs_w_grant grant;
+
+    (void)state;
+    dfs_grant_cache_init(&checker);
+    for (uint32_t i = 0; i < MANY_NODES; i++)
+        node_key(&macs[i], (uint8_t)(i + 1), 1, 1);
+    node_key(&other, 77, 1, 1);
+    some_grant(&grant, replicas, keys, macs, 3);
+    assert_false(dfs_grant_check(&checker, &grant, 1, keys[1]));
+    assert_null(dfs_grant_cache_find(&checker, &grant));
+    dfs_grant_sign(&grant, 1, keys[1]);
+    assert_true(dfs_grant_check(&checker, &grant, 1, keys[1]));
+    assert_non_null(dfs_grant_cache_find(&checker, &grant));
+    assert_true(dfs_grant_check(&checker, &grant, 1, keys[1]));
+    assert_false(dfs_grant_check(&checker, &grant, 3, keys[1]));
+    dfs_grant_cache_close(&checker);
+    assert_null(dfs_grant_cache_find(&checker, &grant));
+    assert_false(dfs_grant_check(&checker, &grant, 1, &other));
+    dfs_mac_close(&other);
+    for (uint32_t i = 0; i < MANY_NODES; i++)
+        dfs_mac_close(&macs[i]);
+}
+
+/* By another implementation of HMAC-SHA-256, over the bytes that grant.h names. */
+static void a_tag_is_over_the_documented_bytes(void **state)
+{
+    static const uint8_t expected[DFS_MAC_BYTES] = {0xfd, 0x71, 0xb2, 0xe8, 0x43, 0xa1, 0x74, 0x01,
+                                                    0x9d, 0x32, 0x7c, 0x34, 0x44, 0x36, 0x89, 0x10};
+    static const struct dfs_key key = {{7, 7, 7}};
+    struct dfs_w_replica replicas[2] = {
+        {.node = {{0x11}}, .incarnation = 2, .addr = {.ip = {[15] = 5}, .port = 7001}},
+        {.node = {{0x22}}, .incarnation = 3, .addr = {.ip = {[15] = 6}, .port = 7002}},
+    };
+    struct dfs_w_grant grant = {.block = {.file = {{0x33}}, .index = 4, .generation = 1},
+                                .length_max_bytes = 4096,
+                                .operation = DFS_GRANT_READ,
+                                .bearer = {0x44},
+                                .epoch = 9,
+                                .key_id = 3,
+                                .replicas = replicas,
+                                .replicas_count = 2};
+    struct dfs_mac mac;
+
+    (void)state;
+    dfs_mac_init(&mac, &key);
+    dfs_grant_sign(&grant, 1, &mac);
+    assert_memory_equal(replicas[1].mac, expected, sizeof expected);
+    dfs_mac_close(&mac);
 }
 
 static void files_are_cut_as_the_design_says(void **state)
@@ -220,6 +356,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_grant_verifies_at_its_node_only),
         cmocka_unit_test(every_field_is_covered),
+        cmocka_unit_test(a_tag_is_over_the_documented_bytes),
+        cmocka_unit_test(a_cache_changes_no_tag),
+        cmocka_unit_test(a_checker_keeps_what_proved_genuine),
         cmocka_unit_test(receipts_and_orders_are_told_apart_and_cannot_be_changed),
         cmocka_unit_test(files_are_cut_as_the_design_says),
         cmocka_unit_test(blocks_of_a_file_are_equal_to_within_a_byte),
