@@ -36,21 +36,22 @@
 enum sim_segment_kind { SIM_SEGMENT_FRAME, SIM_SEGMENT_ACCEPT, SIM_SEGMENT_END };
 enum sim_segment_cut { SIM_CUT_NONE, SIM_CUT_PIECES, SIM_CUT_BYTES };
 
+/* What a delivery looks at stands in front. */
 struct sim_segment {
     struct sim_segment *next;
-    dfs_time_ns sent_at;
-    dfs_time_ns leave_at; /* when its last byte has left the sending host */
     dfs_time_ns arrive_at;
-    uint64_t number;       /* of the frames of this direction, from 1 */
-    uint64_t offset;       /* bytes of this direction in front of it */
-    dfs_duration_ns delay; /* a filter's */
-    struct dfs_buf *buf;   /* a reference until the frame has left; then NULL */
+    dfs_time_ns leave_at; /* when its last byte has left the sending host */
+    uint64_t number;      /* of the frames of this direction, from 1 */
     uint32_t head_bytes;
     uint32_t bulk_bytes;
     uint32_t done_bytes; /* in the receiver's sink */
     uint8_t kind;
     uint8_t cut;
     uint8_t pool_class;
+    struct dfs_buf *buf; /* a reference until the frame has left; then NULL */
+    dfs_time_ns sent_at;
+    uint64_t offset;       /* bytes of this direction in front of it */
+    dfs_duration_ns delay; /* a filter's */
     uint8_t bytes[];
 };
 
@@ -64,31 +65,33 @@ struct sim_sent {
 
 struct sim_conn;
 
-/* One direction of a connection, kept by the end that sends. */
+/* One direction of a connection, kept by the end that sends. In lines of the cache: what a delivery needs, what sending needs besides, the rest. */
 struct sim_pipe {
-    struct sim_item arrive;  /* queued for the time of the oldest segment in flight */
-    struct sim_item sent;    /* queued for the leaving of the oldest bulk frame */
-    struct dfs_list stalled; /* in the world's list while something must heal first */
-    dfs_time_ns stalled_at;
-    dfs_time_ns hold_until;     /* sim_streams_stall */
+    struct sim_item arrive;     /* queued for the time of the oldest segment in flight */
     struct sim_segment *flight; /* given to the link, oldest first */
     struct sim_segment *flight_last;
-    struct sim_segment *leaving; /* the first of those that has not been seen to leave */
-    struct sim_segment *queue;   /* waits for room in flight */
-    struct sim_segment *queue_last;
-    struct sim_sent *bulk; /* of those in flight, whose leaving was not told */
-    struct sim_sent *bulk_last;
-    size_t flight_bytes;  /* not read yet */
-    size_t control_bytes; /* heads that have not left */
-    size_t credit_bytes;  /* what the window still lets through while the way back is cut */
-    dfs_time_ns arrive_last;
-    uint64_t frames; /* sent so far */
-    uint64_t frames_read;
-    uint64_t frame_bytes; /* sent so far */
+    dfs_time_ns hold_until; /* sim_streams_stall */
     bool arrive_queued;
     bool sent_queued;
     bool reader_waits; /* the sink granted nothing: until resume() */
     bool muted;
+
+    struct sim_segment *queue;   /* waits for room in flight */
+    struct sim_segment *leaving; /* the first of those in flight that has not been seen to leave */
+    size_t flight_bytes;         /* not read yet */
+    size_t control_bytes;        /* heads that have not left */
+    dfs_time_ns arrive_last;
+    uint64_t frames; /* sent so far */
+    uint64_t frames_read;
+    uint64_t frame_bytes; /* sent so far */
+
+    struct sim_segment *queue_last;
+    struct sim_sent *bulk; /* of those in flight, whose leaving was not told */
+    struct sim_sent *bulk_last;
+    size_t credit_bytes;     /* what the window still lets through while the way back is cut */
+    struct sim_item sent;    /* queued for the leaving of the oldest bulk frame */
+    struct dfs_list stalled; /* in the world's list while something must heal first */
+    dfs_time_ns stalled_at;
 };
 
 enum sim_endpoint_state {
@@ -98,43 +101,49 @@ enum sim_endpoint_state {
     SIM_ENDPOINT_DEAD    /* the machine has closed, or was told, or is gone */
 };
 
-/* What one machine holds of a connection. */
+/* What one machine holds of a connection. Every message looks into its first line. */
 struct sim_endpoint {
-    struct sim_item closed;  /* queued for EV_CLOSED */
-    struct dfs_list of_host; /* in host->ends while not dead */
     struct sim_host *host;
     struct dfs_sink *sink;
     void *user;
     dfs_conn handle; /* 0: not told yet */
-    struct sim_pipe out;
     enum sim_endpoint_state state;
-    enum dfs_status status; /* of the EV_CLOSED that is queued */
-    uint32_t life;          /* of the host, when the connection was made */
+    uint32_t life; /* of the host, when the connection was made */
     uint8_t side;
     bool closed_queued;
-    bool by_network; /* the news comes from the other host: a cut loses it */
-    bool gone;       /* its host went down without a word */
+    bool by_network;         /* the news comes from the other host: a cut loses it */
+    bool gone;               /* its host went down without a word */
+    enum dfs_status status;  /* of the EV_CLOSED that is queued */
+    struct dfs_list of_host; /* in host->ends while not dead */
+    struct sim_pipe out;
+    struct sim_item closed; /* queued for EV_CLOSED */
+    uint8_t pad[8];         /* to the end of a line */
 };
+_Static_assert(offsetof(struct sim_endpoint, out) % SIM_POOL_STEP == 0, "lines of the cache");
+_Static_assert(offsetof(struct sim_pipe, queue) % SIM_POOL_STEP == 0, "lines of the cache");
 
 enum sim_conn_stage { SIM_CONN_HELLO, SIM_CONN_ANSWER, SIM_CONN_REFUSED, SIM_CONN_FINISH, SIM_CONN_MADE };
 
 struct sim_conn {
-    struct sim_item handshake;
-    struct dfs_list of_world; /* in world->conns */
-    struct dfs_list stalled;  /* the handshake waits for a heal */
-    dfs_time_ns stalled_at;
-    uint64_t number; /* in the world */
+    struct sim_link *link[2]; /* by the side that sends */
     uint64_t key;
-    struct sim_link *link[2];   /* by the side that sends */
-    struct sim_endpoint end[2]; /* 0 connected, 1 accepted */
+    uint64_t number; /* in the world */
     enum sim_conn_stage stage;
-    struct dfs_id node_wanted;
-    bool node_given;
-    enum dfs_role role_wanted;
     uint32_t queued; /* items of this connection in the queue or an inbox, and loops that hold it */
     uint8_t pool_class;
     bool handshake_queued;
+    bool node_given;
+    enum dfs_role role_wanted;
+    struct dfs_list of_world;   /* in world->conns */
+    struct sim_endpoint end[2]; /* 0 connected, 1 accepted */
+    struct sim_item handshake;
+    struct dfs_list stalled; /* the handshake waits for a heal */
+    dfs_time_ns stalled_at;
+    struct dfs_id node_wanted;
 };
+
+_Static_assert(offsetof(struct sim_conn, end[0]) % SIM_POOL_STEP == 0, "lines of the cache");
+_Static_assert(offsetof(struct sim_conn, end[1]) % SIM_POOL_STEP == 0, "lines of the cache");
 
 struct sim_slot {
     struct sim_endpoint *end; /* NULL: free */
@@ -202,46 +211,51 @@ struct sim_local_pending {
     uint8_t pool_class;
 };
 
+/* In lines of the cache: what a step needs stands in the first three. */
 struct sim_host {
     struct sim_world *world;
     void *machine; /* NULL: down */
     dfs_time_ns (*step)(void *machine, const struct dfs_event *event);
     struct sim_clock clock;
+
     bool held; /* paused, busy, or something waits: what comes goes to the inbox */
     bool wake_queued;
     bool start_queued;
     bool tick_waits; /* the tick stands in the inbox */
     bool listens;
     bool dark; /* down without an operating system that would say so */
-    uint32_t pauses;
     uint32_t index;
     uint32_t life;
     uint32_t slow_factor;
     dfs_duration_ns step_cost_ns;
-    dfs_time_ns busy_until;
     dfs_time_ns deadline;      /* of the world; DFS_NEVER: none */
     dfs_time_ns deadline_mono; /* as the machine said it */
-    struct dfs_heap_item timer;
-    uint64_t key;
-    uint64_t steps_at_once;
     dfs_time_ns stepped_at;
+    uint32_t steps_at_once;
+    struct dfs_heap_item timer;
+
+    size_t release_count;
+    struct sim_slot *slots;
+    uint32_t slot_count;
+    uint32_t slot_free;
     struct sim_link **links; /* by the index of the other host; NULL: not used yet */
     size_t link_count;
+    void *user;
+    uint64_t key;
+    struct sim_disk *disk;
+
+    dfs_time_ns busy_until;
+    uint32_t pauses;
     struct sim_item *inbox;
     struct sim_item *inbox_last;
     size_t inbox_datagrams;
     struct dfs_list ends;
-    struct sim_slot *slots;
-    uint32_t slot_count;
-    uint32_t slot_free;
     uint64_t random_numbers[DFS_RNG_PURPOSE_COUNT + 1]; /* the last: purposes beyond the list */
     uint64_t local_number;
     struct dfs_addr addr;
     struct dfs_peer peer;
-    struct sim_disk *disk;
     const struct sim_local_ops *local;
     void *local_arg;
-    void *user;
     struct sim_item start;
     struct sim_item tick;
     struct sim_item wake;
@@ -249,7 +263,6 @@ struct sim_host {
     struct sim_machine_ops ops;
     void *ops_arg;
     struct dfs_buf **release; /* references to drop when the step has returned */
-    size_t release_count;
     size_t release_capacity;
     char *name;
 };
@@ -277,6 +290,13 @@ enum {
     SIM_SEES_FRAME_LOST = 1u << 13,
     SIM_SEES_LINK_HIT = 1u << 14
 };
+#define SIM_SEES_COUNT 15
+
+/* The observers that have one of the functions, in the order of addition. */
+struct sim_hearers {
+    const struct sim_observer **at;
+    size_t count;
+};
 
 struct sim_partition {
     struct sim_partition *next;
@@ -295,27 +315,28 @@ struct sim_text {
 };
 
 struct sim_world {
-    uint64_t seed;
-    uint64_t key; /* of its own draws: the seed, or a branch's */
     dfs_time_ns now;
     uint64_t hash;
     uint64_t draws; /* since the last event; goes into its hash */
     struct sim_host *stepping;
-    struct sim_queue queue;
-    struct dfs_heap timers; /* the hosts' deadlines */
-    struct sim_pool pool;
-    struct sim_counts counts;
     uint32_t observed;
     bool stopped;
     bool frame_by_frame; /* an explorer wants every frame as an item of its own */
     struct sim_partition *partitions;
+    struct sim_queue queue;
+    struct dfs_heap timers; /* the hosts' deadlines */
+    struct sim_counts counts;
+    struct sim_hearers hearers[SIM_SEES_COUNT]; /* by the numbers of the bits */
+    uint64_t seed;
+    uint64_t key; /* of its own draws: the seed, or a branch's */
+    struct sim_pool pool;
     sim_partition_id partition_last;
     struct dfs_list stalled_pipes;
     struct dfs_list stalled_handshakes;
     struct dfs_list conns;
     uint64_t conn_last;
     struct sim_world_options options;
-    struct sim_observer *observers;
+    struct sim_observer **observers; /* each an allocation: the hearers point to it */
     size_t observer_count;
     struct sim_host **hosts;
     size_t host_count;
@@ -332,11 +353,9 @@ struct sim_world {
 #define SIM_TELL(world_, bit, function, ...) \
     do { \
         if ((world_)->observed & (bit)) { \
-            for (size_t tell_i = 0; tell_i < (world_)->observer_count; tell_i++) { \
-                const struct sim_observer *const tell_to = &(world_)->observers[tell_i]; \
-                if (tell_to->function != NULL) \
-                    tell_to->function(tell_to->arg, __VA_ARGS__); \
-            } \
+            const struct sim_hearers *const tell = &(world_)->hearers[__builtin_ctz(bit)]; \
+            for (size_t tell_i = 0; tell_i < tell->count; tell_i++) \
+                tell->at[tell_i]->function(tell->at[tell_i]->arg, __VA_ARGS__); \
         } \
     } while (0)
 

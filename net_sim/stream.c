@@ -41,12 +41,12 @@ static void frame_delivered(struct sim_endpoint *from, struct sim_segment *segme
 
 static size_t piece_bytes(struct sim_endpoint *from, const struct sim_segment *segment, size_t left)
 {
-    const size_t most = left / 2 > PIECE_BYTES_MAX ? left / 2 : (left < PIECE_BYTES_MAX ? left : PIECE_BYTES_MAX);
-
     if (segment->cut == SIM_CUT_NONE)
         return left;
     if (segment->cut == SIM_CUT_BYTES)
         return 1;
+    const size_t most = left / 2 > PIECE_BYTES_MAX ? left / 2 : (left < PIECE_BYTES_MAX ? left : PIECE_BYTES_MAX);
+
     return 1 + sim_below(sim_draw(from->host->world, sim_pipe_key(from), SIM_DRAW_PIECE,
                                   segment->number << 21 | segment->done_bytes),
                          most);
@@ -58,62 +58,88 @@ struct reading {
     bool unfinished; /* the segment has more */
 };
 
-/* Puts bytes of the oldest segment into the sink, at most `limit`. false: the reader has to do something
- * first. */
+/* Nearly every frame comes as a header of sixteen bytes and a body. */
+static void bytes_put(uint8_t *at, const uint8_t *from, size_t count)
+{
+    if (count == 16)
+        memcpy(at, from, 16);
+    else
+        memcpy(at, from, count);
+}
+
+/* Puts bytes of the oldest segment into the sink, at most `limit`: a piece of a cut segment, of others all until something is complete. false: the reader has
+ * to do something first. */
 static bool frame_read(struct sim_endpoint *from, size_t limit, struct reading *ret_reading)
 {
     struct sim_endpoint *end = sim_endpoint_other(from);
     struct sim_pipe *pipe = &from->out;
     struct sim_segment *segment = pipe->flight;
-    const size_t left = sim_segment_bytes(segment) - segment->done_bytes;
-    size_t count = piece_bytes(from, segment, left);
-    uint8_t *at = NULL;
-    const size_t room = end->sink == NULL ? 0 : end->sink->want(end->sink, &at);
+    const bool whole = segment->cut == SIM_CUT_NONE && limit == SIZE_MAX;
+    size_t left = sim_segment_bytes(segment) - segment->done_bytes;
 
-    if (room == 0) {
-        pipe->reader_waits = true;
-        return false;
-    }
-    count = count < room ? count : room;
-    count = count < limit ? count : limit;
-    memcpy(at, segment->bytes + segment->done_bytes, count);
-    segment->done_bytes += (uint32_t)count;
-    pipe->flight_bytes -= count;
-    ret_reading->count = count;
-    ret_reading->complete = end->sink->got(end->sink, count);
-    ret_reading->unfinished = count < left;
-    if (count == left) {
-        frame_delivered(from, segment);
-        sim_pipe_flight_pop(from);
-    }
-    sim_pipe_queue_launch(from);
+    do {
+        size_t count = piece_bytes(from, segment, left);
+        uint8_t *at = NULL;
+        const size_t room = end->sink == NULL ? 0 : end->sink->want(end->sink, &at);
+
+        if (room == 0) {
+            pipe->reader_waits = true;
+            return false;
+        }
+        count = count < room ? count : room;
+        count = count < limit ? count : limit;
+        bytes_put(at, segment->bytes + segment->done_bytes, count);
+        segment->done_bytes += (uint32_t)count;
+        pipe->flight_bytes -= count;
+        left -= count;
+        ret_reading->count = count;
+        ret_reading->complete = end->sink->got(end->sink, count);
+        if (left == 0) {
+            frame_delivered(from, segment);
+            sim_pipe_flight_pop(from);
+        }
+        if (pipe->queue != NULL)
+            sim_pipe_queue_launch(from);
+    } while (whole && left > 0 && !ret_reading->complete);
+    ret_reading->unfinished = left > 0;
     return true;
 }
 
-/* Whether the oldest segment can come in now; if not, what has to happen first is arranged. */
-static bool arrival_possible(struct sim_endpoint *from)
+/* Whether the oldest segment can come in now, and how many bytes of it; if not, what has to happen first is arranged. */
+static bool arrival_possible(struct sim_endpoint *from, size_t *ret_limit)
 {
-    struct sim_endpoint *end = sim_endpoint_other(from);
-    struct sim_host *to = end->host;
+    struct sim_host *to = sim_endpoint_other(from)->host;
     struct sim_pipe *pipe = &from->out;
-    const dfs_time_ns now = to->world->now;
+    const struct sim_world *world = to->world;
 
+    *ret_limit = SIZE_MAX;
     if (pipe->muted)
         return false;
-    if (pipe->flight->arrive_at > now || pipe->hold_until > now) {
+    if (pipe->flight->arrive_at > world->now || pipe->hold_until > world->now) {
         sim_pipe_arrive_at(from, dfs_time_max(pipe->flight->arrive_at, pipe->hold_until));
         return false;
     }
-    if (sim_blocked(from->host, to) || (to->machine == NULL && to->dark)) {
+    if (to->machine == NULL && to->dark) {
+        sim_pipe_stall(from);
+        return false;
+    }
+    if (world->partitions == NULL) {
+        pipe->credit_bytes = SIM_STREAM_WINDOW_BYTES;
+        return true;
+    }
+    if (sim_blocked(from->host, to)) {
         sim_pipe_stall(from);
         return false;
     }
     if (!sim_blocked(to, from->host)) {
         pipe->credit_bytes = SIM_STREAM_WINDOW_BYTES;
-    } else if (pipe->credit_bytes == 0) {
+        return true;
+    }
+    if (pipe->credit_bytes == 0) {
         sim_pipe_stall(from);
         return false;
     }
+    *ret_limit = pipe->credit_bytes;
     return true;
 }
 
@@ -138,15 +164,42 @@ static void deaf_discard(struct sim_endpoint *from)
     }
 }
 
+/* Puts the oldest segment, a frame's, before the machine. false: nothing more can be done now. */
+static bool frame_deliver(struct sim_endpoint *from, size_t limit, struct reading *ret_reading)
+{
+    struct sim_endpoint *end = sim_endpoint_other(from);
+    const struct sim_segment *segment = from->out.flight;
+    const bool pieces = segment->cut == SIM_CUT_PIECES;
+    const uint64_t number = segment->number << 21 | segment->done_bytes;
+
+    if (!frame_read(from, limit, ret_reading))
+        return false;
+    if (limit != SIZE_MAX)
+        from->out.credit_bytes -= ret_reading->count;
+    if (ret_reading->complete) {
+        struct dfs_event event = {.kind = DFS_EV_RECV, .net = {.conn = end->handle, .user = end->user}};
+
+        sim_host_step(end->host, &event, end->handle);
+    }
+    if (pieces && ret_reading->unfinished && !is_deaf(end)) {
+        struct sim_world *world = from->host->world;
+
+        sim_pipe_arrive_at(from,
+                           world->now + sim_below(sim_draw(world, sim_pipe_key(from), SIM_DRAW_PIECE_DELAY, number),
+                                                  SIM_PIECE_DELAY_MAX_NS));
+        return false;
+    }
+    return true;
+}
+
 static void deliver(struct sim_endpoint *from)
 {
     struct sim_endpoint *end = sim_endpoint_other(from);
     struct sim_pipe *pipe = &from->out;
     struct sim_world *world = from->host->world;
+    size_t limit;
 
-    while (pipe->flight != NULL && arrival_possible(from)) {
-        struct sim_segment *segment = pipe->flight;
-        const bool window = sim_blocked(end->host, from->host);
+    while (pipe->flight != NULL && arrival_possible(from, &limit)) {
         struct reading reading = {.unfinished = false};
 
         pipe->stalled_at = 0;
@@ -154,32 +207,16 @@ static void deliver(struct sim_endpoint *from)
             deaf_discard(from);
             return;
         }
-        if (segment->kind == SIM_SEGMENT_ACCEPT) {
+        if (pipe->flight->kind == SIM_SEGMENT_FRAME) {
+            if (!frame_deliver(from, limit, &reading))
+                return;
+        } else if (pipe->flight->kind == SIM_SEGMENT_ACCEPT) {
             sim_pipe_flight_pop(from);
             accept_step(end);
-        } else if (segment->kind == SIM_SEGMENT_END) {
+        } else {
             sim_pipe_flight_pop(from);
             sim_endpoint_closed_step(end, DFS_OK);
             return;
-        } else {
-            const bool pieces = segment->cut == SIM_CUT_PIECES;
-            const uint64_t number = segment->number << 21 | segment->done_bytes;
-
-            if (!frame_read(from, window ? pipe->credit_bytes : SIZE_MAX, &reading))
-                return;
-            if (window)
-                pipe->credit_bytes -= reading.count;
-            if (reading.complete) {
-                struct dfs_event event = {.kind = DFS_EV_RECV, .net = {.conn = end->handle, .user = end->user}};
-
-                sim_host_step(end->host, &event, end->handle);
-            }
-            if (pieces && reading.unfinished && !is_deaf(end)) {
-                sim_pipe_arrive_at(
-                    from, world->now + sim_below(sim_draw(world, sim_pipe_key(from), SIM_DRAW_PIECE_DELAY, number),
-                                                 SIM_PIECE_DELAY_MAX_NS));
-                return;
-            }
         }
         if ((end->host->held || (world->frame_by_frame && !reading.unfinished)) && pipe->flight != NULL) {
             sim_pipe_arrive_at(from, world->now);

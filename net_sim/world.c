@@ -38,6 +38,15 @@ struct sim_world *sim_world_new(uint64_t seed, const struct sim_world_options *o
     return world;
 }
 
+static void observers_free(struct sim_world *world)
+{
+    for (size_t i = 0; i < SIM_SEES_COUNT; i++)
+        dfs_free(world->hearers[i].at);
+    for (size_t i = 0; i < world->observer_count; i++)
+        dfs_free(world->observers[i]);
+    dfs_free(world->observers);
+}
+
 void sim_world_free(struct sim_world *world)
 {
     if (world == NULL)
@@ -61,7 +70,7 @@ void sim_world_free(struct sim_world *world)
     sim_queue_close(&world->queue);
     dfs_free(world->hosts);
     dfs_free(world->addrs);
-    dfs_free(world->observers);
+    observers_free(world);
     dfs_free(world);
 }
 
@@ -385,21 +394,39 @@ void sim_host_addr_add(struct sim_host *host, const struct dfs_addr *addr)
 
 /* Observers -------------------------------------------------------------------------------------------------------- */
 
+static void hear(struct sim_world *world, uint32_t bit, const struct sim_observer *observer)
+{
+    struct sim_hearers *hearers = &world->hearers[__builtin_ctz(bit)];
+
+    hearers->at = dfs_realloc_array(hearers->at, hearers->count + 1, sizeof *hearers->at);
+    hearers->at[hearers->count++] = observer;
+    world->observed |= bit;
+}
+
 void sim_world_observe(struct sim_world *world, const struct sim_observer *observer)
 {
-    world->observers = dfs_realloc_array(world->observers, world->observer_count + 1, sizeof *world->observers);
-    world->observers[world->observer_count++] = *observer;
-    world->observed |=
-        (observer->before_step != NULL ? SIM_SEES_BEFORE : 0u) | (observer->after_step != NULL ? SIM_SEES_AFTER : 0u) |
-        (observer->trace != NULL ? SIM_SEES_TRACE : 0u) | (observer->frame_sent != NULL ? SIM_SEES_FRAME_SENT : 0u) |
-        (observer->frame_delivered != NULL ? SIM_SEES_FRAME_DELIVERED : 0u) |
-        (observer->frame_lost != NULL ? SIM_SEES_FRAME_LOST : 0u) |
-        (observer->datagram_sent != NULL ? SIM_SEES_DATAGRAM_SENT : 0u) |
-        (observer->datagram_delivered != NULL ? SIM_SEES_DATAGRAM_DELIVERED : 0u) |
-        (observer->datagram_lost != NULL ? SIM_SEES_DATAGRAM_LOST : 0u) |
-        (observer->disk_submitted != NULL ? SIM_SEES_DISK_SUBMITTED : 0u) |
-        (observer->disk_done != NULL ? SIM_SEES_DISK_DONE : 0u) |
-        (observer->connection_opened != NULL ? SIM_SEES_OPENED : 0u) |
-        (observer->connection_closed != NULL ? SIM_SEES_CLOSED : 0u) |
-        (observer->host_changed != NULL ? SIM_SEES_HOST : 0u) | (observer->link_hit != NULL ? SIM_SEES_LINK_HIT : 0u);
+    struct sim_observer *own = dfs_alloc(sizeof *own);
+
+    *own = *observer;
+    world->observers = dfs_realloc_array(world->observers, world->observer_count + 1, sizeof(struct sim_observer *));
+    world->observers[world->observer_count++] = own;
+#define HEAR(bit, function) \
+    if (own->function != NULL) \
+    hear(world, bit, own)
+    HEAR(SIM_SEES_BEFORE, before_step);
+    HEAR(SIM_SEES_AFTER, after_step);
+    HEAR(SIM_SEES_TRACE, trace);
+    HEAR(SIM_SEES_FRAME_SENT, frame_sent);
+    HEAR(SIM_SEES_FRAME_DELIVERED, frame_delivered);
+    HEAR(SIM_SEES_FRAME_LOST, frame_lost);
+    HEAR(SIM_SEES_DATAGRAM_SENT, datagram_sent);
+    HEAR(SIM_SEES_DATAGRAM_DELIVERED, datagram_delivered);
+    HEAR(SIM_SEES_DATAGRAM_LOST, datagram_lost);
+    HEAR(SIM_SEES_DISK_SUBMITTED, disk_submitted);
+    HEAR(SIM_SEES_DISK_DONE, disk_done);
+    HEAR(SIM_SEES_OPENED, connection_opened);
+    HEAR(SIM_SEES_CLOSED, connection_closed);
+    HEAR(SIM_SEES_HOST, host_changed);
+    HEAR(SIM_SEES_LINK_HIT, link_hit);
+#undef HEAR
 }
