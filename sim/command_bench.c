@@ -35,10 +35,7 @@ static bool read_case(void *base, const char *text, struct dfs_why *ret_why)
 }
 
 static const struct sim_option rows[] = {
-    {.name = "json",
-     .type = SIM_OPTION_FLAG,
-     .offset = offsetof(struct bench_options, bench.json),
-     .help = "one object on standard output"},
+    SIM_OPTION_JSON(offsetof(struct bench_options, bench.json), "the result as one JSON object"),
     {.name = "capacity",
      .type = SIM_OPTION_FLAG,
      .offset = offsetof(struct bench_options, capacity),

@@ -223,13 +223,7 @@ struct diverge_options {
 #define AT(member) offsetof(struct diverge_options, member)
 
 static const struct sim_option options[] = {
-    {.name = "seed",
-     .argument = "N",
-     .type = SIM_OPTION_NUMBER,
-     .offset = AT(seed),
-     .seen = SIM_OPTION_SEEN_AT(struct diverge_options, seed_given),
-     .max = INT64_MAX,
-     .help = "the seed of both (default: the one that SCENARIO names, or 1)"},
+    SIM_OPTION_OWN_SEED(AT(seed), SIM_OPTION_SEEN_AT(struct diverge_options, seed_given)),
     {.name = "against",
      .argument = "PROGRAM",
      .type = SIM_OPTION_TEXT,

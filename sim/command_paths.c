@@ -9,10 +9,7 @@ struct paths_options {
 };
 
 static const struct sim_option options[] = {
-    {.name = "json",
-     .type = SIM_OPTION_FLAG,
-     .offset = offsetof(struct paths_options, json),
-     .help = "one list of objects"},
+    SIM_OPTION_JSON(offsetof(struct paths_options, json), "the result as one JSON list"),
 };
 
 static int command_paths(const struct sim_command *command, const char *program, int argc, char **argv)

@@ -16,33 +16,15 @@ struct shrink_options {
 #define AT(member) offsetof(struct shrink_options, shrink.member)
 
 static const struct sim_option options[] = {
-    {.name = "seed",
-     .argument = "N",
-     .type = SIM_OPTION_NUMBER,
-     .offset = AT(seed),
-     .seen = SIM_OPTION_SEEN_AT(struct shrink_options, seed_given),
-     .max = INT64_MAX,
-     .help = "the seed that fails (default: the one that SCENARIO names, or 1)"},
+    SIM_OPTION_OWN_SEED(AT(seed), SIM_OPTION_SEEN_AT(struct shrink_options, seed_given)),
     {.name = "output",
      .letter = 'o',
      .argument = "FILE",
      .type = SIM_OPTION_TEXT,
      .offset = AT(output),
      .help = "where the least scenario goes; it names its seed"},
-    {.name = "jobs",
-     .letter = 'j',
-     .argument = "N",
-     .type = SIM_OPTION_NUMBER_32,
-     .offset = AT(workers),
-     .min = 1,
-     .max = SIM_SHRINK_WORKERS_MAX,
-     .help = "candidates at a time (default: one a core)"},
-    {.name = "time",
-     .argument = "50s",
-     .type = SIM_OPTION_DURATION,
-     .offset = AT(time_ns),
-     .min = 1,
-     .help = "then the least so far is it"},
+    SIM_OPTION_JOBS(AT(workers), SIM_SHRINK_WORKERS_MAX),
+    SIM_OPTION_TIME(AT(time_ns), 0, "50s", "the least so far is the result"),
 };
 
 static int command_shrink(const struct sim_command *command, const char *program, int argc, char **argv)

@@ -20,7 +20,7 @@ struct sim_shrink {
     const struct sim_source *source;
     uint64_t seed;
     uint32_t workers;
-    dfs_duration_ns time_ns; /* of real time: then the least so far is it */
+    dfs_duration_ns time_ns; /* of real time: after so long the least so far is the result */
     const char *output;
     /* filled */
     size_t faults_before, works_before;
