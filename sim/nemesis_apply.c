@@ -317,6 +317,12 @@ static void partition(struct sim_blow *blow)
     dfs_free(groups);
 }
 
+static void partition_end(struct sim_blow *blow)
+{
+    if (blow->partition != 0)
+        (void)sim_partition_heal(run_of(blow)->world, blow->partition);
+}
+
 /* All that is in force for the link, one over the other in the order in which they began. */
 static void link_follow(struct sim_blow *blow, struct sim_host *from, uint32_t from_number, struct sim_host *to,
                         uint32_t to_number)
@@ -368,6 +374,21 @@ static void link_apply(struct sim_blow *blow, bool begins)
             sim_blow_effect(blow, from);
         }
     }
+}
+
+static void link_begin(struct sim_blow *blow)
+{
+    link_apply(blow, true);
+}
+
+static void link_end(struct sim_blow *blow)
+{
+    link_apply(blow, false);
+}
+
+static void filter_end(struct sim_blow *blow)
+{
+    dfs_list_remove(&blow->rule);
 }
 
 static void reset(struct sim_blow *blow)
@@ -613,130 +634,52 @@ static void rotate(struct sim_blow *blow)
 
 /* By kind ------------------------------------------------------------------------------------------------------------------------ */
 
+/* What each kind of fault does when it takes hold, and when it lets go; without the second it happened at one moment, or ends by itself. */
+struct deed {
+    void (*begin)(struct sim_blow *blow);
+    void (*end)(struct sim_blow *blow);
+};
+
+static const struct deed deeds[SIM_FAULT_COUNT] = {
+    [SIM_FAULT_CRASH] = {crash, crash_end},
+    [SIM_FAULT_RESTART] = {restart, NULL},
+    [SIM_FAULT_PAUSE] = {pause_hosts, pause_end},
+    [SIM_FAULT_SLOW] = {slow, slow_end},
+    [SIM_FAULT_LEAVE] = {leave, leave_end},
+    [SIM_FAULT_PARTITION] = {partition, partition_end},
+    [SIM_FAULT_LINK] = {link_begin, link_end},
+    [SIM_FAULT_DROP] = {sim_blow_filter, filter_end},
+    [SIM_FAULT_DUPLICATE] = {sim_blow_filter, filter_end},
+    [SIM_FAULT_DELAY] = {sim_blow_filter, filter_end},
+    [SIM_FAULT_CORRUPT] = {sim_blow_filter, filter_end},
+    [SIM_FAULT_RESET] = {reset, NULL},
+    [SIM_FAULT_STALL] = {stall, NULL}, /* the streams know for how long */
+    [SIM_FAULT_HALF_OPEN] = {half_open, NULL},
+    [SIM_FAULT_CLOCK] = {clocks, clocks_end},
+    [SIM_FAULT_BIT_ROT] = {bit_rot, NULL},
+    [SIM_FAULT_DISK_FULL] = {disk_fault, disk_end},
+    [SIM_FAULT_DISK_ERROR] = {disk_fault, disk_end},
+    [SIM_FAULT_DISK_SLOW] = {disk_fault, disk_end},
+    [SIM_FAULT_DISK_VANISH] = {disk_fault, disk_end},
+    [SIM_FAULT_DISK_STALE] = {disk_fault, disk_end},
+    [SIM_FAULT_DISK_MISDIRECT] = {disk_fault, disk_end},
+    [SIM_FAULT_SYNC_ERROR] = {disk_fault, disk_end},
+    [SIM_FAULT_IMPERSONATE] = {impersonate, NULL},
+    [SIM_FAULT_FORGE] = {sim_blow_forge, NULL},
+    [SIM_FAULT_REPLAY] = {sim_blow_replay, NULL},
+    [SIM_FAULT_ROTATE_KEYS] = {rotate, NULL},
+    [SIM_FAULT_RANDOM] = {NULL, NULL}, /* the faults that it draws are blows of their own */
+};
+_Static_assert(SIM_FAULT_COUNT == 28, "a deed for each kind");
+
 void sim_blow_begin(struct sim_blow *blow)
 {
-    switch (blow->fault->kind) {
-    case SIM_FAULT_CRASH:
-        crash(blow);
-        return;
-    case SIM_FAULT_RESTART:
-        restart(blow);
-        return;
-    case SIM_FAULT_PAUSE:
-        pause_hosts(blow);
-        return;
-    case SIM_FAULT_SLOW:
-        slow(blow);
-        return;
-    case SIM_FAULT_LEAVE:
-        leave(blow);
-        return;
-    case SIM_FAULT_PARTITION:
-        partition(blow);
-        return;
-    case SIM_FAULT_LINK:
-        link_apply(blow, true);
-        return;
-    case SIM_FAULT_DROP:
-    case SIM_FAULT_DUPLICATE:
-    case SIM_FAULT_DELAY:
-    case SIM_FAULT_CORRUPT:
-        sim_blow_filter(blow);
-        return;
-    case SIM_FAULT_RESET:
-        reset(blow);
-        return;
-    case SIM_FAULT_STALL:
-        stall(blow);
-        return;
-    case SIM_FAULT_HALF_OPEN:
-        half_open(blow);
-        return;
-    case SIM_FAULT_CLOCK:
-        clocks(blow);
-        return;
-    case SIM_FAULT_BIT_ROT:
-        bit_rot(blow);
-        return;
-    case SIM_FAULT_DISK_FULL:
-    case SIM_FAULT_DISK_ERROR:
-    case SIM_FAULT_DISK_SLOW:
-    case SIM_FAULT_DISK_VANISH:
-    case SIM_FAULT_DISK_STALE:
-    case SIM_FAULT_DISK_MISDIRECT:
-    case SIM_FAULT_SYNC_ERROR:
-        disk_fault(blow);
-        return;
-    case SIM_FAULT_IMPERSONATE:
-        impersonate(blow);
-        return;
-    case SIM_FAULT_FORGE:
-        sim_blow_forge(blow);
-        return;
-    case SIM_FAULT_REPLAY:
-        sim_blow_replay(blow);
-        return;
-    case SIM_FAULT_ROTATE_KEYS:
-        rotate(blow);
-        return;
-    case SIM_FAULT_RANDOM:
-    case SIM_FAULT_COUNT:
-        break;
-    }
-    dfs_unreachable("sim_blow_begin");
+    DFS_ASSERT(deeds[blow->fault->kind].begin != NULL);
+    deeds[blow->fault->kind].begin(blow);
 }
 
 void sim_blow_end(struct sim_blow *blow)
 {
-    switch (blow->fault->kind) {
-    case SIM_FAULT_CRASH:
-        crash_end(blow);
-        return;
-    case SIM_FAULT_PAUSE:
-        pause_end(blow);
-        return;
-    case SIM_FAULT_SLOW:
-        slow_end(blow);
-        return;
-    case SIM_FAULT_LEAVE:
-        leave_end(blow);
-        return;
-    case SIM_FAULT_PARTITION:
-        if (blow->partition != 0)
-            (void)sim_partition_heal(run_of(blow)->world, blow->partition);
-        return;
-    case SIM_FAULT_LINK:
-        link_apply(blow, false);
-        return;
-    case SIM_FAULT_DROP:
-    case SIM_FAULT_DUPLICATE:
-    case SIM_FAULT_DELAY:
-    case SIM_FAULT_CORRUPT:
-        dfs_list_remove(&blow->rule);
-        return;
-    case SIM_FAULT_CLOCK:
-        clocks_end(blow);
-        return;
-    case SIM_FAULT_DISK_FULL:
-    case SIM_FAULT_DISK_ERROR:
-    case SIM_FAULT_DISK_SLOW:
-    case SIM_FAULT_DISK_VANISH:
-    case SIM_FAULT_DISK_STALE:
-    case SIM_FAULT_DISK_MISDIRECT:
-    case SIM_FAULT_SYNC_ERROR:
-        disk_end(blow);
-        return;
-    case SIM_FAULT_RESTART:
-    case SIM_FAULT_RESET:
-    case SIM_FAULT_STALL: /* holds for its time */
-    case SIM_FAULT_HALF_OPEN:
-    case SIM_FAULT_BIT_ROT:
-    case SIM_FAULT_IMPERSONATE:
-    case SIM_FAULT_FORGE:
-    case SIM_FAULT_REPLAY:
-    case SIM_FAULT_ROTATE_KEYS:
-    case SIM_FAULT_RANDOM:
-    case SIM_FAULT_COUNT:
-        return; /* happened at one moment */
-    }
+    if (deeds[blow->fault->kind].end != NULL)
+        deeds[blow->fault->kind].end(blow);
 }
