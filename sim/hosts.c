@@ -130,6 +130,44 @@ void sim_host_refs_expand(const struct sim_host_refs *refs, struct sim_host_coun
     }
 }
 
+static bool says_rest(const struct sim_host_refs *refs)
+{
+    for (uint32_t i = 0; i < refs->count; i++) {
+        if (refs->refs[i].kind == SIM_HOST_REST)
+            return true;
+    }
+    return false;
+}
+
+/* Moves those of `from` into the set who are in none yet. */
+static void take_free(struct sim_host_set *set, const struct sim_host_set *from, struct sim_host_set *taken)
+{
+    for (size_t i = 0; i < sizeof set->words / sizeof set->words[0]; i++) {
+        set->words[i] |= from->words[i] & ~taken->words[i];
+        taken->words[i] |= from->words[i];
+    }
+}
+
+void sim_host_groups_expand(const struct sim_host_refs *groups, uint32_t count, struct sim_host_counts counts,
+                            struct sim_host_set *sets)
+{
+    struct sim_host_set taken = {{0}};
+    struct sim_host_set all = {{0}};
+
+    add_range(&all, 0, sim_hosts_count(counts));
+    memset(sets, 0, count * sizeof *sets);
+    for (uint32_t g = 0; g < count; g++) {
+        struct sim_host_set named = {{0}};
+
+        sim_host_refs_expand(&groups[g], counts, &named);
+        take_free(&sets[g], &named, &taken);
+    }
+    for (uint32_t g = 0; g < count; g++) {
+        if (says_rest(&groups[g]))
+            take_free(&sets[g], &all, &taken);
+    }
+}
+
 void sim_host_refs_add(struct sim_host_refs *refs, enum sim_host_kind kind, uint32_t index)
 {
     DFS_ASSERT(refs->count < SIM_HOST_REFS_MAX && index < SIM_HOSTS_MAX);

@@ -86,6 +86,12 @@ bool sim_host_ref_is_there(struct sim_host_ref ref, struct sim_host_counts count
 /* Adds the hosts; REST adds nobody. */
 void sim_host_refs_expand(const struct sim_host_refs *refs, struct sim_host_counts counts, struct sim_host_set *set);
 
+/*
+ * The hosts of each group of a partition, into `sets` (zeroed here): who stands in two groups stays in the first, and who is named by none is in the group that says REST.
+ */
+void sim_host_groups_expand(const struct sim_host_refs *groups, uint32_t count, struct sim_host_counts counts,
+                            struct sim_host_set *sets);
+
 /* For callers that make scenarios: one more; asserts that there is room. */
 void sim_host_refs_add(struct sim_host_refs *refs, enum sim_host_kind kind, uint32_t index);
 

@@ -247,36 +247,14 @@ struct groups {
     struct sim_group groups[SIM_GROUPS_MAX];
 };
 
-/* A host that stands in two groups stays in the first. */
 static void groups_make(const struct sim_blow *blow, struct groups *groups)
 {
     const struct sim_fault *fault = blow->fault;
     const uint32_t hosts = sim_hosts_count(counts_of(blow));
-    struct sim_host_set named = {{0}};
 
     memset(groups, 0, sizeof *groups);
+    sim_host_groups_expand(fault->groups, fault->groups_count, counts_of(blow), groups->sets);
     for (uint32_t g = 0; g < fault->groups_count; g++) {
-        struct sim_host_set set = {{0}};
-
-        sim_host_refs_expand(&fault->groups[g], counts_of(blow), &set);
-        for (uint32_t i = 0; i < hosts; i++) {
-            if (sim_host_set_has(&set, i) && !sim_host_set_has(&named, i)) {
-                sim_host_set_add(&groups->sets[g], i);
-                sim_host_set_add(&named, i);
-            }
-        }
-    }
-    for (uint32_t g = 0; g < fault->groups_count; g++) {
-        bool rest = false;
-
-        for (uint32_t i = 0; i < fault->groups[g].count; i++)
-            rest = rest || fault->groups[g].refs[i].kind == SIM_HOST_REST;
-        for (uint32_t i = 0; i < hosts && rest; i++) {
-            if (!sim_host_set_has(&named, i)) {
-                sim_host_set_add(&groups->sets[g], i);
-                sim_host_set_add(&named, i);
-            }
-        }
         groups->hosts[g] = dfs_alloc_zero_array(hosts, sizeof(struct sim_host *));
         for (uint32_t i = 0; i < hosts; i++) {
             if (sim_host_set_has(&groups->sets[g], i))

@@ -37,29 +37,6 @@ static bool cut(const struct sim_real_daemons *daemons, uint32_t a, uint32_t b, 
     return done;
 }
 
-/* The hosts of each group of a partition; who is named by none is in the group that says "rest". */
-static void groups_expand(const struct sim_real_daemons *daemons, const struct sim_fault *fault,
-                          struct sim_host_set groups[SIM_GROUPS_MAX])
-{
-    uint32_t rest = UINT32_MAX;
-
-    for (uint32_t g = 0; g < fault->groups_count; g++) {
-        sim_real_hosts(daemons, &fault->groups[g], &groups[g]);
-        for (uint32_t i = 0; i < fault->groups[g].count; i++) {
-            if (fault->groups[g].refs[i].kind == SIM_HOST_REST)
-                rest = g;
-        }
-    }
-    for (uint32_t i = 0; rest != UINT32_MAX && i < daemons->count; i++) {
-        bool named = false;
-
-        for (uint32_t g = 0; g < fault->groups_count; g++)
-            named |= g != rest && sim_host_set_has(&groups[g], i);
-        if (!named)
-            sim_host_set_add(&groups[rest], i);
-    }
-}
-
 static bool cut_groups(const struct sim_real_daemons *daemons, const struct sim_host_set *left,
                        const struct sim_host_set *right, bool one_way)
 {
@@ -79,7 +56,7 @@ static bool partition(const struct sim_real_daemons *daemons, const struct sim_f
     struct sim_host_set groups[SIM_GROUPS_MAX];
     bool done = false;
 
-    groups_expand(daemons, fault, groups);
+    sim_host_groups_expand(fault->groups, fault->groups_count, sim_scenario_hosts(daemons->scenario), groups);
     for (uint32_t g = 0; g < fault->groups_count; g++) {
         for (uint32_t h = g + 1; h < fault->groups_count; h++) {
             if (!fault->one_way || g == 0)
