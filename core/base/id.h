@@ -1,7 +1,7 @@
 /*
  * id.h - 128-bit ids (cluster, node, file, operation), as UUIDs.
  *
- * Made from bytes of the env's rng (version 4), compared as bytes, printed by libuuid. Zero is "none".
+ * Made from bytes of the env's rng (version 4), compared as bytes; what people type is parsed by libuuid. Zero is "none".
  */
 #ifndef DFS_CORE_BASE_ID_H
 #define DFS_CORE_BASE_ID_H
@@ -41,5 +41,9 @@ void dfs_id_print(const struct dfs_id *id, char ret_text[DFS_ID_TEXT_BYTES]);
 
 /* Exactly the 36 characters above (either case); false and *ret_id untouched otherwise. */
 bool dfs_id_parse(const char *text, struct dfs_id *ret_id);
+
+/* The first 36 characters, which must be there, are those that dfs_id_print makes: no capitals, so one id has one text. For what we have printed
+ * ourselves; false and *ret_id untouched otherwise. */
+bool dfs_id_parse_printed(const char *text, struct dfs_id *ret_id);
 
 #endif

@@ -3,6 +3,7 @@
 #include "core/base/assert.h"
 #include "core/base/crc32c.h"
 #include "core/base/cursor.h"
+#include "core/base/hex.h"
 #include "core/data/data.h"
 
 #include <string.h>
@@ -10,20 +11,16 @@
 #define FOOTER_MAGIC 0x44465342u /* "DFSB" */
 #define FOOTER_VERSION 1
 
-#define HEX_DIGITS 8 /* of an index, of a generation */
-#define NAME_CHARS (DFS_ID_TEXT_BYTES - 1 + 2 * (1 + HEX_DIGITS))
+#define NAME_CHARS (DFS_ID_TEXT_BYTES - 1 + 2 * (1 + DFS_HEX_DIGITS))
 
 /* Names -------------------------------------------------------------------------------------------------- */
 
-/* A dash and eight digits; returns where they end. A block written makes three names, so they are not printf's. */
-static char *print_hex(char *at, uint32_t value)
+/* A dash and eight digits; returns where they end. */
+static char *print_number(char *at, uint32_t value)
 {
-    static const char digits[] = "0123456789abcdef";
-
     *at++ = '-';
-    for (unsigned i = HEX_DIGITS; i-- > 0;)
-        *at++ = digits[value >> 4 * i & 15];
-    return at;
+    dfs_hex_print(value, at);
+    return at + DFS_HEX_DIGITS;
 }
 
 void dfs_block_name(const struct dfs_block_id *block, char ret_name[DFS_FILE_NAME_BYTES_MAX])
@@ -31,49 +28,25 @@ void dfs_block_name(const struct dfs_block_id *block, char ret_name[DFS_FILE_NAM
     char *at = ret_name + DFS_ID_TEXT_BYTES - 1;
 
     dfs_id_print(&block->file, ret_name);
-    at = print_hex(at, block->index);
-    at = print_hex(at, block->generation);
+    at = print_number(at, block->index);
+    at = print_number(at, block->generation);
     *at = '\0';
 }
 
-/* Exactly eight lower-case digits: one block has one name. */
-static bool parse_hex(const char *text, uint32_t *ret_value)
-{
-    uint32_t value = 0;
-
-    for (unsigned i = 0; i < HEX_DIGITS; i++) {
-        uint32_t digit;
-
-        if (text[i] >= '0' && text[i] <= '9')
-            digit = (uint32_t)(text[i] - '0');
-        else if (text[i] >= 'a' && text[i] <= 'f')
-            digit = (uint32_t)(text[i] - 'a' + 10);
-        else
-            return false;
-        value = value << 4 | digit;
-    }
-    *ret_value = value;
-    return true;
-}
-
+/* One block has one name: nothing is parsed that is not printed. */
 bool dfs_block_name_parse(const char *name, struct dfs_block_id *ret_block)
 {
     struct dfs_block_id block;
-    char file[DFS_ID_TEXT_BYTES];
-    char again[DFS_FILE_NAME_BYTES_MAX];
 
-    if (strnlen(name, NAME_CHARS + 1) != NAME_CHARS)
+    if (strnlen(name, NAME_CHARS + 1) != NAME_CHARS || !dfs_id_parse_printed(name, &block.file))
         return false;
-    memcpy(file, name, DFS_ID_TEXT_BYTES - 1);
-    file[DFS_ID_TEXT_BYTES - 1] = 0;
-    if (!dfs_id_parse(file, &block.file) || name[DFS_ID_TEXT_BYTES - 1] != '-' ||
-        name[DFS_ID_TEXT_BYTES + HEX_DIGITS] != '-' || !parse_hex(name + DFS_ID_TEXT_BYTES, &block.index) ||
-        !parse_hex(name + DFS_ID_TEXT_BYTES + HEX_DIGITS + 1, &block.generation))
+    const char *index = name + DFS_ID_TEXT_BYTES - 1;
+    const char *generation = index + 1 + DFS_HEX_DIGITS;
+
+    if (*index != '-' || *generation != '-' || !dfs_hex_parse(index + 1, &block.index) ||
+        !dfs_hex_parse(generation + 1, &block.generation))
         return false;
     if (block.index >= DFS_BLOCKS_PER_FILE_MAX || block.generation == 0)
-        return false;
-    dfs_block_name(&block, again);
-    if (strcmp(again, name) != 0) /* an id in capitals */
         return false;
     *ret_block = block;
     return true;

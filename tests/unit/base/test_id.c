@@ -1,7 +1,10 @@
 /* Ids: made from given bytes, printed and parsed as UUIDs. */
 #include "tests/unit/base/check.h"
 
+#include "core/base/hex.h"
 #include "core/base/id.h"
+
+#include <stdio.h>
 
 static const char text[] = "6fa459ea-ee8a-4ca4-894e-db77e160355e";
 static const struct dfs_id id = {
@@ -71,6 +74,61 @@ static void what_was_printed_parses_to_the_same(void **state)
     }
 }
 
+static void what_was_printed_and_nothing_else_is_parsed_as_printed(void **state)
+{
+    struct sequence sequence = {2};
+
+    (void)state;
+    for (unsigned i = 0; i < 1000; i++) {
+        char printed[DFS_ID_TEXT_BYTES];
+        struct dfs_id drawn;
+        struct dfs_id parsed = {0};
+        struct dfs_id untouched = id;
+
+        draw_bytes(&sequence, drawn.bytes, sizeof drawn.bytes);
+        dfs_id_print(&drawn, printed);
+        assert_true(dfs_id_parse_printed(printed, &parsed));
+        assert_true(dfs_id_equal(&parsed, &drawn));
+        /* Each character is looked at: none can be replaced by another one. */
+        for (size_t at = 0; at < DFS_ID_TEXT_BYTES - 1; at++) {
+            const char was = printed[at];
+
+            printed[at] = was >= 'a' ? (char)(was - 'a' + 'A') : was == '-' ? '0' : '-';
+            assert_false(dfs_id_parse_printed(printed, &untouched));
+            assert_true(dfs_id_equal(&untouched, &id));
+            printed[at] = was;
+        }
+    }
+    assert_true(dfs_id_parse_printed("6fa459ea-ee8a-4ca4-894e-db77e160355e-00000001", &(struct dfs_id){0}));
+    assert_false(dfs_id_parse_printed("6fa459ea-ee8a-4ca4-894e-db77e160355g", &(struct dfs_id){0}));
+}
+
+static void a_word_has_eight_digits(void **state)
+{
+    char digits[DFS_HEX_DIGITS + 1] = "";
+    char wanted[DFS_HEX_DIGITS + 1];
+    struct sequence sequence = {3};
+    uint32_t value;
+
+    (void)state;
+    for (unsigned i = 0; i < 10000; i++) {
+        const uint32_t drawn = i < 32 ? UINT32_C(1) << i : (uint32_t)draw_below(&sequence, UINT64_C(1) << 32);
+
+        (void)snprintf(wanted, sizeof wanted, "%08x", (unsigned)drawn);
+        dfs_hex_print(drawn, digits);
+        assert_string_equal(digits, wanted);
+        assert_true(dfs_hex_parse(digits, &value));
+        assert_int_equal(value, drawn);
+    }
+    for (unsigned c = 0; c < 256; c++) {
+        const bool is_digit = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
+
+        digits[c % DFS_HEX_DIGITS] = (char)c;
+        assert_int_equal(dfs_hex_parse(digits, &value), is_digit);
+        digits[c % DFS_HEX_DIGITS] = '0';
+    }
+}
+
 static void a_random_id_has_version_four_and_keeps_its_other_bits(void **state)
 {
     struct dfs_id zeros = {0};
@@ -109,6 +167,8 @@ int main(void)
         cmocka_unit_test(either_case_is_parsed),
         cmocka_unit_test(what_is_not_exactly_an_id_is_refused_and_changes_nothing),
         cmocka_unit_test(what_was_printed_parses_to_the_same),
+        cmocka_unit_test(what_was_printed_and_nothing_else_is_parsed_as_printed),
+        cmocka_unit_test(a_word_has_eight_digits),
         cmocka_unit_test(a_random_id_has_version_four_and_keeps_its_other_bits),
         cmocka_unit_test(ids_are_ordered_as_bytes_and_zero_is_none),
     };
