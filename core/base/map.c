@@ -10,7 +10,7 @@
 #define MAP_CAPACITY_MIN 16
 
 /* Slots of the old table that one insertion or removal moves, and then on to the end of the run. The new table has
- * room for three quarters of the old one's capacity, so two would do; eight are over sooner and are two cache lines. */
+ * room for half as many more as the old one has slots, so two would do; eight are over sooner and are two cache lines. */
 #define MAP_MOVE_SLOTS 8
 
 void dfs_map_init(struct dfs_map *map, size_t key_offset, size_t key_bytes, uint64_t seed)
@@ -30,38 +30,57 @@ static const void *key_of(const struct dfs_map *map, const void *value)
     return (const uint8_t *)value + map->key_offset;
 }
 
-/* Ids, blocks and numbers are nearly all keys there are: for those the compiler knows how long they are. */
-static inline bool same_words(const uint8_t *a, const uint8_t *b, size_t words)
+static inline uint64_t word_of(const void *bytes, size_t place)
 {
-    uint64_t differ = 0;
+    uint64_t word;
 
-    for (size_t i = 0; i < words; i++) {
-        uint64_t left;
-        uint64_t right;
-
-        memcpy(&left, a + 8 * i, sizeof left);
-        memcpy(&right, b + 8 * i, sizeof right);
-        differ |= left ^ right;
-    }
-    return differ == 0;
+    memcpy(&word, (const uint8_t *)bytes + 8 * place, sizeof word);
+    return word;
 }
 
+/* Ids, blocks and numbers are nearly all keys there are: for those the compiler knows how long they are. */
 static inline bool same_key(const struct dfs_map *map, const void *value, const void *key)
 {
+    const void *own = key_of(map, value);
+
     switch (map->key_bytes) {
     case 8:
-        return same_words(key_of(map, value), key, 1);
+        return word_of(own, 0) == word_of(key, 0);
     case 16:
-        return same_words(key_of(map, value), key, 2);
+        return ((word_of(own, 0) ^ word_of(key, 0)) | (word_of(own, 1) ^ word_of(key, 1))) == 0;
     case 24:
-        return same_words(key_of(map, value), key, 3);
+        return ((word_of(own, 0) ^ word_of(key, 0)) | (word_of(own, 1) ^ word_of(key, 1)) |
+                (word_of(own, 2) ^ word_of(key, 2))) == 0;
     default:
-        return memcmp(key_of(map, value), key, map->key_bytes) == 0;
+        return memcmp(own, key, map->key_bytes) == 0;
     }
 }
 
+__extension__ typedef unsigned __int128 wide;
+
+/* Both halves of the product with an odd number without pattern (the golden ratio): the upper bits, which name the place, depend on every bit of the word. */
+static inline uint64_t fold(uint64_t word)
+{
+    const wide product = (wide)word * UINT64_C(0x9e3779b97f4a7c15);
+
+    return (uint64_t)product ^ (uint64_t)(product >> 64);
+}
+
+/* A map with a seed has keys that strangers choose. Those that the system has made itself are random, or count up: a multiplication a word spreads them. */
 static inline uint64_t hash_of(const struct dfs_map *map, const void *key)
 {
+    if (map->seed == 0) {
+        switch (map->key_bytes) {
+        case 8:
+            return fold(word_of(key, 0));
+        case 16:
+            return fold(fold(word_of(key, 0)) ^ word_of(key, 1));
+        case 24:
+            return fold(fold(fold(word_of(key, 0)) ^ word_of(key, 1)) ^ word_of(key, 2));
+        default:
+            break;
+        }
+    }
     return dfs_hash64(map->seed, key, map->key_bytes);
 }
 
@@ -85,19 +104,18 @@ static size_t distance(const struct dfs_map_table *table, size_t from, size_t pl
 }
 
 /* The slot with the key, or the empty one where its run ends. The table has slots and is never full. */
-static struct dfs_map_slot *search(const struct dfs_map *map, const struct dfs_map_table *table, uint64_t hash,
-                                   const void *key)
+static inline struct dfs_map_slot *search(const struct dfs_map *map, const struct dfs_map_table *table, uint64_t hash,
+                                          const void *key)
 {
-    size_t place = home_of(table, hash);
+    const size_t mask = table->capacity - 1;
+    struct dfs_map_slot *const slots = table->slots;
 
-    while (table->slots[place].value != NULL) {
-        const struct dfs_map_slot *slot = &table->slots[place];
+    for (size_t place = home_of(table, hash);; place = (place + 1) & mask) {
+        struct dfs_map_slot *slot = &slots[place];
 
-        if (slot->hash == hash && same_key(map, slot->value, key))
-            break;
-        place = after(table, place);
+        if (slot->value == NULL || (slot->hash == hash && same_key(map, slot->value, key)))
+            return slot;
     }
-    return &table->slots[place];
 }
 
 static void put(struct dfs_map_table *table, const struct dfs_map_slot *entry)
@@ -206,7 +224,7 @@ void dfs_map_insert(struct dfs_map *map, void *value)
 
     DFS_ASSERT(value != NULL);
     move_some(map);
-    if (map->count >= map->table.capacity / 4 * 3)
+    if (map->count >= map->table.capacity / 2)
         grow(map);
     entry.hash = hash_of(map, key_of(map, value));
     DFS_ASSERT(find(map, entry.hash, key_of(map, value)) == NULL);

@@ -1,10 +1,11 @@
 /*
  * map.h - hash map from fixed-size keys to pointers, owned by the caller.
  *
- * Open addressing with linear probing and backward-shift deletion; the table doubles at three quarters, and its entries move to
- * the larger one a few at a time, so that no insertion makes a large map pause. Keys are compared as bytes, so a key struct must have no
- * padding. The hash is keyed with a per-map seed for keys that strangers choose. There is no iteration on purpose: an order
- * that comes from hashes or addresses must not reach a decision; what has to be walked hangs in a list or a tree as well.
+ * Open addressing with linear probing and backward-shift deletion; the table doubles when it is half full: a key that is absent, as many are, costs
+ * two slots then, and eight at three quarters. Entries move to the larger table a few at a time, so that no insertion makes a large map pause. Keys are
+ * compared as bytes, so a key struct must have no padding. The hash is keyed with a per-map seed for keys that strangers choose; 0 is for those that the
+ * system makes itself. There is no iteration on purpose: an order that comes from hashes or addresses must not reach a decision; what has to be walked
+ * hangs in a list or a tree as well.
  */
 #ifndef DFS_CORE_BASE_MAP_H
 #define DFS_CORE_BASE_MAP_H
