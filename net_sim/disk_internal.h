@@ -9,7 +9,7 @@
 
 /* Names, shared by files, pending changes and pending operations: one for each text, so two are equal when they are the same. */
 struct sim_name {
-    uint64_t hash;
+    uint64_t hash; /* of the text, for the trace */
     struct sim_disk *disk;
     struct sim_file *file;  /* that has the name now */
     dfs_time_ns any_done;   /* an operation that changes something comes after this */
@@ -149,7 +149,7 @@ struct sim_disk {
 void sim_names_init(struct sim_table *names);
 void sim_names_close(struct sim_table *names); /* every name must have been dropped */
 
-/* A reference to the name with that text of `bytes` characters. */
+/* A reference to the name with that text of `bytes` characters; asserts that it is one: not empty, not too long, no dot before it, no slash in it. */
 struct sim_name *sim_name_ref_text(struct sim_disk *disk, const char *text, size_t bytes);
 
 /* NULL when nothing uses such a name; no reference. */

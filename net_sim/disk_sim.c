@@ -217,19 +217,9 @@ static void rules_apply(struct sim_disk *disk, struct sim_disk_pending *pending)
 
 /* Submission ------------------------------------------------------------------------------------------------------- */
 
-static bool is_plain(const char *name, size_t bytes)
+static struct sim_name *name_of(struct sim_disk *disk, const char *text)
 {
-    return bytes > 0 && bytes < DFS_FILE_NAME_BYTES_MAX && name[0] != '.' && memchr(name, '/', bytes) == NULL;
-}
-
-static struct sim_name *name_checked(struct sim_disk *disk, const char *name)
-{
-    if (name == NULL)
-        return NULL;
-    const size_t bytes = strlen(name);
-
-    DFS_ASSERT(is_plain(name, bytes));
-    return sim_name_ref_text(disk, name, bytes);
+    return text == NULL ? NULL : sim_name_ref_text(disk, text, strlen(text));
 }
 
 /* What a SYNC that is submitted now may cover: writes that were carried out before. */
@@ -385,8 +375,8 @@ static void disk_submit(void *ctx, const struct dfs_disk_op *op)
         .verb = op->verb,
         .token = op->token,
         .number = ++disk->operations,
-        .name = name_checked(disk, op->name),
-        .name2 = name_checked(disk, op->name2),
+        .name = name_of(disk, op->name),
+        .name2 = name_of(disk, op->name2),
         .buf = op->buf,
         .buf_offset = op->buf_offset,
         .offset = op->offset,

@@ -1,7 +1,6 @@
 #include "sim/files.h"
 
 #include "core/base/assert.h"
-#include "core/base/hash.h"
 #include "core/base/mem.h"
 
 #include <stdalign.h>
@@ -30,9 +29,10 @@ size_t sim_files_part(struct sim_files *files, size_t bytes)
     return part;
 }
 
+/* The first byte of an id was drawn. */
 static struct sim_about **hand_of(struct sim_files *files, const struct dfs_id *file)
 {
-    return &files->at_hand[dfs_hash64(0, file->bytes, sizeof file->bytes) % SIM_FILES_AT_HAND];
+    return &files->at_hand[file->bytes[0] % SIM_FILES_AT_HAND];
 }
 
 struct sim_about *sim_files_find(struct sim_files *files, const struct dfs_id *file)
