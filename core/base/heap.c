@@ -8,7 +8,7 @@
 
 void dfs_heap_init(struct dfs_heap *heap)
 {
-    *heap = (struct dfs_heap){0};
+    *heap = (struct dfs_heap){.next = DFS_NEVER};
 }
 
 void dfs_heap_close(struct dfs_heap *heap)
@@ -16,7 +16,7 @@ void dfs_heap_close(struct dfs_heap *heap)
     for (size_t i = 0; i < heap->count; i++)
         dfs_heap_item_init(heap->entries[i].item);
     dfs_free(heap->entries);
-    *heap = (struct dfs_heap){0};
+    dfs_heap_init(heap);
 }
 
 static bool is_before(const struct dfs_heap_entry *a, const struct dfs_heap_entry *b)
@@ -95,12 +95,13 @@ void dfs_heap_set(struct dfs_heap *heap, struct dfs_heap_item *item, dfs_time_ns
 
     if (dfs_heap_has(item)) {
         sift(heap, place_of(heap, item), entry);
-        return;
+    } else {
+        DFS_ASSERT(heap->count < DFS_HEAP_NONE);
+        if (heap->count == heap->capacity)
+            grow(heap);
+        sift_up(heap, heap->count++, entry);
     }
-    DFS_ASSERT(heap->count < DFS_HEAP_NONE);
-    if (heap->count == heap->capacity)
-        grow(heap);
-    sift_up(heap, heap->count++, entry);
+    heap->next = heap->entries[0].at;
 }
 
 void dfs_heap_remove(struct dfs_heap *heap, struct dfs_heap_item *item)
@@ -113,14 +114,15 @@ void dfs_heap_remove(struct dfs_heap *heap, struct dfs_heap_item *item)
     heap->count--;
     if (hole < heap->count)
         sift(heap, hole, heap->entries[heap->count]);
+    heap->next = heap->count == 0 ? DFS_NEVER : heap->entries[0].at;
     dfs_heap_item_init(item);
 }
 
-struct dfs_heap_item *dfs_heap_pop(struct dfs_heap *heap, dfs_time_ns now)
+struct dfs_heap_item *dfs_heap_take(struct dfs_heap *heap)
 {
     struct dfs_heap_item *item;
 
-    if (heap->count == 0 || heap->entries[0].at > now)
+    if (heap->count == 0)
         return NULL;
     item = heap->entries[0].item;
     dfs_heap_remove(heap, item);

@@ -29,6 +29,7 @@ struct dfs_heap {
     size_t count;
     size_t capacity;
     uint64_t order_next;
+    dfs_time_ns next; /* entries[0].at, DFS_NEVER when empty: who only asks needs no more */
 };
 
 static inline void dfs_heap_item_init(struct dfs_heap_item *item)
@@ -51,11 +52,17 @@ void dfs_heap_remove(struct dfs_heap *heap, struct dfs_heap_item *item); /* harm
 /* DFS_NEVER when empty. */
 static inline dfs_time_ns dfs_heap_next(const struct dfs_heap *heap)
 {
-    return heap->count == 0 ? DFS_NEVER : heap->entries[0].at;
+    return heap->next;
 }
 
-/* The earliest item if its time is <= now, taken out; NULL otherwise. */
-struct dfs_heap_item *dfs_heap_pop(struct dfs_heap *heap, dfs_time_ns now);
+/* The earliest item, taken out; NULL when empty. */
+struct dfs_heap_item *dfs_heap_take(struct dfs_heap *heap);
+
+/* The same if its time is <= now; NULL otherwise. */
+static inline struct dfs_heap_item *dfs_heap_pop(struct dfs_heap *heap, dfs_time_ns now)
+{
+    return heap->next > now ? NULL : dfs_heap_take(heap);
+}
 
 /* The time under which an item is in. Asserts that it is. */
 dfs_time_ns dfs_heap_time(const struct dfs_heap *heap, const struct dfs_heap_item *item);

@@ -6,6 +6,8 @@
 #ifndef DFS_CORE_BASE_ID_H
 #define DFS_CORE_BASE_ID_H
 
+#include "core/base/cursor.h"
+
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
@@ -22,9 +24,17 @@ static inline bool dfs_id_equal(const struct dfs_id *a, const struct dfs_id *b)
     return memcmp(a->bytes, b->bytes, DFS_ID_BYTES) == 0;
 }
 
+/* In the order of their bytes. */
 static inline int dfs_id_compare(const struct dfs_id *a, const struct dfs_id *b)
 {
-    return memcmp(a->bytes, b->bytes, DFS_ID_BYTES);
+    uint64_t left = dfs_load_be64(a->bytes);
+    uint64_t right = dfs_load_be64(b->bytes);
+
+    if (left == right) {
+        left = dfs_load_be64(a->bytes + 8);
+        right = dfs_load_be64(b->bytes + 8);
+    }
+    return (left > right) - (left < right);
 }
 
 static inline bool dfs_id_is_zero(const struct dfs_id *id)

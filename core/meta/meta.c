@@ -346,6 +346,8 @@ dfs_time_ns dfs_meta_step(struct dfs_meta *meta, const struct dfs_event *event)
     dfs_time_ns next = DFS_NEVER;
 
     DFS_ASSERT(event->mono >= meta->now);
+    if (event->kind != DFS_EV_RECV && event->kind != DFS_EV_DISK && event->kind != DFS_EV_TICK)
+        meta->nodes_stirred = true;
     meta->now = event->mono;
     meta->wall = event->wall;
     (void)dfs_stall_step(&meta->stall, meta->now);

@@ -191,6 +191,9 @@ struct dfs_meta {
     struct dfs_arena scratch;      /* lists of an answer under construction; reset before each handler */
 
     struct meta_nodes *nodes;
+    /* Something has happened that nodes_step may have to act on: it looks at everything then, and otherwise only at the time. Set by every event but the
+     * quiet ones, and by what those may come to (what waited for the journal, a closed connection, an order to remove); repair says so itself. */
+    bool nodes_stirred;
 
     uint64_t command_stop; /* ids of commands to be answered; 0: none */
     uint64_t command_checkpoint;
@@ -290,19 +293,20 @@ void meta_id_new(struct dfs_meta *meta, struct dfs_id *ret_id);
 #define META_FROM_CLIENT 1u
 #define META_FROM_DATA 2u
 #define META_FROM_AUTH 4u
+#define META_QUIET 8u /* whatever it changes for nodes, it says so: meta->nodes_stirred */
 /* clang-format off */
 #define META_HANDLER_MAP(X) \
     X(HELLO, hello, META_FROM_CLIENT | META_FROM_DATA) X(KEYS, keys, META_FROM_AUTH) \
-    X(PUT_OPEN, put_open, META_FROM_CLIENT) X(PUT_PLACE, put_place, META_FROM_CLIENT) \
-    X(PUT_COMMIT, put_commit, META_FROM_CLIENT) X(PUT_ABORT, put_abort, META_FROM_CLIENT) \
-    X(GET_OPEN, get_open, META_FROM_CLIENT) X(BLOCK_BAD, block_bad, META_FROM_CLIENT) \
-    X(STAT, stat, META_FROM_CLIENT) X(LIST, list, META_FROM_CLIENT) X(MOVE, move, META_FROM_CLIENT) \
+    X(PUT_OPEN, put_open, META_FROM_CLIENT | META_QUIET) X(PUT_PLACE, put_place, META_FROM_CLIENT | META_QUIET) \
+    X(PUT_COMMIT, put_commit, META_FROM_CLIENT | META_QUIET) X(PUT_ABORT, put_abort, META_FROM_CLIENT) \
+    X(GET_OPEN, get_open, META_FROM_CLIENT | META_QUIET) X(BLOCK_BAD, block_bad, META_FROM_CLIENT) \
+    X(STAT, stat, META_FROM_CLIENT | META_QUIET) X(LIST, list, META_FROM_CLIENT | META_QUIET) X(MOVE, move, META_FROM_CLIENT) \
     X(REMOVE, remove, META_FROM_CLIENT) X(RESTORE, restore, META_FROM_CLIENT) \
     X(VERSIONS, versions, META_FROM_CLIENT) X(FSCK, fsck, META_FROM_CLIENT) \
     X(EXPLAIN, explain, META_FROM_CLIENT) \
     X(NODES, nodes, META_FROM_CLIENT) X(DRAIN, drain, META_FROM_CLIENT) X(HEALTH, health, META_FROM_CLIENT) \
     X(JOIN, join, META_FROM_DATA) X(RESUME, resume, META_FROM_DATA) X(INVENTORY, inventory, META_FROM_DATA) \
-    X(INVENTORY_END, inventory_end, META_FROM_DATA) X(BLOCK_EVENTS, block_events, META_FROM_DATA) \
+    X(INVENTORY_END, inventory_end, META_FROM_DATA) X(BLOCK_EVENTS, block_events, META_FROM_DATA | META_QUIET) \
     X(COPY_DONE, copy_done, META_FROM_DATA) X(REMOVE_DONE, remove_done, META_FROM_DATA) \
     X(VERIFY_DONE, verify_done, META_FROM_DATA) X(LEAVE, leave, META_FROM_DATA)
 /* clang-format on */

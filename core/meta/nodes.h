@@ -280,6 +280,9 @@ struct meta_nodes {
     uint32_t trims_running;
     bool trims_blocked; /* by nodes that have too many to verify */
 
+    dfs_time_ns next; /* fair: what the last whole look at all this wants to be woken for */
+    dfs_time_ns due;  /* the next whole look, unless something happens before */
+
     dfs_time_ns rate_at; /* copied bytes since then */
     uint64_t rate_bytes;
     uint64_t rate_per_s; /* of the window before */

@@ -227,6 +227,7 @@ void meta_nodes_started(struct dfs_meta *meta)
 {
     struct meta_nodes *nodes = meta->nodes;
 
+    meta->nodes_stirred = true;
     for (uint32_t i = 0; i < nodes->count; i++) {
         struct meta_node *node = nodes->by_index[i];
 
@@ -318,6 +319,7 @@ static void rate_step(struct dfs_meta *meta)
     nodes->rate_at = meta->fair;
 }
 
+/* In fair time. */
 static dfs_time_ns next_deadline(const struct dfs_meta *meta)
 {
     const struct meta_nodes *nodes = meta->nodes;
@@ -331,8 +333,13 @@ static dfs_time_ns next_deadline(const struct dfs_meta *meta)
     fair = dfs_time_min(fair, meta_repair_deadline(&nodes->repair));
     fair = dfs_time_min(fair, meta_verify_deadline(meta));
     fair = dfs_time_min(fair, meta_trim_deadline(meta));
-    fair = dfs_time_min(fair, meta_removals_deadline(meta));
-    dfs_time_ns mono = meta_mono(meta, fair);
+    return dfs_time_min(fair, meta_removals_deadline(meta));
+}
+
+static dfs_time_ns wake_at(const struct dfs_meta *meta)
+{
+    const struct meta_nodes *nodes = meta->nodes;
+    dfs_time_ns mono = meta_mono(meta, nodes->next);
 
     /* A stall of ours is seen only by a step that was asked for and came late: so one is asked for often
      * while others are being judged. */
@@ -342,7 +349,8 @@ static dfs_time_ns next_deadline(const struct dfs_meta *meta)
     return dfs_time_max(mono, meta->now);
 }
 
-dfs_time_ns meta_nodes_step(struct dfs_meta *meta)
+/* Looks at everything. Returns whether there is more to do at once. */
+static bool look(struct dfs_meta *meta)
 {
     struct meta_nodes *nodes = meta->nodes;
     struct dfs_heap_item *item;
@@ -362,5 +370,23 @@ dfs_time_ns meta_nodes_step(struct dfs_meta *meta)
     meta_verify_step(meta);
     meta_trim_step(meta);
     meta_removals_step(meta);
-    return more ? meta->now : next_deadline(meta);
+    return more;
+}
+
+dfs_time_ns meta_nodes_step(struct dfs_meta *meta)
+{
+    struct meta_nodes *nodes = meta->nodes;
+
+    /* Nearly all steps of a busy server are about files and change nothing for nodes. */
+    if (!meta->nodes_stirred && !nodes->repair.stirred && meta->fair < nodes->due)
+        return wake_at(meta);
+    meta->nodes_stirred = false;
+    nodes->repair.stirred = false;
+    if (look(meta)) {
+        meta->nodes_stirred = true;
+        return meta->now;
+    }
+    nodes->next = next_deadline(meta);
+    nodes->due = dfs_time_min(nodes->next, dfs_time_add(nodes->rate_at, intervals(meta, META_RATE_INTERVALS)));
+    return wake_at(meta);
 }

@@ -115,6 +115,7 @@ static void after_now(struct dfs_meta *meta, meta_after_fn fn, const struct meta
     DFS_ASSERT(after->text.count <= DFS_PATH_BYTES_MAX && after->text2.count <= DFS_PATH_BYTES_MAX);
     done.text = text_keep(after->text, texts);
     done.text2 = text_keep(after->text2, texts + after->text.count + 1);
+    meta->nodes_stirred = true;
     fn(meta, &done);
 }
 
@@ -155,10 +156,12 @@ void meta_answers_release(struct dfs_meta *meta)
            dfs_container_of(first, struct meta_answer, link)->batch <= meta->journal.synced) {
         struct meta_answer *answer = answer_pop(meta);
 
-        if (answer->fn != NULL)
+        if (answer->fn != NULL) {
+            meta->nodes_stirred = true;
             answer->fn(meta, &answer->after);
-        else
+        } else {
             answer_send(meta, answer, false);
+        }
         dfs_free(answer);
     }
 }
@@ -310,6 +313,7 @@ static void peer_end(struct dfs_meta *meta, struct meta_peer *peer, bool gone, c
     if (peer->phase == META_PEER_CLOSED)
         return;
     meta_peer_enter(meta, peer, META_PEER_CLOSED, why);
+    meta->nodes_stirred = true;
     if (gone)
         dfs_link_closed(&peer->link);
     else
@@ -515,6 +519,8 @@ static void on_message(struct dfs_meta *meta, struct meta_peer *peer, const stru
 
     meta->counters.messages++;
     peer->heard_at = meta->fair;
+    if ((handler->from & META_QUIET) == 0)
+        meta->nodes_stirred = true;
     if (in->number == DFS_MSG_STATUS && peer->kind != META_PEER_CLIENT) {
         if (peer->kind == META_PEER_AUTH)
             meta_peer_close(meta, peer, DFS_UNREACHABLE, "status");

@@ -17,6 +17,7 @@ static void arrange(struct dfs_meta *meta, struct meta_node *node)
     const bool waits = !dfs_list_empty(&node->removals) && dfs_list_empty(&node->removals_sent) &&
                        !dfs_heap_has(&node->removals_timer);
 
+    meta->nodes_stirred = true;
     if (waits && !dfs_list_linked(&node->removing))
         dfs_list_push(&meta->nodes->removing, &node->removing);
     else if (!waits)

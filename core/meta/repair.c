@@ -216,6 +216,7 @@ static bool side_is_awaited(const struct meta_repair *repair, const struct meta_
 /* Wakes a node's waiters if there is room, or sets the alarm for the moment when its bandwidth allows. */
 static void node_arrange(struct meta_repair *repair, struct meta_repair_node *node, dfs_time_ns now)
 {
+    repair->stirred = true;
     for (int side = 0; side < META_PARK_SIDES; side++) {
         if (!side_is_awaited(repair, node, side))
             continue;
@@ -245,6 +246,7 @@ static void room_came_back(struct meta_repair *repair, dfs_time_ns now)
 {
     if (repair->queues[META_QUEUE_UNPLACED].count == 0 || repair->unplaced_again)
         return;
+    repair->stirred = true;
     repair->unplaced_again = true;
     repair->unplaced_at = dfs_time_max(repair->unplaced_at, now);
 }

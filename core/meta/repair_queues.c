@@ -40,6 +40,7 @@ void meta_queue_leave(struct meta_repair *repair, meta_block_no number)
 
     if (block->queue == META_QUEUE_NONE)
         return;
+    repair->stirred = true;
     queued = meta_repair_queued(repair, number);
     queue = queue_of(repair, number);
     if (block->queue == META_QUEUE_UNPLACED && repair->unplaced_left > 0 && queue->count == repair->unplaced_left)
@@ -65,6 +66,7 @@ static struct meta_queued *queue_enter(struct meta_repair *repair, meta_block_no
     struct meta_block *block = meta_repair_block(repair, number);
 
     DFS_ASSERT(block->queued == 0);
+    repair->stirred = true;
     block->queued = meta_pool_take(&repair->queued);
     block->queue = (uint8_t)name;
     meta_repair_queued(repair, number)->due = due;
