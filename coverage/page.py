@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
-"""One page of the two reports: lines and branches by folder, functions that nothing runs, paths of the machines by machine, and in words what was never
-taken. Self-contained; only "each line" leads to gcovr's own pages beside it.
+"""One page of the two reports: in words what no machine ever did, paths of the machines by machine, lines and branches by folder, functions that nothing
+runs. Self-contained; only "each line" leads to gcovr's own pages beside it.
 
-    coverage/page.py FOLDER DFS_SIM     reads FOLDER/coverage.json, summary.json and lines.html (gcovr), FOLDER/paths/*.paths; writes FOLDER/index.html
+    coverage/page.py FOLDER DFS_SIM SEEDS   reads FOLDER/coverage.json, summary.json and lines.html (gcovr), FOLDER/paths/*.paths; writes FOLDER/index.html.
+                                            SEEDS: of the swarm, for the heading
 """
 
 import glob
@@ -19,6 +20,9 @@ import folders  # noqa: E402
 import path_set  # noqa: E402
 
 FUNCTIONS_SHOWN = 40
+
+# In the words about where a path was seen: more of them are counted.
+SCENARIOS_NAMED = 3
 
 # A function of core needs a row in exclusions.md when it was never called, or when so many of its lines were never run.
 LINES_UNEXPLAINED_MAX = 3
@@ -41,6 +45,7 @@ h3 { font-size: 15px; margin: 0; }
 p.note { color: var(--soft); margin: 2px 0 14px; max-width: 80ch; }
 a { color: var(--accent); text-decoration: none; } a:hover { text-decoration: underline; }
 .cards { display: grid; grid-template-columns: repeat(auto-fit, minmax(200px, 1fr)); gap: 14px; margin: 22px 0 0; }
+a.card { color: inherit; } a.card:hover { text-decoration: none; border-color: var(--accent); }
 .card { background: var(--card); border: 1px solid var(--line); border-radius: 10px; padding: 14px 16px; }
 .card b { display: block; font-size: 28px; font-weight: 650; letter-spacing: -0.02em; }
 .card span { color: var(--soft); font-size: 13px; }
@@ -68,6 +73,7 @@ summary .who { color: var(--soft); flex: 1; }
 ul.never { columns: 2; column-gap: 34px; margin: 8px 0 0; padding: 0 0 0 18px; } ul.never li { break-inside: avoid; margin: 0 0 5px; }
 @media (max-width: 800px) { ul.never { columns: 1; } }
 .legend span { display: inline-block; padding: 0 9px; border-radius: 4px; margin-right: 8px; font-size: 13px; }
+summary a { font-size: 13px; }
 footer { color: var(--soft); margin-top: 50px; font-size: 13px; }
 """
 
@@ -123,7 +129,8 @@ class Lines:
                 row[place] += entry[figure]
 
     def uncovered_functions(self, prefix):
-        """[(lines never run, lines, file, function, first line, ever called)], the largest gaps first. Lines that are not meant to run do not count."""
+        """[(lines never run, lines, file, function, first line, ever called)], those never called, then the largest gaps. Lines that are not meant to run do not
+        count."""
         result = []
         for entry in self.files:
             if not entry["file"].startswith(prefix):
@@ -140,7 +147,7 @@ class Lines:
                 missed = sum(count == 0 for count in inside)
                 if missed > 0:
                     result.append((missed, len(inside), entry["file"], name, first, calls))
-        return sorted(result, key=lambda row: (-row[0], row[2], row[4]))
+        return sorted(result, key=lambda row: (row[5] > 0, -row[0], row[2], row[4]))
 
 
 def reasons():
@@ -195,12 +202,28 @@ def function_table(lines):
 # Paths ------------------------------------------------------------------------------------------------------------------
 
 
+def seen_where(sources):
+    """{"units": 3, "scenario-brake": 1, ...} in words."""
+    scenarios = sorted(source[len("scenario-"):] for source in sources if source.startswith("scenario-"))
+    words = ["unit tests and stories"] if any(source.startswith("units") for source in sources) else []
+
+    if len(scenarios) > SCENARIOS_NAMED:
+        words.append(f"{len(scenarios)} scenarios")
+    elif scenarios:
+        words.append(f"{'scenario' if len(scenarios) == 1 else 'scenarios'} {', '.join(scenarios)}")
+    if "swarm" in sources:
+        words.append("one seed of the swarm" if sources["swarm"] == 1 else f"{sources['swarm']} seeds of the swarm")
+    return "; ".join(words)
+
+
 def cell(machine, state, event, afters, taken):
     parts = []
     for after in afters:
-        count = taken.counts.get((machine["machine"], state, event, after), 0)
+        path = (machine["machine"], state, event, after)
+        count = taken.counts.get(path, 0)
         name = "stays" if after == state else after
-        parts.append(f'<span{"" if count else " class=none"}>{say(name)}<span class=count>{count_in_words(count) if count else "never"}</span></span>')
+        kind = f' title="{say(seen_where(taken.sources[path]))}"' if count else " class=none"
+        parts.append(f'<span{kind}>{say(name)}<span class=count>{count_in_words(count) if count else "never"}</span></span>')
     some = any((machine["machine"], state, event, after) in taken.counts for after in afters)
     return f'<td class={"took" if some else "none"}>{"<br>".join(parts)}</td>'
 
@@ -225,18 +248,21 @@ def machine_blocks(declared, taken):
         share = percent(have, total)
         blocks.append(f'<details><summary><h3>{say(machine["machine"])}</h3><span class=role>{say(machine["role"])}</span>'
                       f'<span class=who>{say(machine["who"])}</span>{bar(share, 90, 60)}<span>{have} of {total}</span></summary>'
-                      f'<div class=inside>{matrix(machine, taken)}</div></details>')
+                      f'<div class=inside id="machine-{say(machine["machine"])}">{matrix(machine, taken)}</div></details>')
     return "".join(blocks)
 
 
 def never_lists(declared, taken):
     blocks = []
-    for name, sentences in path_set.never(declared, taken):
+    for name, sentences, paths in path_set.never(declared, taken):
+        machine = declared.by_name[name]
         items = "".join(f"<li>{say(sentence)}</li>" for sentence in sentences)
-        blocks.append(f'<details open><summary><h3>{say(name)}</h3><span class=who>{len(sentences)} '
-                      f'{"thing" if len(sentences) == 1 else "things"} that never happened</span></summary>'
+        blocks.append(f'<details open><summary><h3>{say(name)}</h3><span class=role>{say(machine["role"])}</span><span class=who>{say(machine["who"])}</span>'
+                      f'<a href="#machine-{say(name)}">all its paths</a><span>{paths} of {len(machine["paths"])}</span></summary>'
                       f'<div class=inside><ul class=never>{items}</ul></div></details>')
-    return "".join(blocks)
+    whole = [name for name, have, total in path_set.figures(declared, taken) if have == total]
+    rest = f'<p class=note>Every declared path was taken of {", ".join(f"<code>{say(name)}</code>" for name in whole)}.</p>' if whole else ""
+    return "".join(blocks) + rest
 
 
 # The page ---------------------------------------------------------------------------------------------------------------
@@ -248,8 +274,8 @@ def commit():
     return done.stdout.strip() or "no commit"
 
 
-def card(figure, words):
-    return f"<div class=card><b>{figure}</b><span>{words}</span></div>"
+def card(figure, words, where):
+    return f'<a class=card href="#{where}"><b>{figure}</b><span>{words}</span></a>'
 
 
 def page(lines, declared, taken, least, sources):
@@ -257,11 +283,13 @@ def page(lines, declared, taken, least, sources):
     line, branch = percent(core[0], core[1]), percent(core[2], core[3])
     have = sum(path in taken.counts for path in declared.all)
     gaps = lines.uncovered_functions("core/")
+    never_called = sum(gap[5] == 0 for gap in gaps)
     cards = "".join((
-        card(f"{line:.1f} %", f"of {core[1]:,} lines of core were run (at least {least['line']:g} %)"),
-        card(f"{branch:.1f} %", f"of {core[3]:,} branches of core were taken (at least {least['branch']:g} %)"),
-        card(f"{have} of {len(declared.all)}", "paths of the machines were taken"),
-        card(f"{sum(gap[5] == 0 for gap in gaps)}", "functions of core were never called"),
+        card(f"{len(declared.all) - have}", f"of {len(declared.all)} paths of the machines were never taken: here they are in words", "never"),
+        card(f"{have}", "paths of the machines were taken: which, and how often", "paths"),
+        card(f"{line:.1f} %", f"of {core[1]:,} lines of core were run, {branch:.1f} % of {core[3]:,} branches taken "
+             f"(at least {least['line']:g} and {least['branch']:g} %)", "lines"),
+        card(f"{never_called}", f"{'function' if never_called == 1 else 'functions'} of core {'was' if never_called == 1 else 'were'} never called", "gaps"),
     ))
     return f"""<!doctype html>
 <html lang=en><head><meta charset=utf-8><meta name=viewport content="width=device-width, initial-scale=1"><title>dfs: what is proved</title>
@@ -270,29 +298,29 @@ def page(lines, declared, taken, least, sources):
 <p class=note>Commit {say(commit())}. Counted over {say(sources)}. <a href="lines.html">Each line of each file</a> stands beside this page;
 why some of core is not covered stands in <code>coverage/exclusions.md</code>.</p>
 <div class=cards>{cards}</div>
-<h2>Lines and branches by folder</h2>
-<p class=note>Only the failing side of an assertion is taken out.</p>
-{folder_table(lines, least)}
-<h2>The largest gaps in core</h2>
-<p class=note>Functions by the number of their lines that nothing has run; the listed cases of an enum, and what stands behind them, are not meant to run.
-Why: <code>coverage/exclusions.md</code>.</p>
-{function_table(lines)}
-<h2>Paths of the machines</h2>
-<p class=note>What may come in which state, and where it leads: declared beside each machine's gate. In a cell the next state and how often it was taken.
+<h2 id=never>What never happened</h2>
+<p class=note>Legal, and declared so beside the machine's gate; none of it was seen in these runs. Capitals are states, messages and statuses as the source names them.</p>
+{never_lists(declared, taken)}
+<h2 id=paths>Paths of the machines</h2>
+<p class=note>What may come in which state, and where it leads. In a cell the next state and how often it was taken; point at it to see by what.
 <span class=legend><span class=took>taken</span><span class=none>never taken</span></span></p>
 {machine_blocks(declared, taken)}
-<h2>What never happened</h2>
-<p class=note>Each is legal and means something; none was seen in these runs.</p>
-{never_lists(declared, taken)}
+<h2 id=lines>Lines and branches by folder</h2>
+<p class=note>Only the failing side of an assertion is taken out.</p>
+{folder_table(lines, least)}
+<h2 id=gaps>The largest gaps in core</h2>
+<p class=note>Functions that were never called, then by the number of their lines that nothing has run; the listed cases of an enum, and what stands behind them, are not
+meant to run. Why: <code>coverage/exclusions.md</code>, which has to name whatever was never called or has more than {LINES_UNEXPLAINED_MAX} such lines.</p>
+{function_table(lines)}
 <footer>coverage/report</footer>
 </main></body></html>
 """
 
 
 def main():
-    if len(sys.argv) != 3:
+    if len(sys.argv) != 4:
         sys.exit(__doc__)
-    folder, program = sys.argv[1], sys.argv[2]
+    folder, program, seeds = sys.argv[1:]
     declared = path_set.Declared(program)
     taken = path_set.Taken()
     files = sorted(glob.glob(os.path.join(folder, "paths", "*.paths")))
@@ -300,7 +328,7 @@ def main():
     for file in files:
         taken.read(file, os.path.splitext(os.path.basename(file))[0])
     scenarios = sum(os.path.basename(file).startswith("scenario-") for file in files)
-    sources = f"all tests, {scenarios} scenarios, a sweep of the swarm and real daemons"
+    sources = f"all unit tests and stories, {scenarios} scenarios, the seeds {seeds} of the swarm, and real daemons (which count for lines, not for paths)"
     lines = Lines(folder)
     with open(os.path.join(folder, "index.html"), "w", encoding="utf-8") as file:
         file.write(page(lines, declared, taken, folders.thresholds(os.path.join(HERE, "gcovr.cfg")), sources))

@@ -63,27 +63,37 @@ def in_words(declared, path):
     return f"{known['who']} in {state} {known['events'][event]['words']} and {end}"
 
 
+def or_list(words):
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} or {words[-1]}"
+
+
+def never_of(who, state, words, afters, missing):
+    """What of one event in one state was never seen, as a sentence."""
+    stays, others = state in missing, [after for after in missing if after != state]
+
+    if len(missing) == len(afters):
+        ends = (["stay there"] if stays else []) + ([f"go to {or_list(others)}"] if others else [])
+        return f"{who} in {state} never {words} (it would {or_list(ends)})"
+    ends = (["stayed there"] if stays else []) + ([f"went to {or_list(others)}"] if others else [])
+    return f"{who} in {state} {words}, but never {or_list(ends)} by that"
+
+
 def never(declared, taken):
-    """[(machine, [sentence, ...]), ...]: what was never taken, one sentence for each (state, event)."""
+    """[(machine, [sentence, ...], paths), ...]: what was never taken, one sentence for each (state, event), and how many paths that is."""
     result = []
     for machine in declared.machines:
-        name, who = machine["machine"], machine["who"]
+        name = machine["machine"]
         groups = {}
         for state, event, after in machine["paths"]:
             groups.setdefault((state, event), []).append(after)
-        sentences = []
+        sentences, paths = [], 0
         for (state, event), afters in groups.items():
             missing = [after for after in afters if (name, state, event, after) not in taken.counts]
-            words = machine["events"][event]["words"]
-            if not missing:
-                continue
-            if len(missing) == len(afters):
-                sentences.append(f"{who} in {state} never {words}")
-                continue
-            ways = " or ".join("stayed there" if after == state else f"went to {after}" for after in missing)
-            sentences.append(f"{who} in {state} {words}, but never {ways} by that")
+            paths += len(missing)
+            if missing:
+                sentences.append(never_of(machine["who"], state, machine["events"][event]["words"], afters, missing))
         if sentences:
-            result.append((name, sentences))
+            result.append((name, sentences, paths))
     return result
 
 

@@ -32,7 +32,7 @@ const char *dfs_cause_kind_name(enum dfs_cause_kind kind);
 
 /* X(KIND, name, "what the machine never did") */
 #define DFS_CAUSE_MAP(X) \
-    X(TIMER, timeout, "ran out of patience") \
+    X(TIMER, timeout, "reached its deadline") \
     X(TIMER, stranger, "found a connection that does not say who it is") \
     X(TIMER, slow, "found half a message that is not finished") \
     X(TIMER, idle, "found that nobody needs it any more") \
@@ -49,7 +49,7 @@ const char *dfs_cause_kind_name(enum dfs_cause_kind kind);
     X(DISK, journal, "waited for the journal") \
     X(LOCAL, source, "read its local file") \
     X(LOCAL, sink, "wrote its local file") \
-    X(COMMAND, command, "was told so by its host") \
+    X(COMMAND, command, "was given a command") \
     X(COMMAND, start, "was started") \
     X(COMMAND, load, "was asked to load") \
     X(COMMAND, save, "was asked to save") \

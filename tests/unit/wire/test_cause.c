@@ -18,7 +18,7 @@ static void messages_statuses_and_the_list_are_found(void **state)
     assert_null(words);
     assert_true(dfs_cause_find("timeout", &kind, &words));
     assert_int_equal(kind, DFS_CAUSE_TIMER);
-    assert_string_equal(words, "ran out of patience");
+    assert_string_equal(words, "reached its deadline");
     assert_false(dfs_cause_find("PUT_PLAN", &kind, NULL));
     assert_false(dfs_cause_find("weather", &kind, NULL));
     assert_string_equal(dfs_cause_of_message(DFS_MSG_INVENTORY_END), "inventory_end");
