@@ -203,15 +203,25 @@ static int diverge(const char *scenario, const char *seed, const char *against)
     return differ ? EXIT_DIFFERENT : compare_hashes(&first, &second, equal);
 }
 
-/* What cannot be loaded is said by the runs themselves. */
-static void own_seed(const char *file, uint64_t *ret_seed)
+/* 0 and the seed, unless one was given; or an exit code, and why is said once: both runs would say it. */
+static int look_at(const char *file, bool seed_given, uint64_t *ret_seed)
 {
     struct sim_source source;
+    struct sim_scenario scenario;
+    struct dfs_conf_error error;
     struct dfs_why why;
 
-    if (sim_source_load(&source, file, &why) == DFS_OK)
+    if (sim_source_load(&source, file, &why) != DFS_OK)
+        return sim_world_error("%s", why.text);
+    if (!seed_given)
         (void)sim_own_seed(&source, ret_seed);
+    const enum dfs_status status = sim_source_read(&source, *ret_seed, &scenario, &error);
+
+    sim_scenario_close(&scenario);
     sim_source_close(&source);
+    if (status != DFS_OK)
+        (void)fprintf(stderr, "%s\n", error.text);
+    return status == DFS_OK ? 0 : EXIT_USAGE;
 }
 
 struct diverge_options {
@@ -243,8 +253,10 @@ static int command_diverge(const struct sim_command *command, const char *progra
         return sim_options_code(end);
     if (argc - first != 1)
         return sim_usage_error("diverge needs one SCENARIO; see dfs-sim diverge --help");
-    if (!wanted.seed_given)
-        own_seed(argv[first], &wanted.seed);
+    const int code = look_at(argv[first], wanted.seed_given, &wanted.seed);
+
+    if (code != 0)
+        return code;
     (void)snprintf(seed, sizeof seed, "%" PRIu64, wanted.seed);
     return diverge(argv[first], seed, wanted.against);
 }

@@ -5,6 +5,7 @@
 
 #include "core/base/mem.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -59,7 +60,8 @@ static bool read_seeds(void *base, const char *text, struct dfs_why *ret_why)
     sweep->own_seeds = strcmp(text, "own") == 0;
     if (sweep->own_seeds || seeds_of(text, &sweep->first, &sweep->last))
         return true;
-    dfs_why_set(ret_why, "\"%s\" is not A..B with A not above B, such as 1..100", dfs_quote_text(text).text);
+    dfs_why_set(ret_why, "\"%s\" is not A..B with A not above B, such as 1..100; seeds are from 0 to %" PRId64,
+                dfs_quote_text(text).text, INT64_MAX);
     return false;
 }
 
@@ -90,7 +92,7 @@ static const struct sim_option options[] = {
      .argument = "I/N",
      .type = SIM_OPTION_CUSTOM,
      .read = read_shard,
-     .help = "takes every N-th seed, beginning with the I-th"},
+     .help = "takes every N-th seed: N values of I, from 0 or from 1, share all seeds"},
     SIM_OPTION_JSON(AT(json), "one JSON object a failing seed, one a line, then a summary object"),
     {.name = "junit",
      .argument = "FILE",

@@ -128,11 +128,8 @@ static bool read_number(const struct sim_option *option, const char *text, uint6
 {
     if (sim_number_read(text, option->max, ret_value) && *ret_value >= option->min)
         return true;
-    if (is_bounded(option))
-        dfs_why_set(ret_why, "\"%s\" is not a number from %" PRIu64 " to %" PRIu64, dfs_quote_text(text).text,
-                    option->min, option->max);
-    else
-        dfs_why_set(ret_why, "\"%s\" is no whole number", dfs_quote_text(text).text);
+    dfs_why_set(ret_why, "\"%s\" is not a whole number from %" PRIu64 " to %" PRIu64, dfs_quote_text(text).text,
+                option->min, option->max);
     return false;
 }
 
@@ -146,7 +143,8 @@ static bool read_duration(const struct sim_option *option, const char *text, uin
         *ret_value = (uint64_t)value;
         return true;
     }
-    dfs_why_set(ret_why, "\"%s\" is not a duration such as \"60s\"", dfs_quote_text(text).text);
+    dfs_why_set(ret_why, "\"%s\" is not a duration%s such as \"60s\"", dfs_quote_text(text).text,
+                option->min > 0 ? " above 0" : "");
     return false;
 }
 

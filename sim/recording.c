@@ -1,10 +1,10 @@
 #include "sim/recording.h"
 
+#include "sim/output.h"
 #include "sim/record.h"
 #include "sim/report.h"
 
 #include <string.h>
-#include <unistd.h>
 
 static const json_t *result_of(const json_t *outcome)
 {
@@ -97,8 +97,10 @@ json_t *sim_recording_run(const struct sim_job *job, struct sim_recording *ret_r
         json_decref(ret_recording->replay);
         ret_recording->detail = detail;
         recorded.record_detail = detail;
-        (void)unlink(job->record_file);
+        sim_output_clear(job->record_file);
         outcome = sim_job_run(&recorded);
+        if (!sim_output_is_plain(job->record_file)) /* a pipe or a device cannot be read again */
+            return outcome;
         ret_recording->replay = result_of(outcome) != NULL ? replay(job->record_file, job) : NULL;
         if (ret_recording->replay == NULL)
             return outcome;

@@ -9,7 +9,7 @@
 #include "sim/job.h"
 
 enum sim_recording_end {
-    SIM_RECORDING_NONE,  /* the run was not carried out, or left no file: the outcome says why */
+    SIM_RECORDING_NONE,  /* the run was not carried out, or left no file that can be read again: the outcome says why */
     SIM_RECORDING_EQUAL, /* the replay has the same trace hash */
     SIM_RECORDING_SAME, /* the same verdict, violations, operations, evictions and number of steps, with another trace hash */
     SIM_RECORDING_OTHER /* it ends otherwise */

@@ -1,6 +1,7 @@
 #include "sim/shrink.h"
 
 #include "core/base/mem.h"
+#include "sim/output.h"
 #include "sim/own_seed.h"
 #include "sim/plainer.h"
 #include "sim/record.h"
@@ -9,6 +10,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -37,7 +39,10 @@ struct trial {
 
 struct shrinking {
     struct sim_shrink *shrink;
+    char
+        record_file[PATH_MAX]; /* beside the output, which is written when all is done: it may be the scenario itself */
     struct sim_scenario best;
+    bool record_kept;
     uint64_t events_max;
     struct timespec begun;
 };
@@ -81,7 +86,7 @@ static bool scenario_load(const struct shrinking *s, struct sim_scenario *scenar
     struct dfs_conf_error error;
     struct dfs_why why;
 
-    if (sim_source_load(&source, s->shrink->output, &why) != DFS_OK)
+    if (sim_source_load(&source, s->record_file, &why) != DFS_OK)
         return false;
     const bool read = sim_source_read(&source, s->shrink->seed, scenario, &error) == DFS_OK;
 
@@ -113,14 +118,18 @@ static void leave_out(struct sim_scenario *scenario, size_t first, size_t count)
 
 /* Trials -------------------------------------------------------------------------------------------------------------------- */
 
-/* Without numbers, and of one line up to its details: what of a reason stays the same while the scenario shrinks. */
+/* With N for numbers, and of one line up to its details: what of a reason stays the same while the scenario shrinks. */
 static void reason_kind(const char *reason, char *out, size_t room)
 {
     size_t count = 0;
 
     for (; *reason != '\0' && *reason != ':' && *reason != '\n' && count + 1 < room; reason++) {
-        if (*reason < '0' || *reason > '9')
+        const bool is_digit = *reason >= '0' && *reason <= '9';
+
+        if (!is_digit)
             out[count++] = *reason;
+        else if (reason[1] < '0' || reason[1] > '9')
+            out[count++] = 'N';
     }
     out[count] = '\0';
 }
@@ -370,7 +379,7 @@ static bool losses_as_faults(struct shrinking *s)
                                 .seed = s->shrink->seed,
                                 .events_max = s->events_max,
                                 .seconds_max = CANDIDATE_SECONDS,
-                                .record_file = s->shrink->output,
+                                .record_file = s->record_file,
                                 .record_detail = SIM_RECORD_NETWORK};
     struct sim_scenario recorded, without;
     bool taken = false;
@@ -431,14 +440,9 @@ static void least_losses(struct shrinking *s)
 static enum dfs_status record(struct shrinking *s, struct dfs_why *why)
 {
     struct sim_shrink *shrink = s->shrink;
-    struct sim_job job = {.source = shrink->source, .seed = shrink->seed, .record_file = shrink->output};
-    struct sim_scenario scenario;
-    struct dfs_conf_error read_error;
+    struct sim_job job = {.source = shrink->source, .seed = shrink->seed, .record_file = s->record_file};
 
-    /* An older file must not pass for the record of a run that leaves none. */
-    if (sim_source_read(shrink->source, shrink->seed, &scenario, &read_error) == DFS_OK)
-        (void)unlink(shrink->output);
-    sim_scenario_close(&scenario);
+    sim_output_clear(s->record_file); /* an older one must not pass for that of a run that leaves none */
     json_t *outcome = sim_job_run(&job);
     const json_t *result = json_object_get(outcome, "result");
     const char *verdict = json_string_value(json_object_get(result, "verdict"));
@@ -450,7 +454,6 @@ static enum dfs_status record(struct shrinking *s, struct dfs_why *why)
         dfs_why_set(why, "%s", error != NULL ? error : strerror(errno));
     } else if (strcmp(verdict, "pass") == 0) {
         status = DFS_NOT_FOUND;
-        (void)unlink(shrink->output); /* the record of a run that does not fail */
         dfs_why_set(why, "%s --seed %" PRIu64 " ends with \"%s\": there is no failure to shrink", shrink->source->file,
                     shrink->seed, verdict);
     } else {
@@ -469,13 +472,14 @@ static enum dfs_status read_record(struct shrinking *s, struct dfs_why *why)
     struct trial trial = {0};
 
     if (!scenario_load(s, &s->best)) {
-        dfs_why_set(why, "the record %s cannot be read; the run ended with: %s", s->shrink->output, s->shrink->way);
+        dfs_why_set(why, "the record %s cannot be read; the run ended with: %s", s->record_file, s->shrink->way);
         return DFS_IO;
     }
     if (trial_start(s, &trial, &s->best))
         trial_end(s, &trial);
     if (!trial.fails) {
-        dfs_why_set(why, "the record %s does not fail as the run did; it is kept", s->shrink->output);
+        dfs_why_set(why, "the record %s does not fail as the run did; it is kept", s->record_file);
+        s->record_kept = true;
         return DFS_NOT_FOUND;
     }
     return DFS_OK;
@@ -501,7 +505,12 @@ static enum dfs_status write_least(struct shrinking *s, struct dfs_why *why)
 enum dfs_status sim_shrink_run(struct sim_shrink *shrink, struct dfs_why *ret_why)
 {
     struct shrinking s = {.shrink = shrink};
+    const int length = snprintf(s.record_file, sizeof s.record_file, "%s.record", shrink->output);
 
+    if (!sim_output_is_plain(shrink->output) || length >= (int)sizeof s.record_file) {
+        dfs_why_set(ret_why, "cannot write %.200s: it is no plain file", shrink->output);
+        return DFS_IO;
+    }
     sim_scenario_init(&s.best);
     (void)clock_gettime(CLOCK_MONOTONIC, &s.begun);
     enum dfs_status status = record(&s, ret_why);
@@ -519,6 +528,8 @@ enum dfs_status sim_shrink_run(struct sim_shrink *shrink, struct dfs_why *ret_wh
             (void)fputc('\n', stderr);
         status = write_least(&s, ret_why);
     }
+    if (!s.record_kept)
+        sim_output_clear(s.record_file);
     sim_scenario_close(&s.best);
     return status;
 }

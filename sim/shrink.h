@@ -21,7 +21,7 @@ struct sim_shrink {
     uint64_t seed;
     uint32_t workers;
     dfs_duration_ns time_ns; /* of real time: after so long the least so far is the result */
-    const char *output;
+    const char *output; /* a plain file, or none yet: written at the end; until then OUTPUT.record stands beside it */
     /* filled */
     size_t faults_before, works_before;
     size_t faults_after, works_after;
@@ -31,7 +31,7 @@ struct sim_shrink {
     char way[SIM_SHRINK_WAY_BYTES]; /* a checker, "expectation 0", an assertion, or what kind of reason */
 };
 
-/* DFS_OK: output is written. Otherwise *ret_why: IO; BAD_CONFIG the scenario cannot be read; NOT_FOUND it does not fail. */
+/* DFS_OK: output is written. Otherwise *ret_why: IO; BAD_CONFIG the scenario cannot be read; NOT_FOUND it does not fail, or its record (then kept) does not. */
 enum dfs_status sim_shrink_run(struct sim_shrink *shrink, struct dfs_why *ret_why) DFS_MUST_CHECK;
 
 #endif

@@ -50,6 +50,7 @@ struct state {
     int error; /* exit code of what could not be run at all; 0: none */
     struct totals totals;
     struct sim_coverage *coverage;
+    FILE *coverage_file;    /* open from the beginning: nobody wants to hear after an hour that it cannot be */
     struct sim_junit junit; /* when the sweep has a file for it */
     dfs_time_ns began;
     dfs_time_ns progressed;
@@ -330,14 +331,18 @@ static bool open_outputs(struct state *state)
 {
     const struct sim_sweep *sweep = state->sweep;
 
-    if (sweep->coverage_file != NULL)
-        state->coverage = sim_coverage_new();
-    if (sweep->junit_file == NULL)
-        return true;
-    if (!sim_junit_open(&state->junit, sweep->junit_file)) {
-        (void)fprintf(stderr, "dfs-sim: cannot write %s: %s\n", sweep->junit_file, strerror(errno));
+    if (sweep->coverage_file != NULL && (state->coverage_file = fopen(sweep->coverage_file, "we")) == NULL) {
+        (void)fprintf(stderr, "dfs-sim: cannot write %s: %s\n", sweep->coverage_file, strerror(errno));
         return false;
     }
+    if (sweep->junit_file != NULL && !sim_junit_open(&state->junit, sweep->junit_file)) {
+        (void)fprintf(stderr, "dfs-sim: cannot write %s: %s\n", sweep->junit_file, strerror(errno));
+        if (state->coverage_file != NULL)
+            (void)fclose(state->coverage_file);
+        return false;
+    }
+    if (sweep->coverage_file != NULL)
+        state->coverage = sim_coverage_new();
     return true;
 }
 
@@ -352,10 +357,9 @@ static int close_outputs(struct state *state)
         code = 7;
     }
     if (state->coverage != NULL) {
-        FILE *file = fopen(sweep->coverage_file, "w");
-        const bool written = file != NULL && sim_coverage_write(state->coverage, file);
+        const bool written = sim_coverage_write(state->coverage, state->coverage_file);
 
-        if ((file != NULL && fclose(file) != 0) || !written) {
+        if (fclose(state->coverage_file) != 0 || !written) {
             (void)fprintf(stderr, "dfs-sim: cannot write %s: %s\n", sweep->coverage_file, strerror(errno));
             code = 7;
         }
