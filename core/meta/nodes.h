@@ -317,6 +317,8 @@ void meta_node_ask_rejoin(struct dfs_meta *meta, struct meta_node *node, const c
 
 /* The number of a zone, made if need be; false: DFS_ZONES_MAX. */
 bool meta_zone_number(struct meta_nodes *nodes, struct dfs_text text, uint16_t *ret_zone);
+/* Derives the keys of a life that begins. */
+void meta_node_keys_init(struct dfs_meta *meta, struct meta_node *node);
 /* What the grant key's MAC of this key id is for the present incarnation; NULL: unknown key. */
 struct dfs_mac *meta_node_mac(struct dfs_meta *meta, struct meta_node *node, uint32_t key_id);
 /* The grant keys as JOINED and KEYS_UPDATE carry them; returns how many. */

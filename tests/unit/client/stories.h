@@ -38,6 +38,18 @@ static inline void boot_anew(struct client_rig *r)
     client_rig_boot(r);
 }
 
+/* A PUT of a pipe whose length nobody knows. */
+static inline void of_unknown_size(struct client_rig *r, uint64_t id, uint64_t bytes)
+{
+    struct dfs_client_put put = client_rig_put_of(r, "a/pipe", DFS_SIZE_UNKNOWN);
+
+    put.rereadable = false;
+    r->source_is_a_pipe = true;
+    r->pull_next = 0;
+    r->source_bytes = bytes;
+    client_rig_do(r, id, DFS_CLIENT_PUT, &put);
+}
+
 static inline void assert_status(const struct client_rig *r, uint64_t id, enum dfs_status status)
 {
     if (r->results[id].count != 1 || r->results[id].status != status)
