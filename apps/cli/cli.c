@@ -1,6 +1,9 @@
 #include "apps/cli/cli.h"
 
 #include "core/base/assert.h"
+#include "core/conf/settings.h"
+#include "core/conf/units.h"
+#include "core/conf/words.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -57,6 +60,40 @@ int cli_bad_usage(const struct cli_options *cli, const char *format, ...)
     va_end(arguments);
     (void)fprintf(stderr, "\n");
     return dfs_status_exit_code(DFS_BAD_USAGE);
+}
+
+int cli_read_version(const struct cli_options *cli, const char *option, uint64_t *ret_version)
+{
+    int64_t version = 0;
+
+    if (dfs_count_parse(cli->options.value, &version, NULL) != DFS_OK || version < 1)
+        return cli_bad_usage(cli, "--%s: \"%s\" is no version; see dfs versions PATH", option,
+                             dfs_quote_text(cli->options.value).text);
+    *ret_version = (uint64_t)version;
+    return -1;
+}
+
+int cli_read_word(const struct cli_options *cli, const char *option, const char *words, int *ret_word)
+{
+    const int word = dfs_words_find(words, cli->options.value);
+
+    if (word < 0)
+        return cli_bad_usage(cli, "--%s: \"%s\" must be %s", option, dfs_quote_text(cli->options.value).text,
+                             dfs_words_listed(words).text);
+    *ret_word = word;
+    return -1;
+}
+
+int cli_read_parallel(struct cli_options *cli)
+{
+    struct dfs_settings settings;
+    struct dfs_why why;
+
+    dfs_settings_init(&settings);
+    if (dfs_settings_set(&settings, "parallel", cli->options.value, false, &why) != DFS_OK)
+        return cli_bad_usage(cli, "--parallel: %s", why.text);
+    cli->parallel = settings.parallel;
+    return -1;
 }
 
 int cli_check_arguments(const struct cli_options *cli, int min, int max, const char *what)

@@ -61,6 +61,12 @@ enum { CLI_OPTION_PROFILE, CLI_OPTION_JSON, CLI_OPTION_HELP, CLI_OPTIONS_COMMON 
         "help", 'h', NULL, "this text" \
     }
 
+/* A row of commands that move files; cli_read_parallel reads it. */
+#define CLI_OPTION_PARALLEL \
+    { \
+        "parallel", 0, "N", "blocks in flight at a time; default the profile's" \
+    }
+
 struct cli_options {
     struct dfs_options options;
     const char *command;
@@ -79,6 +85,15 @@ int cli_options_next(struct cli_options *cli, int argc, char **argv);
 
 /* Prints "dfs: COMMAND: ..." and gives exit code 2. */
 int cli_bad_usage(const struct cli_options *cli, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/*
+ * Values that several commands read: of the option that was read last, whose name is `option`. -1, or the exit code after a line that says what is wrong.
+ */
+int cli_read_version(const struct cli_options *cli, const char *option, uint64_t *ret_version);
+/* The position of the value among `words`, "sync|async". */
+int cli_read_word(const struct cli_options *cli, const char *option, const char *words, int *ret_word);
+/* --parallel N, into `parallel`. */
+int cli_read_parallel(struct cli_options *cli);
 
 /* -1 when there are from min to max arguments, otherwise the exit code. `what` names them: "a path". */
 int cli_check_arguments(const struct cli_options *cli, int min, int max, const char *what);

@@ -2,7 +2,6 @@
 #include "apps/cli/transfer.h"
 #include "core/base/mem.h"
 #include "core/conf/units.h"
-#include "core/conf/words.h"
 
 #include <stdatomic.h>
 #include <stdio.h>
@@ -22,7 +21,7 @@ static const struct dfs_option bench_list[] = {
     [BENCH_SIZE] = {"size", 0, "SIZE", "of all files together; default 256MB"},
     [BENCH_FILES] = {"files", 0, "N", "how many; default 4"},
     [BENCH_DURABILITY] = {"durability", 0, "sync|async", "default the cluster's"},
-    [BENCH_PARALLEL] = {"parallel", 0, "N", "blocks in flight at a time; default the profile's"},
+    [BENCH_PARALLEL] = CLI_OPTION_PARALLEL,
     CLI_OPTIONS,
 };
 
@@ -118,9 +117,9 @@ static void file_done(const struct transfer_job *job, uint64_t ms, void *ctx)
 
 static int take_option(struct bench *bench, struct cli_options *cli, int at)
 {
-    struct dfs_settings settings;
     struct dfs_why why;
-    int word;
+    int word = 0;
+    int rc;
 
     switch (at) {
     case BENCH_SIZE:
@@ -134,17 +133,11 @@ static int take_option(struct bench *bench, struct cli_options *cli, int at)
             return cli_bad_usage(cli, "--files: must be from 1 to %d", FILES_MAX);
         return -1;
     case BENCH_DURABILITY:
-        word = dfs_words_find("sync|async", cli->options.value);
+        rc = cli_read_word(cli, "durability", "sync|async", &word);
         bench->durability = word == 1 ? DFS_DURABILITY_ASYNC : DFS_DURABILITY_SYNC;
-        return word >= 0 ? -1
-                         : cli_bad_usage(cli, "--durability: \"%s\" must be %s",
-                                         dfs_quote_text(cli->options.value).text, dfs_words_listed("sync|async").text);
+        return rc;
     default:
-        dfs_settings_init(&settings);
-        if (dfs_settings_set(&settings, "parallel", cli->options.value, false, &why) != DFS_OK)
-            return cli_bad_usage(cli, "--parallel: %s", why.text);
-        cli->parallel = settings.parallel;
-        return -1;
+        return cli_read_parallel(cli);
     }
 }
 

@@ -1,6 +1,5 @@
 /* dfs mv, rm, restore: one request each. */
 #include "apps/cli/cli.h"
-#include "core/conf/units.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -108,24 +107,22 @@ int cli_restore(int argc, char **argv)
     struct changed changed = {0};
     struct cli_session session;
     struct cli_options cli;
-    struct dfs_why why;
     char what[DFS_PATH_BYTES_MAX + 16];
-    int64_t version = 0;
     int at;
     int rc;
 
     cli_options_init(&cli, "restore", restore_list, sizeof restore_list / sizeof restore_list[0]);
-    while ((at = cli_options_next(&cli, argc, argv)) >= 0)
-        if (dfs_count_parse(cli.options.value, &version, &why) != DFS_OK || version < 1)
-            return cli_bad_usage(&cli, "--version: \"%s\" is no version; see dfs versions PATH",
-                                 dfs_quote_text(cli.options.value).text);
+    while ((at = cli_options_next(&cli, argc, argv)) >= 0) {
+        rc = cli_read_version(&cli, "version", &path.version);
+        if (rc >= 0)
+            return rc;
+    }
     if (at == DFS_OPTIONS_BAD)
         return dfs_status_exit_code(DFS_BAD_USAGE);
     rc = cli_check_arguments(&cli, 1, 1, "a path");
     if (rc >= 0)
         return rc;
     path.path = cli_path(cli.options.arguments[0]);
-    path.version = (uint64_t)version;
     (void)snprintf(what, sizeof what, "RESTORE %s", path.path);
     rc = cli_session_open(&session, &cli, true, what);
     if (rc != 0)

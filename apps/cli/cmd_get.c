@@ -14,7 +14,7 @@ enum { GET_RANGE, GET_VERSION, GET_PARALLEL, GET_SYNC };
 static const struct dfs_option get_list[] = {
     [GET_RANGE] = {"range", 0, "A-B", "bytes A to B only, counted from 0, both included; \"A-\" to the end"},
     [GET_VERSION] = {"version", 0, "ID", "this version; default the newest"},
-    [GET_PARALLEL] = {"parallel", 0, "N", "blocks in flight at a time; default the profile's"},
+    [GET_PARALLEL] = CLI_OPTION_PARALLEL,
     [GET_SYNC] = {"sync", 0, NULL, "have the local file on stable storage before it takes its name"},
     CLI_OPTIONS,
 };
@@ -48,25 +48,13 @@ static int take_range(struct get *get, const struct cli_options *cli)
 
 static int take_option(struct get *get, struct cli_options *cli, int at)
 {
-    struct dfs_settings settings;
-    struct dfs_why why;
-    int64_t version = 0;
-
     switch (at) {
     case GET_RANGE:
         return take_range(get, cli);
     case GET_VERSION:
-        if (dfs_count_parse(cli->options.value, &version, NULL) != DFS_OK || version < 1)
-            return cli_bad_usage(cli, "--version: \"%s\" is no version; see dfs versions PATH",
-                                 dfs_quote_text(cli->options.value).text);
-        get->get.version = (uint64_t)version;
-        return -1;
+        return cli_read_version(cli, "version", &get->get.version);
     case GET_PARALLEL:
-        dfs_settings_init(&settings);
-        if (dfs_settings_set(&settings, "parallel", cli->options.value, false, &why) != DFS_OK)
-            return cli_bad_usage(cli, "--parallel: %s", why.text);
-        cli->parallel = settings.parallel;
-        return -1;
+        return cli_read_parallel(cli);
     default:
         get->durable = true;
         return -1;

@@ -1,6 +1,5 @@
 /* dfs ls, stat, versions, nodes: facts, for people and as JSON. */
 #include "apps/cli/cli.h"
-#include "core/conf/units.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -208,16 +207,6 @@ static void print_stat(const struct cli_session *session, json_t *stat)
     }
 }
 
-static bool parse_version(const char *text, uint64_t *ret_version)
-{
-    int64_t version = 0;
-
-    if (dfs_count_parse(text, &version, NULL) != DFS_OK || version < 1)
-        return false;
-    *ret_version = (uint64_t)version;
-    return true;
-}
-
 int cli_stat(int argc, char **argv)
 {
     struct dfs_client_path path = {.version = 0};
@@ -229,10 +218,11 @@ int cli_stat(int argc, char **argv)
     int rc;
 
     cli_options_init(&cli, "stat", stat_list, sizeof stat_list / sizeof stat_list[0]);
-    while ((at = cli_options_next(&cli, argc, argv)) >= 0)
-        if (!parse_version(cli.options.value, &path.version))
-            return cli_bad_usage(&cli, "--version: \"%s\" is no version; see dfs versions PATH",
-                                 dfs_quote_text(cli.options.value).text);
+    while ((at = cli_options_next(&cli, argc, argv)) >= 0) {
+        rc = cli_read_version(&cli, "version", &path.version);
+        if (rc >= 0)
+            return rc;
+    }
     if (at == DFS_OPTIONS_BAD)
         return dfs_status_exit_code(DFS_BAD_USAGE);
     rc = cli_check_arguments(&cli, 1, 1, "a path");

@@ -4,7 +4,6 @@
 #include "core/base/mem.h"
 
 #include "core/conf/units.h"
-#include "core/conf/words.h"
 
 #include <errno.h>
 #include <fts.h>
@@ -31,7 +30,7 @@ static const struct dfs_option put_list[] = {
     [PUT_IF_ABSENT] = {"if-absent", 0, NULL, "only when the path is free"},
     [PUT_IF_VERSION] = {"if-version", 0, "ID", "only when this version is the current one"},
     [PUT_BLOCK_SIZE] = {"block-size", 0, "SIZE", "such as 4MB; default the cluster's rule"},
-    [PUT_PARALLEL] = {"parallel", 0, "N", "blocks in flight at a time; default the profile's"},
+    [PUT_PARALLEL] = CLI_OPTION_PARALLEL,
     CLI_OPTIONS,
 };
 
@@ -39,46 +38,36 @@ struct put {
     struct dfs_client_put put; /* all but path and source */
     bool recursive;
     bool json;
-    int64_t parallel; /* 0: as in the profile */
 };
 
 /* Options ---------------------------------------------------------------------------------------------------------- */
 
-static int bad_word(const struct cli_options *cli, const char *option, const char *words)
-{
-    return cli_bad_usage(cli, "--%s: \"%s\" must be %s", option, dfs_quote_text(cli->options.value).text,
-                         dfs_words_listed(words).text);
-}
-
-static int take_option(struct put *put, const struct cli_options *cli, int at)
+static int take_option(struct put *put, struct cli_options *cli, int at)
 {
     const char *value = cli->options.value;
     struct dfs_why why;
     int64_t number = 0;
-    int word;
+    int word = 0;
+    int rc;
 
     switch (at) {
     case PUT_RECURSIVE:
         put->recursive = true;
         return -1;
     case PUT_ACK:
-        word = dfs_words_find("all|quorum", value);
+        rc = cli_read_word(cli, "ack", "all|quorum", &word);
         put->put.ack = word == 1 ? DFS_ACK_QUORUM : DFS_ACK_ALL;
-        return word < 0 ? bad_word(cli, "ack", "all|quorum") : -1;
+        return rc;
     case PUT_DURABILITY:
-        word = dfs_words_find("sync|async", value);
+        rc = cli_read_word(cli, "durability", "sync|async", &word);
         put->put.durability = word == 1 ? DFS_DURABILITY_ASYNC : DFS_DURABILITY_SYNC;
-        return word < 0 ? bad_word(cli, "durability", "sync|async") : -1;
+        return rc;
     case PUT_IF_ABSENT:
         put->put.precondition = DFS_IF_ABSENT;
         return -1;
     case PUT_IF_VERSION:
-        if (dfs_count_parse(value, &number, &why) != DFS_OK || number < 1)
-            return cli_bad_usage(cli, "--if-version: \"%s\" is no version; see dfs versions PATH",
-                                 dfs_quote_text(value).text);
         put->put.precondition = DFS_IF_VERSION;
-        put->put.if_version = (uint64_t)number;
-        return -1;
+        return cli_read_version(cli, "if-version", &put->put.if_version);
     case PUT_BLOCK_SIZE:
         if (dfs_size_parse(value, &number, &why) != DFS_OK)
             return cli_bad_usage(cli, "--block-size: %s", why.text);
@@ -87,15 +76,8 @@ static int take_option(struct put *put, const struct cli_options *cli, int at)
                                  dfs_size_text(DFS_BLOCK_BYTES_MAX).text);
         put->put.block_size_bytes = (uint32_t)number;
         return -1;
-    case PUT_PARALLEL: {
-        struct dfs_settings settings;
-
-        dfs_settings_init(&settings);
-        if (dfs_settings_set(&settings, "parallel", value, false, &why) != DFS_OK)
-            return cli_bad_usage(cli, "--parallel: %s", why.text);
-        put->parallel = settings.parallel;
-        return -1;
-    }
+    case PUT_PARALLEL:
+        return cli_read_parallel(cli);
     default:
         return -1;
     }
@@ -275,7 +257,6 @@ int cli_put(int argc, char **argv)
     collected = collect(&put, &cli, &transfer);
     if (collected != dfs_status_exit_code(DFS_BAD_USAGE) && transfer.count > 0) {
         (void)snprintf(what, sizeof what, "PUT %s", transfer.files[0].path);
-        cli.parallel = put.parallel;
         rc = cli_session_open(&session, &cli, true, what);
         if (rc == 0) {
             rc = transfer_run(&session, &transfer, start_file, file_done, &put, !cli.json);
