@@ -38,65 +38,49 @@ static void env_random(void *ctx, uint32_t purpose, void *bytes, size_t count)
     }
 }
 
-/* Appends a text with its end; what does not fit is cut. */
-static size_t put_text(uint8_t *bytes, size_t at, size_t end, const char *text)
+static uint64_t text_hash(const char *text)
 {
-    size_t count;
-
-    if (text == NULL || at >= end)
-        return at;
-    count = strnlen(text, end - at - 1);
-    memcpy(bytes + at, text, count);
-    bytes[at + count] = 0;
-    return at + count + 1;
+    return text == NULL ? 0 : dfs_hash64(0, text, strlen(text));
 }
 
-static size_t put_number(uint8_t *bytes, size_t at, uint64_t number)
+/* Worked out once: by the bytes of the texts, so that it is the same wherever the compiler put them. */
+static uint64_t edge_hash(struct sim_world *world, const struct dfs_trace *trace)
 {
-    const uint64_t little = htole64(number); /* the same bytes on every machine */
+    const char *const texts[4] = {trace->text, trace->text2, trace->text3, trace->text4};
+    const uint64_t place =
+        (uintptr_t)texts[0] + (uintptr_t)texts[1] * 3 + (uintptr_t)texts[2] * 7 + (uintptr_t)texts[3] * 13;
+    struct sim_edge *slot = &world->edges[place * UINT64_C(0x9e3779b97f4a7c15) >> 32 & (SIM_EDGE_SLOTS - 1)];
 
-    memcpy(bytes + at, &little, sizeof little);
-    return at + sizeof little;
-}
-
-/* The hash of a static text, worked out once: by its bytes, so that it is the same wherever the compiler put them. */
-static uint64_t static_text(struct sim_world *world, const char *text)
-{
-    struct sim_text *slot = &world->texts[((uintptr_t)text ^ (uintptr_t)text >> 8) % SIM_TEXT_SLOTS];
-
-    if (text == NULL)
-        return 0;
-    if (slot->text != text)
-        *slot = (struct sim_text){.text = text, .hash = dfs_hash64(0, text, strlen(text))};
+    if (__builtin_expect(slot->texts[0] != texts[0] || slot->texts[1] != texts[1] || slot->texts[2] != texts[2] ||
+                             slot->texts[3] != texts[3],
+                         0)) {
+        memcpy(slot->texts, texts, sizeof texts);
+        slot->hash = sim_mix(sim_mix(text_hash(texts[0]), text_hash(texts[1])),
+                             sim_mix(text_hash(texts[2]), text_hash(texts[3])));
+    }
     return slot->hash;
 }
 
-static void trace_state(struct sim_world *world, const struct sim_host *host, const struct dfs_trace *trace)
+static void trace_id(struct sim_world *world, const struct dfs_id *id)
 {
-    const uint64_t edge = sim_mix(static_text(world, trace->text2), static_text(world, trace->text3));
+    uint64_t words[2];
 
-    sim_trace_mix(world, static_text(world, trace->text), (uint64_t)trace->status << 24 | host->index);
-    sim_trace_mix(world, edge, static_text(world, trace->text4));
+    _Static_assert(sizeof words == DFS_ID_BYTES, "an id is two words");
+    memcpy(words, id->bytes, sizeof words);
+    sim_trace_mix(world, le64toh(words[0]), le64toh(words[1]));
 }
 
 static void trace_fact(struct sim_world *world, const struct sim_host *host, const struct dfs_trace *trace)
 {
-    uint8_t bytes[512];
-    size_t at = 0;
-
-    at = put_number(bytes, at, (uint64_t)trace->kind << 32 | (uint64_t)trace->status << 24 | host->index);
-    at = put_number(bytes, at, trace->a);
-    at = put_number(bytes, at, trace->b);
-    at = put_number(bytes, at, (uint64_t)trace->block.index << 32 | trace->block.generation);
-    memcpy(bytes + at, trace->node.bytes, DFS_ID_BYTES);
-    memcpy(bytes + at + DFS_ID_BYTES, trace->node2.bytes, DFS_ID_BYTES);
-    memcpy(bytes + at + 2 * DFS_ID_BYTES, trace->block.file.bytes, DFS_ID_BYTES);
-    at += (size_t)3 * DFS_ID_BYTES;
-    at = put_text(bytes, at, sizeof bytes, trace->text);
-    at = put_text(bytes, at, sizeof bytes, trace->text2);
-    at = put_text(bytes, at, sizeof bytes, trace->text3);
-    at = put_text(bytes, at, sizeof bytes, trace->text4);
-    sim_trace_bytes(world, bytes, at);
+    sim_trace_mix(world, (uint64_t)trace->kind << 32 | (uint64_t)trace->status << 24 | host->index, trace->a);
+    sim_trace_mix(world, trace->b, (uint64_t)trace->block.index << 32 | trace->block.generation);
+    trace_id(world, &trace->node);
+    trace_id(world, &trace->node2);
+    trace_id(world, &trace->block.file);
+    if (trace->text != NULL || trace->text2 != NULL)
+        sim_trace_mix(world, text_hash(trace->text), text_hash(trace->text2));
+    if (trace->text3 != NULL || trace->text4 != NULL)
+        sim_trace_mix(world, text_hash(trace->text3), text_hash(trace->text4));
 }
 
 static void env_trace(void *ctx, const struct dfs_trace *trace)
@@ -105,10 +89,11 @@ static void env_trace(void *ctx, const struct dfs_trace *trace)
     struct sim_world *world = host->world;
 
     if (trace->kind == DFS_TRACE_STATE)
-        trace_state(world, host, trace);
+        sim_trace_mix(world, edge_hash(world, trace), (uint64_t)trace->status << 24 | host->index);
     else
         trace_fact(world, host, trace);
-    SIM_TELL(world, SIM_SEES_TRACE, trace, host, trace);
+    if ((host->hears_traces >> trace->kind & 1) != 0)
+        SIM_TELL(world, SIM_SEES_TRACE, trace, host, trace);
 }
 
 /* With stays, which are for observers only: the hash is that of a run without. */
@@ -116,10 +101,10 @@ static void env_trace_stays(void *ctx, const struct dfs_trace *trace)
 {
     struct sim_host *host = ctx;
 
-    if (trace->kind == DFS_TRACE_STAY)
-        SIM_TELL(host->world, SIM_SEES_TRACE, trace, host, trace);
-    else
+    if (trace->kind != DFS_TRACE_STAY)
         env_trace(ctx, trace);
+    else if ((host->hears_traces >> trace->kind & 1) != 0)
+        SIM_TELL(host->world, SIM_SEES_TRACE, trace, host, trace);
 }
 
 static const struct dfs_rng_ops rng_ops = {.random = env_random};
@@ -142,10 +127,11 @@ struct sim_host *sim_host_add(struct sim_world *world, const char *name, const s
                               const struct sim_host_options *options)
 {
     const size_t name_bytes = strlen(name) + 1;
-    struct sim_host *host = dfs_alloc_zero(sizeof *host);
+    struct sim_host *host = dfs_alloc_aligned(SIM_POOL_STEP, sizeof *host);
     dfs_time_ns mono;
 
     DFS_ASSERT(sim_world_host(world, name) == NULL);
+    memset(host, 0, sizeof *host);
     host->world = world;
     host->name = dfs_alloc(name_bytes);
     memcpy(host->name, name, name_bytes);
@@ -156,8 +142,8 @@ struct sim_host *sim_host_add(struct sim_world *world, const char *name, const s
     host->disk = options->disk;
     host->local = options->local;
     host->local_arg = options->local_arg;
-    host->step_cost_ns = options->step_cost_ns;
-    host->slow_factor = 1;
+    host->step_cost_full_ns = options->step_cost_ns;
+    sim_host_slow(host, 1);
     host->dark = true;
     host->deadline = DFS_NEVER;
     dfs_heap_item_init(&host->timer);
@@ -179,6 +165,7 @@ struct sim_host *sim_host_add(struct sim_world *world, const char *name, const s
     sim_clock_set(&host->clock, 0, options->wall_offset_ns, options->drift_ppm);
     host_register(world, host);
     sim_host_addr_add(host, addr);
+    sim_host_hearing(host);
     return host;
 }
 
@@ -225,22 +212,49 @@ static void deadline_set(struct sim_host *host, dfs_time_ns mono)
 
 dfs_duration_ns sim_host_step_cost(const struct sim_host *host)
 {
-    const dfs_duration_ns cost = host->step_cost_ns;
-
-    return host->slow_factor > 1 ? (cost == 0 ? SIM_STEP_COST_NS : cost) * host->slow_factor : cost;
+    return host->step_cost_ns;
 }
 
 static void occupy(struct sim_host *host)
 {
-    const dfs_duration_ns cost = sim_host_step_cost(host);
-
-    if (cost == 0)
-        return;
-    host->busy_until = host->world->now + cost;
+    host->busy_until = host->world->now + host->step_cost_ns;
     host->held = true;
     if (!host->wake_queued) {
         host->wake_queued = true;
         sim_push(host->world, &host->wake, host->busy_until);
+    }
+}
+
+/* Apart, so that a step of which nobody hears is short. */
+static __attribute__((noinline)) void tell_before(struct sim_host *host, const struct dfs_event *event)
+{
+    SIM_TELL(host->world, SIM_SEES_BEFORE, before_step, host, event);
+}
+
+static __attribute__((noinline)) void tell_after(struct sim_host *host, const struct dfs_event *event,
+                                                 dfs_time_ns deadline)
+{
+    SIM_TELL(host->world, SIM_SEES_AFTER, after_step, host, event, deadline);
+}
+
+void sim_host_hearing(struct sim_host *host)
+{
+    const struct sim_world *world = host->world;
+
+    host->hears_before = false;
+    host->hears_after = false;
+    host->hears_traces = 0;
+    for (size_t i = 0; i < world->observer_count; i++) {
+        const struct sim_observer *observer = world->observers[i];
+        struct sim_hearing hearing = {.before_step = observer->before_step != NULL,
+                                      .after_step = observer->after_step != NULL,
+                                      .traces = observer->trace != NULL ? UINT32_MAX : 0};
+
+        if (observer->hears != NULL)
+            observer->hears(observer->arg, host, &hearing);
+        host->hears_before |= hearing.before_step;
+        host->hears_after |= hearing.after_step;
+        host->hears_traces |= hearing.traces;
     }
 }
 
@@ -261,16 +275,19 @@ void sim_host_step(struct sim_host *host, struct dfs_event *event, uint64_t deta
     } else if (++host->steps_at_once > SIM_STEPS_AT_ONCE_MAX) {
         dfs_panic(__FILE__, __LINE__, __func__, "a machine steps for ever without time passing");
     }
-    SIM_TELL(world, SIM_SEES_BEFORE, before_step, host, event);
+    if (host->hears_before)
+        tell_before(host, event);
     world->stepping = host;
     deadline = host->step(host->machine, event);
     world->stepping = NULL;
     world->draws += deadline;
     while (host->release_count > 0)
         dfs_buf_unref(host->release[--host->release_count]);
-    SIM_TELL(world, SIM_SEES_AFTER, after_step, host, event, deadline);
+    if (host->hears_after)
+        tell_after(host, event, deadline);
     deadline_set(host, deadline);
-    occupy(host);
+    if (host->step_cost_ns != 0)
+        occupy(host);
 }
 
 void sim_host_on_tick(struct sim_host *host)
@@ -375,8 +392,11 @@ void sim_host_resume(struct sim_host *host)
 
 void sim_host_slow(struct sim_host *host, uint32_t factor)
 {
+    const dfs_duration_ns cost = host->step_cost_full_ns;
+
     DFS_ASSERT(factor > 0);
     host->slow_factor = factor;
+    host->step_cost_ns = factor > 1 ? (cost == 0 ? SIM_STEP_COST_NS : cost) * factor : cost;
 }
 
 /* Start and end ---------------------------------------------------------------------------------------------------- */
@@ -392,6 +412,7 @@ void sim_host_start(struct sim_host *host, const struct sim_machine_ops *ops, vo
     host->dark = false;
     memset(host->random_numbers, 0, sizeof host->random_numbers);
     host->step = ops->step;
+    sim_host_hearing(host);
     host->machine = ops->create(arg, &host->env);
     DFS_ASSERT(host->machine != NULL);
     world->counts.starts++;

@@ -213,7 +213,7 @@ struct sim_local_pending {
 
 /* In lines of the cache: what a step needs stands in the first three. */
 struct sim_host {
-    struct sim_world *world;
+    _Alignas(SIM_POOL_STEP) struct sim_world *world;
     void *machine; /* NULL: down */
     dfs_time_ns (*step)(void *machine, const struct dfs_event *event);
     struct sim_clock clock;
@@ -223,13 +223,16 @@ struct sim_host {
     bool start_queued;
     bool tick_waits; /* the tick stands in the inbox */
     bool listens;
-    bool dark; /* down without an operating system that would say so */
+    bool dark;         /* down without an operating system that would say so */
+    bool hears_before; /* some observer wants it of this host */
+    bool hears_after;
+    uint32_t hears_traces; /* bits of kinds */
     uint32_t index;
     uint32_t life;
     uint32_t slow_factor;
-    dfs_duration_ns step_cost_ns;
-    dfs_time_ns deadline;      /* of the world; DFS_NEVER: none */
-    dfs_time_ns deadline_mono; /* as the machine said it */
+    dfs_duration_ns step_cost_ns; /* now: 0 is no time at all */
+    dfs_time_ns deadline;         /* of the world; DFS_NEVER: none */
+    dfs_time_ns deadline_mono;    /* as the machine said it */
     dfs_time_ns stepped_at;
     uint32_t steps_at_once;
     struct dfs_heap_item timer;
@@ -244,6 +247,7 @@ struct sim_host {
     uint64_t key;
     struct sim_disk *disk;
 
+    dfs_duration_ns step_cost_full_ns; /* at full speed */
     dfs_time_ns busy_until;
     uint32_t pauses;
     struct sim_item *inbox;
@@ -266,6 +270,8 @@ struct sim_host {
     size_t release_capacity;
     char *name;
 };
+
+_Static_assert(offsetof(struct sim_host, release_count) == (size_t)2 * SIM_POOL_STEP, "lines of the cache");
 
 struct sim_addr_slot {
     struct dfs_addr addr;
@@ -306,11 +312,11 @@ struct sim_partition {
     uint16_t group_of[]; /* by host index: 0 none, else the group from 1 */
 };
 
-/* Static texts of traces whose hash is known, by their addresses. */
-#define SIM_TEXT_SLOTS 256
+/* Edges of machines, by the addresses of their texts, whose hash is known: more than there are, so that few share a slot. */
+#define SIM_EDGE_SLOTS 1024
 
-struct sim_text {
-    const char *text;
+struct sim_edge {
+    const char *texts[4];
     uint64_t hash;
 };
 
@@ -346,7 +352,7 @@ struct sim_world {
     size_t addr_capacity; /* a power of two */
     struct sim_disk *disks;
     struct sim_store store;
-    struct sim_text texts[SIM_TEXT_SLOTS];
+    struct sim_edge edges[SIM_EDGE_SLOTS];
 };
 
 /* Every walk over observers looks like this; costs a test of a bit when nobody has the function. */
@@ -400,6 +406,7 @@ void sim_host_on_wake(struct sim_host *host);
 void sim_host_on_command(struct sim_world *world, struct sim_command *command);
 void sim_host_hold(struct sim_host *host, struct sim_item *item); /* into the inbox; may drop a datagram */
 void sim_host_free(struct sim_host *host);
+void sim_host_hearing(struct sim_host *host); /* asks observers what they want to hear of it */
 void sim_host_buf_release(struct sim_host *host, struct dfs_buf *buf);
 
 /* Drops an item unseen, at a crash. */

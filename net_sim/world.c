@@ -292,9 +292,19 @@ size_t sim_world_in_flight(const struct sim_world *world)
     return count;
 }
 
+uint64_t sim_world_stream(const char *stream)
+{
+    return dfs_hash64(0, stream, strlen(stream));
+}
+
+uint64_t sim_world_draw_of(const struct sim_world *world, uint64_t stream, uint64_t number)
+{
+    return sim_prf(world->key, stream, number);
+}
+
 uint64_t sim_world_draw(const struct sim_world *world, const char *stream, uint64_t number)
 {
-    return sim_prf(world->key, dfs_hash64(0, stream, strlen(stream)), number);
+    return sim_world_draw_of(world, sim_world_stream(stream), number);
 }
 
 uint64_t sim_world_identity(const struct sim_world *world, const char *stream, uint64_t number)
@@ -429,4 +439,6 @@ void sim_world_observe(struct sim_world *world, const struct sim_observer *obser
     HEAR(SIM_SEES_HOST, host_changed);
     HEAR(SIM_SEES_LINK_HIT, link_hit);
 #undef HEAR
+    for (size_t i = 0; i < world->host_count; i++)
+        sim_host_hearing(world->hosts[i]);
 }

@@ -104,6 +104,10 @@ void sim_world_call(struct sim_world *world, dfs_time_ns at, void (*call)(void *
  * is added. */
 uint64_t sim_world_draw(const struct sim_world *world, const char *stream, uint64_t number);
 
+/* The same for who draws often: the hash of the stream's name, and a draw by it. */
+uint64_t sim_world_stream(const char *stream);
+uint64_t sim_world_draw_of(const struct sim_world *world, uint64_t stream, uint64_t number);
+
 /* The same from the seed alone, whatever suffix the world has: for what keeps its value through a run, such as identities. */
 uint64_t sim_world_identity(const struct sim_world *world, const char *stream, uint64_t number);
 
@@ -286,6 +290,13 @@ struct sim_connection {
     struct sim_host *to;   /* NULL when nobody has the address */
 };
 
+/* What is heard of one host. */
+struct sim_hearing {
+    bool before_step;
+    bool after_step;
+    uint32_t traces; /* bits (1 << enum dfs_trace_kind) */
+};
+
 /*
  * Any of the functions may be NULL; one that is absent from all observers costs nothing. Called in the order
  * of addition. They change nothing in the world except by verdicts, sim_world_call, sim_world_stop and
@@ -311,6 +322,9 @@ struct sim_observer {
     void (*connection_closed)(void *arg, const struct sim_connection *connection, struct sim_host *told,
                               enum dfs_status status);
     void (*host_changed)(void *arg, struct sim_host *host, enum sim_host_change change);
+    /* Of which hosts, and which kinds of traces, it wants to hear: takes away from *hearing, which has all that it has functions for. What no
+     * observer wants costs nothing; what another one wants is told all the same. Asked when it is added and when a machine starts. NULL: all of all. */
+    void (*hears)(void *arg, const struct sim_host *host, struct sim_hearing *hearing);
 };
 
 /* Copied. Before the first event, or between items. */

@@ -304,10 +304,22 @@ static void configure(struct sim_cluster *cluster)
     }
 }
 
-static void before_step(void *arg, struct sim_host *host, const struct dfs_event *event)
+static bool random_place(void *arg, uint64_t *ret_host, uint64_t *ret_step)
 {
-    (void)arg, (void)event;
-    sim_random_stream(sim_host_index(host), sim_world_counts(sim_host_world(host))->events);
+    const struct sim_world *world = arg;
+    const struct sim_host *host = sim_world_stepping(world);
+
+    if (host == NULL)
+        return false;
+    *ret_host = sim_host_index(host);
+    *ret_step = sim_world_counts(world)->events;
+    return true;
+}
+
+static void hears(void *arg, const struct sim_host *host, struct sim_hearing *hearing)
+{
+    (void)arg, (void)host;
+    hearing->traces = 1u << DFS_TRACE_JOINED;
 }
 
 static void on_trace(void *arg, struct sim_host *host, const struct dfs_trace *trace)
@@ -343,6 +355,7 @@ struct sim_cluster *sim_cluster_new(struct sim_world *world, const struct sim_cl
     const bool seeded = sim_random_install(sim_world_seed(world));
 
     DFS_ASSERT(seeded);
+    sim_random_follow(random_place, world);
     cluster->id = id_of(cluster, "cluster", 0);
     bytes_of(cluster, "root", 0, cluster->root.bytes, sizeof cluster->root.bytes);
     (void)snprintf(cluster->issuer, sizeof cluster->issuer, "dfs-auth");
@@ -361,7 +374,7 @@ struct sim_cluster *sim_cluster_new(struct sim_world *world, const struct sim_cl
         node_add(cluster, &cluster->clients[i], DFS_ROLE_CLIENT, name, index++, &client_local);
     }
     configure(cluster);
-    const struct sim_observer observer = {.arg = cluster, .before_step = before_step, .trace = on_trace};
+    const struct sim_observer observer = {.arg = cluster, .trace = on_trace, .hears = hears};
 
     sim_world_observe(world, &observer);
     return cluster;
@@ -371,6 +384,7 @@ void sim_cluster_free(struct sim_cluster *cluster)
 {
     if (cluster == NULL)
         return;
+    sim_random_follow(NULL, NULL);
     dfs_map_close(&cluster->data_by_id);
     dfs_free(cluster->data);
     dfs_free(cluster->clients);

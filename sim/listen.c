@@ -238,18 +238,47 @@ static void on_delivered(void *arg, const struct sim_message *message)
     for (size_t tell_i = 0; tell_i < (listeners)->list.count; tell_i++) \
     (listeners)->list.at[tell_i].hooks->function((listeners)->run, (listeners)->list.at[tell_i].state, __VA_ARGS__)
 
-static void on_trace(void *arg, struct sim_host *host, const struct dfs_trace *trace)
-{
-    struct sim_listeners *listeners = arg;
-
-    TELL(listeners, traces[trace->kind], trace, host, trace);
-}
-
 static uint32_t role_bit(const struct sim_host *host)
 {
     const struct sim_node *node = sim_host_user(host);
 
     return UINT32_C(1) << node->role;
+}
+
+static bool hears_traces_of(const struct sim_hooks *hooks, uint32_t role)
+{
+    return hooks->traces_of == 0 || (hooks->traces_of & role) != 0;
+}
+
+static void on_trace(void *arg, struct sim_host *host, const struct dfs_trace *trace)
+{
+    struct sim_listeners *listeners = arg;
+    const struct hearers *hearers = &listeners->traces[trace->kind];
+
+    for (size_t i = 0; i < hearers->count; i++) {
+        const struct listener *listener = &hearers->at[i];
+
+        if (listener->hooks->traces_of == 0 || hears_traces_of(listener->hooks, role_bit(host)))
+            listener->hooks->trace(listeners->run, listener->state, host, trace);
+    }
+}
+
+/* The world asks once a life of a machine: most steps, and most traces, nobody listens to. */
+static void hears(void *arg, const struct sim_host *host, struct sim_hearing *hearing)
+{
+    const struct sim_listeners *listeners = arg;
+    const uint32_t role =
+        sim_host_user(host) == NULL ? 0 : role_bit(host); /* while it is made: it is asked again when it starts */
+
+    hearing->before_step = (listeners->steps_before & role) != 0;
+    hearing->after_step = (listeners->steps_after & role) != 0;
+    hearing->traces = 0;
+    for (size_t i = 0; i < listeners->count; i++) {
+        const struct sim_hooks *hooks = listeners->all[i].hooks;
+
+        if (hooks->trace != NULL && hears_traces_of(hooks, role))
+            hearing->traces |= hooks->traces;
+    }
 }
 
 static void on_before_step(void *arg, struct sim_host *host, const struct dfs_event *event)
@@ -328,7 +357,7 @@ static void on_host_changed(void *arg, struct sim_host *host, enum sim_host_chan
 void sim_listeners_begin(struct sim_run *run)
 {
     struct sim_listeners *listeners = run->listeners;
-    struct sim_observer observer = {.arg = listeners};
+    struct sim_observer observer = {.arg = listeners, .hears = hears};
 
     if (listeners->any_trace)
         observer.trace = on_trace;

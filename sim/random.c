@@ -11,9 +11,27 @@
 static uint64_t seed_now;
 static uint64_t stream_now;
 static uint64_t number_now;
+static _Bool (*place_now)(void *arg, uint64_t *ret_host, uint64_t *ret_step);
+static void *place_arg;
+
+static uint64_t stream_of(uint64_t host, uint64_t step)
+{
+    return sim_mix(host + 1, step);
+}
+
+/* The first draw of a step begins its stream. */
+static void stream_follow(void)
+{
+    uint64_t host;
+    uint64_t step;
+
+    if (place_now != NULL && place_now(place_arg, &host, &step) && stream_of(host, step) != stream_now)
+        sim_random_stream(host, step);
+}
 
 static int random_bytes(unsigned char *bytes, int count)
 {
+    stream_follow();
     for (int at = 0; at < count; at += 8) {
         const uint64_t word = sim_prf(seed_now, stream_now, number_now++);
         const size_t part = count - at < 8 ? (size_t)(count - at) : 8;
@@ -36,6 +54,7 @@ static const RAND_METHOD method = {.bytes = random_bytes, .pseudorand = random_b
 _Bool sim_random_install(uint64_t seed)
 {
     seed_now = seed;
+    place_now = NULL;
     sim_random_stream(0, 0);
     return RAND_set_rand_method(&method) == 1;
 }
@@ -45,8 +64,14 @@ void sim_random_seed(uint64_t seed)
     seed_now = seed;
 }
 
+void sim_random_follow(_Bool (*place)(void *arg, uint64_t *ret_host, uint64_t *ret_step), void *arg)
+{
+    place_now = place;
+    place_arg = arg;
+}
+
 void sim_random_stream(uint64_t host, uint64_t step)
 {
-    stream_now = sim_mix(host + 1, step);
+    stream_now = stream_of(host, step);
     number_now = 0;
 }

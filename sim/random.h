@@ -15,6 +15,10 @@ _Bool sim_random_install(uint64_t seed);
 /* From here on of another seed; the stream goes on. */
 void sim_random_seed(uint64_t seed);
 
+/* Asked when something is drawn: in whose step, and which one of it; false between steps, where the stream goes on. Steps in which nothing is drawn cost nothing so.
+ * NULL: nobody is asked. */
+void sim_random_follow(_Bool (*place)(void *arg, uint64_t *ret_host, uint64_t *ret_step), void *arg);
+
 /* The stream of what comes next. */
 void sim_random_stream(uint64_t host, uint64_t step);
 

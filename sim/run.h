@@ -58,7 +58,8 @@ struct sim_hooks {
     /* Time 0 has come. */
     void (*begun)(struct sim_run *run, void *state);
 
-    uint32_t traces; /* bits (1 << enum dfs_trace_kind) that `trace` hears; inside a step of `host` */
+    uint32_t traces;    /* bits (1 << enum dfs_trace_kind) that `trace` hears; inside a step of `host` */
+    uint32_t traces_of; /* bits (1 << enum dfs_role) of the machines whose traces these are; 0: of all */
     void (*trace)(struct sim_run *run, void *state, struct sim_host *host, const struct dfs_trace *trace);
 
     const struct sim_message_hook *messages;

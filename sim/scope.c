@@ -83,6 +83,7 @@ static void scope_begin(struct sim_scope *scope)
     scope->ways = dfs_alloc_zero_array(scope->hosts_count + 1, sizeof *scope->ways);
     scope->touched = UINT32_MAX;
     scope->begun = true;
+    sim_random_follow(NULL, NULL); /* before_step says it */
     sim_explorer_begin(scope->explorer);
 }
 

@@ -67,6 +67,8 @@ struct sim_workload {
     size_t running;
     uint64_t tokens_made;
     uint64_t puts_wanted;
+    uint64_t mix_stream; /* of draws */
+    uint64_t content_stream;
     bool stopped;
 };
 
@@ -87,7 +89,7 @@ static uint64_t mix_draw(const struct task *task, enum mix_draw purpose, uint64_
 {
     const uint64_t number = ((uint64_t)task->index << 44) + task->next * DRAW_COUNT + (uint64_t)purpose;
 
-    return sim_below(sim_world_draw(task->workload->run->world, "mix", number), count);
+    return sim_below(sim_world_draw_of(task->workload->run->world, task->workload->mix_stream, number), count);
 }
 
 /* Commands and operations -------------------------------------------------------------------------------------------------- */
@@ -427,7 +429,8 @@ static uint64_t command_put(struct sim_workload *workload, const struct wish *wi
     operation->if_absent = wish->if_absent;
     operation->abort_after_bytes = wish->after_bytes;
     sim_ledger_put(&workload->run->ledger, operation,
-                   sim_world_draw(workload->run->world, "content", operation->number), wish->size_bytes);
+                   sim_world_draw_of(workload->run->world, workload->content_stream, operation->number),
+                   wish->size_bytes);
     return sim_client_command(workload->run->cluster, operation->client, DFS_CLIENT_PUT, &put, sizeof put);
 }
 
@@ -634,23 +637,36 @@ static enum sim_operation_kind mix_kind(const struct task *task)
     dfs_unreachable("mix_kind");
 }
 
+#define MIX_FOLDER "mix/"
+#define MIX_PATH_BYTES (sizeof MIX_FOLDER + 20) /* 2^64 has twenty digits */
+
 /* All mixes work on the same paths, so that one can read what another puts. */
-static void mix_path(const struct task *task, enum mix_draw purpose, char *text, size_t room)
+static const char *mix_path(const struct task *task, enum mix_draw purpose, char text[MIX_PATH_BYTES])
 {
-    (void)snprintf(text, room, "mix/%llu", (unsigned long long)mix_draw(task, purpose, (uint64_t)task->work->paths));
+    uint64_t number = mix_draw(task, purpose, (uint64_t)task->work->paths);
+    char *at = text + MIX_PATH_BYTES;
+
+    *--at = '\0';
+    do {
+        *--at = (char)('0' + number % 10);
+        number /= 10;
+    } while (number > 0);
+    at -= sizeof MIX_FOLDER - 1;
+    memcpy(at, MIX_FOLDER, sizeof MIX_FOLDER - 1);
+    return at;
 }
 
 static void mix_ask(struct task *task)
 {
     const struct sim_work *work = task->work;
-    char path[64];
-    char to_path[64];
+    char path[MIX_PATH_BYTES];
+    char to_path[MIX_PATH_BYTES];
     const enum sim_operation_kind kind = mix_kind(task);
     const uint32_t client = task->clients[mix_draw(task, DRAW_CLIENT, task->clients_count)];
     const uint64_t size =
         (uint64_t)dfs_spread_at(&work->size, mix_draw(task, DRAW_SIZE, dfs_spread_width(&work->size)));
     struct wish wish = {.kind = kind,
-                        .path = path,
+                        .path = mix_path(task, DRAW_PATH, path),
                         .size_bytes = size,
                         .step = UINT32_MAX,
                         .work = task->index,
@@ -658,12 +674,10 @@ static void mix_ask(struct task *task)
                         .ack = (enum dfs_ack)work->ack,
                         .durability = (enum dfs_durability)work->durability};
 
-    mix_path(task, DRAW_PATH, path, sizeof path);
     if (kind == SIM_OP_MOVE) {
-        mix_path(task, DRAW_TO_PATH, to_path, sizeof to_path);
-        wish.to_path = to_path;
+        wish.to_path = mix_path(task, DRAW_TO_PATH, to_path);
     } else if (kind == SIM_OP_LIST) {
-        (void)snprintf(path, sizeof path, "mix/");
+        wish.path = MIX_FOLDER;
     } else if (kind == SIM_OP_RANGE_GET) {
         const uint64_t high = (uint64_t)work->size.high;
 
@@ -793,6 +807,8 @@ struct sim_workload *sim_workload_new(struct sim_run *run)
     struct sim_workload *workload = dfs_alloc_zero(sizeof *workload);
 
     workload->run = run;
+    workload->mix_stream = sim_world_stream("mix");
+    workload->content_stream = sim_world_stream("content");
     workload->tasks_count = scenario->works_count;
     workload->tasks = dfs_alloc_zero_array(workload->tasks_count + 1, sizeof *workload->tasks);
     for (size_t i = 0; i < workload->tasks_count; i++) {

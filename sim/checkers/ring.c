@@ -76,6 +76,7 @@ const struct sim_checker sim_checker_ring = {.name = "ring",
                                              .state_bytes = sizeof(struct state),
                                              .hooks = {.traces = 1u << DFS_TRACE_JOINED | 1u << DFS_TRACE_EVICTED |
                                                                  1u << DFS_TRACE_SUSPECTED | 1u << DFS_TRACE_STATE,
+                                                       .traces_of = 1u << DFS_ROLE_META,
                                                        .trace = on_trace,
                                                        .steps = 1u << DFS_ROLE_META,
                                                        .after_step = after_step,

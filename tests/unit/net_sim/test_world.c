@@ -594,6 +594,46 @@ static void test_observers_see_everything_and_change_nothing(void **state)
     assert_int_equal(seen.changes[SIM_HOST_CRASHED], 0);
 }
 
+/* Nothing of b, and of a neither its steps before nor notes. */
+static void hear_little(void *arg, const struct sim_host *host, struct sim_hearing *hearing)
+{
+    const bool is_a = strcmp(sim_host_name(host), "a") == 0;
+
+    (void)arg;
+    hearing->before_step = false;
+    hearing->after_step = is_a;
+    hearing->traces &= is_a ? ~(UINT32_C(1) << DFS_TRACE_NOTE) : 0;
+}
+
+static void test_observers_hear_what_they_want(void **state)
+{
+    struct seen little = {0};
+    struct seen all = {0};
+    struct sim_observer observer = {
+        .arg = &little, .before_step = see_before, .after_step = see_after, .trace = see_trace};
+    struct toy_plan plans[2] = {{.on = on_trace}, {.on = on_trace}};
+    struct sim_world *world = sim_world_new(1, NULL);
+
+    (void)state;
+    observer.hears = hear_little;
+    sim_world_observe(world, &observer);
+    toy_host(world, "a", 1, &plans[0]);
+    toy_host(world, "b", 2, &plans[1]);
+    (void)sim_world_run(world, 100);
+    assert_int_equal(little.before, 0);
+    assert_int_equal(little.after, 1);
+    assert_int_equal(little.traces, 0);
+    observer = (struct sim_observer){.arg = &all, .before_step = see_before, .trace = see_trace};
+    sim_world_observe(world, &observer); /* machines that run are heard from here on */
+    toy_do(&plans[0], 1);
+    toy_do(&plans[1], 1);
+    (void)sim_world_run(world, 200);
+    assert_int_equal(all.before, 2);
+    assert_int_equal(all.traces, 2);
+    assert_int_equal(little.after, 2); /* of a; of b nobody hears what follows a step */
+    sim_world_free(world);
+}
+
 static void test_the_budget_ends_the_run(void **state)
 {
     struct toy_plan ping = {.on = on_ping};
@@ -729,6 +769,7 @@ int main(void)
         cmocka_unit_test(test_any_difference_changes_the_hash),
         cmocka_unit_test(test_a_seed_keeps_its_meaning),
         cmocka_unit_test(test_observers_see_everything_and_change_nothing),
+        cmocka_unit_test(test_observers_hear_what_they_want),
         cmocka_unit_test(test_the_budget_ends_the_run),
         cmocka_unit_test(test_local_files_are_pulled_and_pushed),
     };
