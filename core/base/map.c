@@ -39,11 +39,11 @@ static inline uint64_t word_of(const void *bytes, size_t place)
 }
 
 /* Ids, blocks and numbers are nearly all keys there are: for those the compiler knows how long they are. */
-static inline bool same_key(const struct dfs_map *map, const void *value, const void *key)
+static inline bool same_key(const struct dfs_map *map, const void *value, const void *key, size_t key_bytes)
 {
     const void *own = key_of(map, value);
 
-    switch (map->key_bytes) {
+    switch (key_bytes) {
     case 8:
         return word_of(own, 0) == word_of(key, 0);
     case 16:
@@ -52,7 +52,7 @@ static inline bool same_key(const struct dfs_map *map, const void *value, const 
         return ((word_of(own, 0) ^ word_of(key, 0)) | (word_of(own, 1) ^ word_of(key, 1)) |
                 (word_of(own, 2) ^ word_of(key, 2))) == 0;
     default:
-        return memcmp(own, key, map->key_bytes) == 0;
+        return memcmp(own, key, key_bytes) == 0;
     }
 }
 
@@ -67,21 +67,25 @@ static inline uint64_t fold(uint64_t word)
 }
 
 /* A map with a seed has keys that strangers choose. Those that the system has made itself are random, or count up: a multiplication a word spreads them. */
+static inline bool is_folded(const struct dfs_map *map, size_t key_bytes)
+{
+    return map->seed == 0 && key_bytes % 8 == 0 && key_bytes > 0 && key_bytes <= 24;
+}
+
+static inline uint64_t folded(const void *key, size_t key_bytes)
+{
+    uint64_t hash = fold(word_of(key, 0));
+
+    if (key_bytes > 8)
+        hash = fold(hash ^ word_of(key, 1));
+    if (key_bytes > 16)
+        hash = fold(hash ^ word_of(key, 2));
+    return hash;
+}
+
 static inline uint64_t hash_of(const struct dfs_map *map, const void *key)
 {
-    if (map->seed == 0) {
-        switch (map->key_bytes) {
-        case 8:
-            return fold(word_of(key, 0));
-        case 16:
-            return fold(fold(word_of(key, 0)) ^ word_of(key, 1));
-        case 24:
-            return fold(fold(fold(word_of(key, 0)) ^ word_of(key, 1)) ^ word_of(key, 2));
-        default:
-            break;
-        }
-    }
-    return dfs_hash64(map->seed, key, map->key_bytes);
+    return is_folded(map, map->key_bytes) ? folded(key, map->key_bytes) : dfs_hash64(map->seed, key, map->key_bytes);
 }
 
 /* One table ------------------------------------------------------------------------------------------------------- */
@@ -105,7 +109,7 @@ static size_t distance(const struct dfs_map_table *table, size_t from, size_t pl
 
 /* The slot with the key, or the empty one where its run ends. The table has slots and is never full. */
 static inline struct dfs_map_slot *search(const struct dfs_map *map, const struct dfs_map_table *table, uint64_t hash,
-                                          const void *key)
+                                          const void *key, size_t key_bytes)
 {
     const size_t mask = table->capacity - 1;
     struct dfs_map_slot *const slots = table->slots;
@@ -113,7 +117,7 @@ static inline struct dfs_map_slot *search(const struct dfs_map *map, const struc
     for (size_t place = home_of(table, hash);; place = (place + 1) & mask) {
         struct dfs_map_slot *slot = &slots[place];
 
-        if (slot->value == NULL || (slot->hash == hash && same_key(map, slot->value, key)))
+        if (slot->value == NULL || (slot->hash == hash && same_key(map, slot->value, key, key_bytes)))
             return slot;
     }
 }
@@ -198,18 +202,37 @@ static void grow(struct dfs_map *map)
 
 static void *find(const struct dfs_map *map, uint64_t hash, const void *key)
 {
-    void *value = search(map, &map->table, hash, key)->value;
+    void *value = search(map, &map->table, hash, key, map->key_bytes)->value;
 
     if (value == NULL && map->old.slots != NULL)
-        value = search(map, &map->old, hash, key)->value;
+        value = search(map, &map->old, hash, key, map->key_bytes)->value;
     return value;
+}
+
+/* By itself, so that the usual search below calls nobody and keeps all it needs in registers. */
+__attribute__((noinline)) static void *find_any(const struct dfs_map *map, const void *key)
+{
+    return map->count == 0 ? NULL : find(map, hash_of(map, key), key);
+}
+
+/* Ids and blocks are nearly all that is ever looked for. */
+static inline void *find_folded(const struct dfs_map *map, const void *key, size_t key_bytes)
+{
+    void *value;
+
+    if (map->count == 0)
+        return NULL;
+    value = search(map, &map->table, folded(key, key_bytes), key, key_bytes)->value;
+    return value == NULL && map->old.slots != NULL ? find_any(map, key) : value;
 }
 
 void *dfs_map_find(const struct dfs_map *map, const void *key)
 {
-    if (map->count == 0)
-        return NULL;
-    return find(map, hash_of(map, key), key);
+    if (map->seed == 0 && map->key_bytes == 16)
+        return find_folded(map, key, 16);
+    if (map->seed == 0 && map->key_bytes == 24)
+        return find_folded(map, key, 24);
+    return find_any(map, key);
 }
 
 void dfs_map_expect(const struct dfs_map *map, const void *key)
@@ -240,9 +263,9 @@ void *dfs_map_remove(struct dfs_map *map, const void *key)
     if (map->count == 0)
         return NULL;
     move_some(map);
-    value = take(&map->table, search(map, &map->table, hash, key));
+    value = take(&map->table, search(map, &map->table, hash, key, map->key_bytes));
     if (value == NULL && map->old.slots != NULL) {
-        value = take(&map->old, search(map, &map->old, hash, key));
+        value = take(&map->old, search(map, &map->old, hash, key, map->key_bytes));
         map->old_count -= value != NULL;
     }
     map->count -= value != NULL;
