@@ -359,32 +359,63 @@ static void read_expect(const struct sim_disk_pending *pending)
         __builtin_prefetch((const void *)((uintptr_t)page + at));
 }
 
+/* What a removal will touch: the file, its neighbours among the files, and its first pages. It has stood about for long as well. */
+static void remove_expect(const struct sim_disk_pending *pending)
+{
+    const struct sim_file *file = pending->name == NULL ? NULL : pending->name->file;
+
+    if (file == NULL)
+        return;
+    __builtin_prefetch((const void *)((uintptr_t)file + CACHE_LINE));
+    __builtin_prefetch((const void *)((uintptr_t)file + 2 * CACHE_LINE));
+    __builtin_prefetch(file->of_disk.next);
+    __builtin_prefetch(file->of_disk.prev);
+}
+
+/* Field by field: most are set, and clearing 200 bytes first takes longer than all of them. */
+static struct sim_disk_pending *pending_new(struct sim_host *host, const struct dfs_disk_op *op)
+{
+    struct sim_disk *disk = host->disk;
+    uint8_t pool_class;
+    struct sim_disk_pending *pending = sim_pool_take(&host->world->pool, sizeof *pending, &pool_class);
+
+    pending->item = (struct sim_item){.kind = SIM_ITEM_DISK};
+    dfs_list_init(&pending->of_disk);
+    pending->disk = disk;
+    pending->host = host;
+    pending->verb = op->verb;
+    pending->status = DFS_OK;
+    pending->token = op->token;
+    pending->number = ++disk->operations;
+    pending->name = name_of(disk, op->name);
+    pending->name2 = name_of(disk, op->name2);
+    pending->buf = op->buf;
+    pending->buf_offset = op->buf_offset;
+    pending->offset = op->offset;
+    pending->length = op->length;
+    pending->count = 0;
+    pending->file = NULL;
+    pending->captured = NULL;
+    pending->captured_count = 0;
+    pending->captured_bytes = 0;
+    pending->captured_class = 0;
+    pending->changes_until = disk->change_number;
+    pending->carried_out = false;
+    pending->cancelled = false;
+    pending->stale = false;
+    pending->misdirected = false;
+    pending->pool_class = pool_class;
+    return pending;
+}
+
 static void disk_submit(void *ctx, const struct dfs_disk_op *op)
 {
     struct sim_host *host = ctx;
     struct sim_world *world = host->world;
     struct sim_disk *disk = host->disk;
     struct sim_disk_verdict verdict = {.status = DFS_OK};
-    uint8_t pool_class;
-    struct sim_disk_pending *pending = sim_pool_take(&world->pool, sizeof *pending, &pool_class);
+    struct sim_disk_pending *pending = pending_new(host, op);
 
-    *pending = (struct sim_disk_pending){
-        .item = {.kind = SIM_ITEM_DISK},
-        .disk = disk,
-        .host = host,
-        .verb = op->verb,
-        .token = op->token,
-        .number = ++disk->operations,
-        .name = name_of(disk, op->name),
-        .name2 = name_of(disk, op->name2),
-        .buf = op->buf,
-        .buf_offset = op->buf_offset,
-        .offset = op->offset,
-        .length = op->length,
-        .changes_until = disk->change_number,
-        .pool_class = pool_class,
-    };
-    dfs_list_init(&pending->of_disk);
     dfs_list_push(&disk->pending, &pending->of_disk);
     disk->pending_count++;
     world->counts.disk_operations++;
@@ -396,6 +427,8 @@ static void disk_submit(void *ctx, const struct dfs_disk_op *op)
         capture(disk, pending);
     else if (op->verb == DFS_DISK_READ)
         read_expect(pending);
+    else if (op->verb == DFS_DISK_REMOVE)
+        remove_expect(pending);
     if (disk->rules != NULL)
         rules_apply(disk, pending);
     if (world->observed & SIM_SEES_DISK_SUBMITTED) {
@@ -533,6 +566,8 @@ static enum dfs_status do_remove(struct sim_disk *disk, const struct sim_disk_pe
     if (disk->gone || file == NULL)
         return DFS_NOT_FOUND;
     file->open = false;
+    for (uint32_t i = 0; i < file->slot_count && i < SIM_SLOTS_OWN; i++)
+        __builtin_prefetch(file->slots[i].page); /* given back when the removal is durable */
     sim_file_rename(disk, file, NULL);
     sim_file_settle(disk, file);
     return DFS_OK;

@@ -51,6 +51,7 @@ static inline void *sim_table_from(const struct sim_table *table, uint64_t hash,
 static inline void *sim_table_first(const struct sim_table *table, uint64_t hash, size_t *ret_place)
 {
     *ret_place = hash & (table->capacity - 1);
+    __builtin_prefetch(&table->values[*ret_place]); /* while the tags come */
     return sim_table_from(table, hash, ret_place);
 }
 

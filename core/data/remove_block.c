@@ -76,6 +76,7 @@ static enum dfs_status remove_one(struct dfs_data *data, struct data_removal *re
     if (block->removing)
         return DFS_UNAVAILABLE; /* by an earlier batch */
     block->removing = true;
+    dfs_order_expect(&block->order); /* until the disk has removed the file */
     removal->pending++;
     dfs_block_name(&id, name);
     data_io_submit(data, &removal->ios, on_removed, removal, place,
@@ -105,6 +106,11 @@ void data_on_remove_block(struct dfs_data *data, struct data_peer *peer, const s
     if (data->phase != DATA_NODE_SERVING || data->removals_count >= data->config.bounds.removals) {
         refuse_all(data, peer, in->request, order);
         return;
+    }
+    for (uint32_t i = 0; i < order->blocks_count; i++) {
+        const struct dfs_block_id id = data_block_id(&order->blocks[i].block);
+
+        dfs_map_expect(&data->blocks_by_id, &id);
     }
     removal = dfs_alloc_zero(sizeof *removal + order->blocks_count * sizeof removal->results[0]);
     removal->data = data;
