@@ -8,7 +8,7 @@
 #define DFS_CORE_BASE_ASSERT_H
 
 /* Prints "FILE:LINE: FUNCTION: assertion failed: WHAT" through the panic hook and aborts. */
-_Noreturn void dfs_panic(const char *file, int line, const char *function, const char *what);
+_Noreturn void dfs_panic(const char *file, int line, const char *function, const char *what) __attribute__((cold));
 
 /*
  * What is called with the finished line just before abort(): a host points it at standard error or its log. There is one

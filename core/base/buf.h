@@ -44,12 +44,12 @@ static inline void dfs_buf_waiter_init(struct dfs_buf_waiter *waiter, void (*rea
 }
 
 struct dfs_buf_pool {
-    struct dfs_list free[DFS_BUF_CLASSES];
     struct dfs_list waiters;
     size_t bytes_max;  /* what may be out and kept together */
     size_t bytes_out;  /* referenced */
     size_t bytes_kept; /* in the free lists */
     size_t bytes_peak; /* largest bytes_out so far */
+    struct dfs_list free[DFS_BUF_CLASSES];
 };
 
 void dfs_buf_pool_init(struct dfs_buf_pool *pool, size_t bytes_max);

@@ -337,6 +337,8 @@ static void pump(struct dfs_client *client)
         client->pool_has_room = false;
         dfs_client_put_feed(client);
     }
+    if (dfs_list_empty(&client->ready))
+        return;
     dfs_list_init(&waiting);
     while (client->blocks_running < client->config.parallel && (at = dfs_list_pop(&client->ready)) != NULL) {
         struct client_command *command = dfs_container_of(at, struct client_command, ready);

@@ -399,27 +399,29 @@ void dfs_client_grant_copy(const struct dfs_w_grant *from, struct client_grant *
 /* The client ------------------------------------------------------------------------------------------------------------------------- */
 
 struct dfs_client {
-    struct dfs_client_config config;
-    struct dfs_env env;
+    /* What every step asks stands in front, in a few cache lines. */
     struct dfs_stall stall;
     dfs_time_ns now; /* mono without our own stalls */
     dfs_wall_ns wall;
-    uint32_t frame_bytes; /* of the frames that we send: whole chunks */
-    struct dfs_buf_pool pool;
-    struct dfs_buf_waiter pool_waiter;
-    bool pool_has_room; /* it came back to those who starve */
-    struct dfs_links links;
+    struct dfs_list ready; /* commands that may have blocks to start, in turn */
+    uint32_t blocks_running;
+    bool pool_has_room;      /* it came back to those who starve */
+    struct dfs_list retired; /* nodes */
     struct dfs_heap timers;
+    struct dfs_env env;
+    struct dfs_links links;
+    struct dfs_buf_pool pool;
 
+    struct dfs_client_config config;
+    uint32_t frame_bytes; /* of the frames that we send: whole chunks */
+    struct dfs_buf_waiter pool_waiter;
     struct dfs_list commands;
     size_t commands_count;
     struct dfs_map commands_map; /* by id, those whose id is not 0 */
-    struct dfs_list ready;       /* commands that may have blocks to start, in turn */
     struct dfs_stock puts;       /* memory of client_put, and so on */
     struct dfs_stock put_blocks;
     struct dfs_stock gets;
     struct dfs_stock get_blocks;
-    uint32_t blocks_running;
     size_t reserved_bytes;    /* of the pool, by blocks under way */
     struct dfs_list starving; /* put blocks that found the pool empty */
 
@@ -427,7 +429,6 @@ struct dfs_client {
     struct client_session session;
 
     struct dfs_list nodes; /* the longest unused first */
-    struct dfs_list retired;
     size_t nodes_count;
     struct dfs_map nodes_map;
 

@@ -431,33 +431,43 @@ struct data_counters {
 /* The machine -------------------------------------------------------------------------------------------- */
 
 struct dfs_data {
-    struct dfs_data_config config;
-    struct dfs_env env;
-    uint32_t frame_bytes; /* config's, a multiple of DFS_CHUNK_BYTES */
+    /* What every step asks stands in front, in a few cache lines. */
     struct dfs_stall stall;
     dfs_time_ns now;      /* mono of this step */
     dfs_time_ns now_fair; /* without our own stalls: deadlines about others live on this clock */
     dfs_wall_ns wall;
+    dfs_time_ns lease_end;
+    enum data_lease_state lease;
+    enum data_node_phase phase;
+    struct dfs_list hungry;    /* struct data_hungry */
+    struct dfs_list dead;      /* peers */
+    struct data_peer *control; /* NULL: none */
+    uint64_t change_last;
+    uint64_t change_sent;
+    bool changes_lost; /* the ring overflowed: a new inventory is due */
+    bool leaving;
+    bool hungry_again;        /* the one that was run just now found nothing again */
     struct dfs_heap timers;   /* by now */
     struct dfs_heap patience; /* by now_fair */
+    struct dfs_env env;
+    struct dfs_buf_pool pool;
+    struct dfs_links links;
+
+    struct dfs_data_config config;
+    uint32_t frame_bytes; /* config's, a multiple of DFS_CHUNK_BYTES */
 
     struct data_io **ios; /* by slot */
     uint32_t ios_count;
     uint32_t ios_room;
     struct dfs_list ios_free;
 
-    struct dfs_buf_pool pool;
-    struct dfs_links links;
     size_t sending_bytes;      /* held by frames that wait to leave, or are being read for that */
-    struct dfs_list hungry;    /* struct data_hungry */
-    bool hungry_again;         /* the one that was run just now found nothing again */
     struct dfs_list sent_free; /* struct data_sent, by at_peer */
 
     struct dfs_list peers[DATA_PEER_KINDS];
     uint32_t peers_count[DATA_PEER_KINDS];
     struct dfs_map peers_out; /* the outgoing ones, by whom they go to */
-    struct dfs_list dead;
-    bool ending; /* dfs_data_free: the world is not to be touched any more */
+    bool ending;              /* dfs_data_free: the world is not to be touched any more */
 
     /* store */
     struct dfs_order blocks; /* stumps, then blocks as they came */
@@ -497,9 +507,7 @@ struct dfs_data {
     struct data_dir_wait seen_wait;
 
     /* control */
-    enum data_node_phase phase;
-    struct data_peer *control; /* NULL: none */
-    uint64_t control_life;     /* grows with every connection */
+    uint64_t control_life; /* grows with every connection */
     uint32_t control_request;
     struct dfs_id boot;
     uint64_t incarnation; /* 0: never joined */
@@ -526,9 +534,6 @@ struct dfs_data {
     uint32_t changes_room;
     uint32_t changes_head;
     uint32_t changes_count;
-    uint64_t change_last;
-    uint64_t change_sent;
-    bool changes_lost; /* the ring overflowed: a new inventory is due */
 
     /* heartbeat and lease */
     struct dfs_mac heartbeat_mac;
@@ -538,8 +543,6 @@ struct dfs_data {
     uint32_t beat_tries;
     bool beat_acknowledged;
     struct data_timer beat_timer;
-    enum data_lease_state lease;
-    dfs_time_ns lease_end;
     struct data_timer lease_timer;
 
     /* keys */
@@ -575,7 +578,6 @@ struct dfs_data {
     dfs_time_ns scrub_finished; /* the last whole pass; 0: none yet */
 
     /* leave */
-    bool leaving;
     uint64_t leave_command;
     bool leave_said; /* metadata knows, or cannot be told */
     uint32_t leave_request;

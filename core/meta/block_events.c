@@ -20,7 +20,7 @@ static void added(struct dfs_meta *meta, struct meta_node *node, const struct to
     const struct meta_block *block = told->block == 0 ? NULL : meta_blockmap_block(&meta->map, told->block);
 
     if (block == NULL)
-        meta_orphan_met(meta, node, &told->id, change->length_bytes, false);
+        meta_orphan_here(meta, node, &told->id, change->length_bytes, false);
     else if (block->length_bytes == change->length_bytes && block->crc32c == change->crc32c)
         meta_copy_here(meta, node, told->block, 0);
     else

@@ -103,13 +103,11 @@ static void expire_version(struct dfs_meta *meta, struct meta_version *version)
 static dfs_time_ns expire_trash(struct dfs_meta *meta)
 {
     for (uint32_t i = 0; i < meta->config.bounds.uploads_ended; i++) {
-        const struct meta_trash *trash = meta_namespace_due(&meta->ns);
+        const dfs_time_ns due = dfs_heap_next(&meta->ns.due);
 
-        if (trash == NULL)
-            return DFS_NEVER;
-        if (trash->due > meta->now)
-            return trash->due;
-        expire_version(meta, meta_version_at(&meta->ns, trash->version));
+        if (due > meta->now)
+            return due; /* without a look at what it is */
+        expire_version(meta, meta_version_at(&meta->ns, meta_namespace_due(&meta->ns)->version));
     }
     return meta->now;
 }

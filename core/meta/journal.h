@@ -108,17 +108,12 @@ struct meta_segment {
 };
 
 struct meta_journal {
-    const struct dfs_env *env;
-    struct dfs_buf_pool pool;
     bool failed;
     uint64_t epoch;
     uint64_t own;         /* first own batch of this life */
     uint64_t number_next; /* of the open batch */
     uint64_t synced;      /* all batches up to here are on stable storage */
-    struct meta_segment segment;
-    struct meta_segment coming; /* being made by meta_journal_rotate */
-
-    uint8_t *open; /* records of the open batch; grows to META_BATCH_BYTES_MAX */
+    uint8_t *open;        /* records of the open batch; grows to META_BATCH_BYTES_MAX */
     size_t open_room;
     size_t open_count; /* bytes, header room included */
     uint32_t open_records;
@@ -136,6 +131,10 @@ struct meta_journal {
     uint64_t bytes_since;
     uint64_t batches;
     uint64_t records;
+    struct meta_segment segment;
+    struct meta_segment coming; /* being made by meta_journal_rotate */
+    const struct dfs_env *env;
+    struct dfs_buf_pool pool;
 };
 
 /* Tokens of EV_DISK: the upper byte says whose. */

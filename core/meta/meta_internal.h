@@ -142,58 +142,56 @@ struct meta_outcomes;
 struct meta_staged;
 
 struct dfs_meta {
-    struct dfs_env env;
-    struct dfs_meta_config config;
-    enum meta_phase phase;
-    enum dfs_status failure;
-    char failure_words[DFS_WORDS_BYTES_MAX];
-
-    /* The event of this step. */
+    /* What every step asks stands in front, in a few cache lines. First the event of this step. */
     dfs_time_ns now;
     dfs_wall_ns wall;
     dfs_time_ns fair;
     struct dfs_stall stall;
+    dfs_time_ns keys_due; /* mono: ask auth again */
+    enum meta_phase phase;
+    /* Something has happened that nodes_step may have to act on: it looks at everything then, and otherwise only at the time. Set by every event but the
+     * quiet ones, and by what those may come to (what waited for the journal, a closed connection, an order to remove); repair says so itself. */
+    bool nodes_stirred;
+    struct meta_nodes *nodes;
+    struct meta_checkpoint *checkpoint;
+    struct dfs_heap timers; /* peers, fair time */
+    struct dfs_list peers_closed;
+    struct dfs_list answers; /* struct meta_answer: what waits for the journal, oldest first */
+    uint64_t answers_count;
+    struct dfs_env env;
+    struct meta_journal journal;
+    struct meta_uploads uploads;
+    struct meta_namespace ns;
+    struct meta_blockmap map;
+    struct dfs_links links;
 
+    struct dfs_meta_config config;
+    enum dfs_status failure;
+    char failure_words[DFS_WORDS_BYTES_MAX];
     uint64_t epoch;
 
     struct dfs_list peers;
-    struct dfs_list peers_closed;
     struct meta_peer **peer_slots;
     uint32_t *peer_generations;
     uint32_t peer_slots_room;
     uint32_t clients_count;
     uint32_t datas_count;
-    struct dfs_links links;
     struct dfs_buf_pool pool;
-    struct dfs_heap timers; /* peers, fair time */
 
     struct dfs_verifier *verifier;
     struct meta_peer *auth; /* while keys are being asked for */
-    dfs_time_ns keys_due;   /* mono: ask again */
     dfs_time_ns keys_asked_at;
     struct dfs_w_token_key token_keys[DFS_TOKEN_KEYS_MAX]; /* texts point into token_keys_text */
     uint32_t token_keys_count;
     char *token_keys_text;
 
-    struct meta_journal journal;
     uint64_t journal_recovered; /* the position up to which this start has read */
     struct meta_boot *boot;     /* until SERVING */
-    struct meta_checkpoint *checkpoint;
-    struct dfs_list answers; /* struct meta_answer: what waits for the journal, oldest first */
-    uint64_t answers_count;
 
-    struct meta_namespace ns;
-    struct meta_blockmap map;
-    struct meta_uploads uploads;
     struct meta_outcomes *outcomes;
     struct meta_staged *staged;
     struct dfs_grant_cache grants; /* what was signed lately */
     struct dfs_arena scratch;      /* lists of an answer under construction; reset before each handler */
-
-    struct meta_nodes *nodes;
-    /* Something has happened that nodes_step may have to act on: it looks at everything then, and otherwise only at the time. Set by every event but the
-     * quiet ones, and by what those may come to (what waited for the journal, a closed connection, an order to remove); repair says so itself. */
-    bool nodes_stirred;
 
     uint64_t command_stop; /* ids of commands to be answered; 0: none */
     uint64_t command_checkpoint;

@@ -238,8 +238,8 @@ struct meta_nodes_counters {
 };
 
 struct meta_nodes {
-    struct meta_node *by_index[DFS_NODES_MAX];
-    uint16_t by_id[DFS_NODES_MAX]; /* indices in ascending order of id: what is listed, and searched */
+    dfs_time_ns next; /* fair: what the last whole look at all this wants to be woken for */
+    dfs_time_ns due;  /* the next whole look, unless something happens before */
     uint32_t count;
     uint32_t states[DFS_NODE_STATE_COUNT];
     uint32_t placeable;
@@ -247,9 +247,6 @@ struct meta_nodes {
     uint32_t key_id;      /* the newest grant key; it and the one before are accepted */
     uint32_t key_signing; /* what is signed with: the newest that all nodes have had time to hear of */
     dfs_time_ns key_due;  /* the next key, or the moment to sign with the newest */
-
-    char *zones[DFS_ZONES_MAX]; /* by zone number */
-    uint32_t zones_count;
 
     struct dfs_keyring ring;
     struct meta_repair repair;
@@ -280,14 +277,16 @@ struct meta_nodes {
     uint32_t trims_running;
     bool trims_blocked; /* by nodes that have too many to verify */
 
-    dfs_time_ns next; /* fair: what the last whole look at all this wants to be woken for */
-    dfs_time_ns due;  /* the next whole look, unless something happens before */
-
     dfs_time_ns rate_at; /* copied bytes since then */
     uint64_t rate_bytes;
     uint64_t rate_per_s; /* of the window before */
 
     struct meta_nodes_counters counters;
+
+    char *zones[DFS_ZONES_MAX]; /* by zone number */
+    uint32_t zones_count;
+    struct meta_node *by_index[DFS_NODES_MAX];
+    uint16_t by_id[DFS_NODES_MAX]; /* indices in ascending order of id: what is listed, and searched */
 };
 
 /* nodes.c ------------------------------------------------------------------------------------------------ */
@@ -427,6 +426,9 @@ dfs_time_ns meta_removals_deadline(const struct dfs_meta *meta);
 /* orphans.c ---------------------------------------------------------------------------------------------- */
 
 /* The node has a block that no file has: left alone when an upload owns it, removed otherwise. */
+void meta_orphan_here(struct dfs_meta *meta, struct meta_node *node, const struct dfs_block_id *id,
+                      uint32_t length_bytes, bool confirmed);
+/* The same for a block that a file may have got meanwhile. */
 void meta_orphan_met(struct dfs_meta *meta, struct meta_node *node, const struct dfs_block_id *id,
                      uint32_t length_bytes, bool confirmed);
 

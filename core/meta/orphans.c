@@ -20,6 +20,12 @@ void meta_orphan_met(struct dfs_meta *meta, struct meta_node *node, const struct
             meta_copy_is_bad(meta, node, block, DFS_BLOCK_CORRUPT);
         return;
     }
+    meta_orphan_here(meta, node, id, length_bytes, confirmed);
+}
+
+void meta_orphan_here(struct dfs_meta *meta, struct meta_node *node, const struct dfs_block_id *id,
+                      uint32_t length_bytes, bool confirmed)
+{
     if (meta_upload_has(meta, id, node->index, length_bytes, confirmed))
         return;
     meta->nodes->counters.orphans++;
