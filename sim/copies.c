@@ -10,7 +10,7 @@
 struct place {
     struct sim_path_key key;
     struct dfs_list versions; /* of_path; without those that were removed */
-    char path[DFS_PATH_BYTES_MAX + 1];
+    char path[];
 };
 
 /* Of a file's record: its version, and the first of its blocks that was heard of, which is the only one of nearly every file. */
@@ -170,10 +170,12 @@ static void path_set(struct sim_copies *copies, struct sim_version *version, con
     struct place *place = place_find(copies, path);
 
     if (place == NULL) {
-        place = dfs_alloc_zero(sizeof *place);
+        const size_t bytes = strlen(path);
+
+        DFS_ASSERT(bytes <= DFS_PATH_BYTES_MAX);
+        place = dfs_alloc_zero(sizeof *place + bytes + 1);
         place->key = sim_path_key(path);
-        DFS_ASSERT(strlen(path) < sizeof place->path);
-        memcpy(place->path, path, strlen(path));
+        memcpy(place->path, path, bytes);
         dfs_list_init(&place->versions);
         dfs_map_insert(&copies->places_by_path, place);
         push(&copies->places, &copies->places_count, &copies->places_room, place);

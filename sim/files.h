@@ -18,8 +18,8 @@ struct sim_about {
     struct dfs_id file; /* first: the key */
 };
 
-/* Files that are at hand: more than are under way at a time, so that one is looked for in the map, of which no cache holds much, but once or twice in its life. */
-#define SIM_FILES_AT_HAND 256
+/* Files that are at hand: more than live at a time where each lives for some seconds, so that the map, of which no cache holds much, is asked once or twice in the life of one. */
+#define SIM_FILES_AT_HAND 8192
 
 struct sim_files {
     struct dfs_map by_id;

@@ -70,10 +70,12 @@ struct sim_path *sim_ledger_path(struct sim_ledger *ledger, const char *name)
 
     if (path != NULL)
         return path;
-    path = dfs_alloc_zero(sizeof *path);
+    const size_t bytes = strlen(name);
+
+    DFS_ASSERT(bytes <= DFS_PATH_BYTES_MAX);
+    path = dfs_alloc_zero(sizeof *path + bytes + 1);
     path->key = key;
-    DFS_ASSERT(strlen(name) < sizeof path->name);
-    memcpy(path->name, name, strlen(name));
+    memcpy(path->name, name, bytes);
     dfs_map_insert(&ledger->by_path, path);
     grow(&ledger->paths, ledger->paths_count, &ledger->paths_room);
     ledger->paths[ledger->paths_count++] = path;

@@ -57,39 +57,39 @@ struct sim_operation {
     uint64_t number; /* from 1, in the order of asking */
     enum sim_operation_kind kind;
     uint32_t client; /* 0 is c1 */
-    struct sim_path *path;
-    struct sim_path *to_path; /* MOVE */
     enum sim_token token;
-    uint64_t key;        /* PUT: of the content */
-    uint64_t size_bytes; /* PUT */
-    uint64_t first;      /* RANGE_GET, inclusive */
-    uint64_t last;
-    uint64_t abort_after_bytes; /* ABORT_PUT */
-    bool aborting;
-    uint64_t if_version;
-    bool if_absent;
     uint32_t step; /* which step of the scenario, for expectations; UINT32_MAX: of a mix */
     uint32_t work; /* which entry of the scenario's workload asked it, step or mix; of an audit: 0 */
+    enum dfs_status status;
+    bool aborting;
+    bool if_absent;
+    bool maybe;   /* it changes something, failed, and may have happened all the same */
+    bool got_all; /* the sink was finished with commit */
+    bool lost;    /* its client went down with it: it will never be answered */
+    bool audit;   /* asked by the simulator at the end, not by the scenario */
+    bool floor_present;
+    struct sim_path *path;
+    struct sim_path *to_path;   /* MOVE */
+    uint64_t key;               /* PUT: of the content */
+    uint64_t size_bytes;        /* PUT */
+    uint64_t first;             /* RANGE_GET, inclusive */
+    uint64_t last;              /* of that */
+    uint64_t abort_after_bytes; /* ABORT_PUT */
 
     dfs_time_ns asked_at;
     dfs_time_ns answered_at; /* DFS_NEVER until then */
-    enum dfs_status status;
-    bool maybe;       /* it changes something, failed, and may have happened all the same */
-    uint64_t version; /* what the answer named; 0: none */
+    uint64_t version;        /* what the answer named; 0: none */
     struct dfs_id file;
     uint8_t *got; /* GET: what was pushed to the sink so far; freed with the answer */
     uint64_t got_room;
     uint64_t got_bytes; /* up to the last that was pushed */
-    bool got_all;       /* the sink was finished with commit */
-    bool lost;          /* its client went down with it: it will never be answered */
-    bool audit;         /* asked by the simulator at the end, not by the scenario */
 
-    /* of the path at the time of asking: see sim_path */
+    /* of the path at the time of asking, as floor_present: see sim_path */
     uint64_t floor_version;
     uint64_t gone_version;
-    bool floor_present;
     uint64_t wanted_version; /* GET: of a named version; 0: the newest */
 };
+_Static_assert(sizeof(struct sim_operation) <= 192, "three lines of the cache: a long run keeps hundreds of thousands");
 
 /* What stands for a path in a map: a hash so long that no two paths of a run share one. */
 struct sim_path_key {
@@ -110,8 +110,8 @@ struct sim_path {
     uint64_t remover_newest; /* number of the last REMOVE or MOVE away that was asked */
     bool
         removers_maybe; /* one said NOT_FOUND: it, or its first sending, may have done it. Until the next certain change */
-    bool removers_lost;                /* one was never answered: it may take effect at any time from now on */
-    char name[DFS_PATH_BYTES_MAX + 1]; /* last: what is asked of it stands beside the key */
+    bool removers_lost; /* one was never answered: it may take effect at any time from now on */
+    char name[];        /* as long as it is, so that paths that are in use lie close together */
 };
 
 struct sim_ledger_violation {

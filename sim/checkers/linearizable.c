@@ -19,7 +19,7 @@
 
 /* A place in the order. */
 struct place {
-    uint64_t version; /* first: the key */
+    uint64_t version;
     const struct sim_path *path;
     struct dfs_id file; /* zero: not known */
     uint64_t change;    /* number of the operation that made it; 0: not known */
@@ -28,6 +28,14 @@ struct place {
     dfs_time_ns shown_at; /* when it was first shown to somebody; DFS_NEVER: not yet */
     uint64_t shown_by;
     uint64_t removed_by;
+};
+
+/* Versions that follow one another stand together: metadata counts them one by one, and what is asked for is mostly one of the newest, whose page is at hand. */
+#define PAGE_PLACES 32
+
+struct page {
+    uint64_t number; /* first: the key; of the versions number * PAGE_PLACES and on */
+    struct place places[PAGE_PLACES];
 };
 
 /* What a LIST that runs must agree with. */
@@ -45,8 +53,8 @@ struct open_list {
 };
 
 struct state {
-    struct dfs_map by_version;
-    struct place **all;
+    struct dfs_map pages;
+    struct page **all;
     size_t count;
     size_t room;
     struct open_list *lists;
@@ -59,7 +67,7 @@ static void init(struct sim_run *run, void *arg)
     struct state *state = arg;
 
     (void)run;
-    dfs_map_init(&state->by_version, offsetof(struct place, version), sizeof(uint64_t), 0);
+    dfs_map_init(&state->pages, offsetof(struct page, number), sizeof(uint64_t), 0);
 }
 
 static void close_state(struct sim_run *run, void *arg)
@@ -73,25 +81,35 @@ static void close_state(struct sim_run *run, void *arg)
         dfs_free(state->lists[i].at);
     dfs_free(state->lists);
     dfs_free(state->all);
-    dfs_map_close(&state->by_version);
+    dfs_map_close(&state->pages);
+}
+
+static struct page *page_new(struct state *state, uint64_t number)
+{
+    struct page *page = dfs_alloc_zero(sizeof *page);
+
+    page->number = number;
+    for (uint32_t i = 0; i < PAGE_PLACES; i++) {
+        page->places[i].version = number * PAGE_PLACES + i;
+        page->places[i].shown_at = DFS_NEVER;
+    }
+    dfs_map_insert(&state->pages, page);
+    if (state->count == state->room) {
+        state->room = state->room == 0 ? 64 : 2 * state->room;
+        state->all = dfs_realloc_array(state->all, state->room, sizeof(struct page *));
+    }
+    state->all[state->count++] = page;
+    return page;
 }
 
 static struct place *place_of(struct state *state, uint64_t version)
 {
-    struct place *place = dfs_map_find(&state->by_version, &version);
+    const uint64_t number = version / PAGE_PLACES;
+    struct page *page = dfs_map_find(&state->pages, &number);
 
-    if (place != NULL)
-        return place;
-    place = dfs_alloc_zero(sizeof *place);
-    place->version = version;
-    place->shown_at = DFS_NEVER;
-    dfs_map_insert(&state->by_version, place);
-    if (state->count == state->room) {
-        state->room = state->room == 0 ? 64 : 2 * state->room;
-        state->all = dfs_realloc_array(state->all, state->room, sizeof(struct place *));
-    }
-    state->all[state->count++] = place;
-    return place;
+    if (page == NULL)
+        page = page_new(state, number);
+    return &page->places[version % PAGE_PLACES];
 }
 
 static void broken(struct sim_run *run, const struct sim_operation *operation, const struct sim_path *path,
