@@ -15,10 +15,10 @@ struct place {
 
 /* Of a file's record: its version, and the first of its blocks that was heard of, which is the only one of nearly every file. */
 struct about {
-    struct sim_version version;
-    struct sim_block block;
     bool is_heard_of;
     bool has_block;
+    struct sim_block block;
+    struct sim_version version;
 };
 
 struct sim_copies {
@@ -123,6 +123,55 @@ static struct sim_version *version_of(struct sim_copies *copies, const struct df
     return version;
 }
 
+static void blocks_free(struct sim_version *version)
+{
+    if (version->blocks != &version->block_own)
+        dfs_free(version->blocks);
+}
+
+/* Those that are new are not known yet. */
+static void blocks_count_set(struct sim_version *version, uint32_t count)
+{
+    struct sim_block *const first = version->blocks_count > 0 ? version->blocks[0] : NULL;
+    const bool was_own = version->blocks == &version->block_own;
+
+    if (count == version->blocks_count)
+        return;
+    if (count <= 1) {
+        blocks_free(version);
+        version->blocks = &version->block_own;
+    } else {
+        version->blocks = dfs_realloc_array(was_own ? NULL : version->blocks, count, sizeof(struct sim_block *));
+    }
+    if (count > 0)
+        version->blocks[0] = first;
+    for (uint32_t i = version->blocks_count > 0 ? version->blocks_count : 1; i < count; i++)
+        version->blocks[i] = NULL;
+    version->blocks_count = count;
+}
+
+static void holders_free(struct sim_block *block)
+{
+    if (block->holders != block->holders_own)
+        dfs_free(block->holders);
+}
+
+static void holders_grow(struct sim_block *block)
+{
+    uint32_t *more;
+
+    if (block->holders == NULL) {
+        block->holders = block->holders_own;
+        block->holders_room = SIM_HOLDERS_OWN;
+        return;
+    }
+    block->holders_room *= 2;
+    more = dfs_alloc_zero_array(block->holders_room, sizeof *more);
+    memcpy(more, block->holders, block->holders_count * sizeof *more);
+    holders_free(block);
+    block->holders = more;
+}
+
 /* What passes -------------------------------------------------------------------------------------------------------------- */
 
 static void on_commit(struct sim_run *run, void *state, const struct sim_seen *seen, unsigned when)
@@ -138,12 +187,7 @@ static void on_commit(struct sim_run *run, void *state, const struct sim_seen *s
     if (version->committed)
         return;
     version->size_bytes = m->size_bytes;
-    if (version->blocks_count != m->blocks) {
-        version->blocks = dfs_realloc_array(version->blocks, m->blocks, sizeof(struct sim_block *));
-        for (uint32_t i = version->blocks_count; i < m->blocks; i++)
-            version->blocks[i] = NULL;
-        version->blocks_count = m->blocks;
-    }
+    blocks_count_set(version, m->blocks);
     for (uint32_t i = 0; i < m->receipts_count; i++) {
         const struct dfs_w_receipt *receipt = &m->receipts[i];
         const struct dfs_block_id id = {receipt->block.file, receipt->block.index, receipt->block.generation};
@@ -257,10 +301,8 @@ static void holder_add(struct sim_copies *copies, const struct dfs_block_id *id,
             return;
         }
     }
-    if (block->holders_count == block->holders_room) {
-        block->holders_room = block->holders_room == 0 ? 4 : block->holders_room * 2;
-        block->holders = dfs_realloc_array(block->holders, block->holders_room, sizeof *block->holders);
-    }
+    if (block->holders_count == block->holders_room)
+        holders_grow(block);
     block->holders[block->holders_count++] = data;
     sim_risk_copy(copies->risks, block, data, true, sim_world_now(copies->run->world));
 }
@@ -488,15 +530,15 @@ void sim_copies_free(struct sim_copies *copies)
     if (copies == NULL)
         return;
     for (size_t i = 0; i < copies->blocks_count; i++) {
-        dfs_free(copies->blocks[i]->holders);
+        holders_free(copies->blocks[i]);
         dfs_free(copies->blocks[i]);
     }
     for (size_t i = 0; i < copies->versions_count; i++)
-        dfs_free(copies->versions[i]->blocks);
+        blocks_free(copies->versions[i]);
     for (size_t i = 0; i < copies->files->count; i++) {
         struct about *about = sim_about_part(copies->files->all[i], copies->part);
 
-        dfs_free(about->block.holders);
+        holders_free(&about->block);
     }
     for (size_t i = 0; i < copies->places_count; i++)
         dfs_free(copies->places[i]);

@@ -11,18 +11,22 @@
 #include "sim/risk.h"
 #include "sim/run.h"
 
+/* So many holders stand in the block itself: more than replication is, as a rule. */
+#define SIM_HOLDERS_OWN 4
+
 struct sim_block {
     struct dfs_block_id id; /* first: the key of its map */
     uint32_t length_bytes;  /* 0: no receipt was seen yet */
     uint32_t crc32c;
+    uint64_t holding;  /* bits by place in `holders`: who has it now (risk.c) */
+    uint32_t *holders; /* data servers that ever published it, by index; holders_own, or an allocation; NULL: none */
+    uint32_t holders_count;
+    uint32_t holders_room;
+    uint32_t holders_own[SIM_HOLDERS_OWN];
+    struct sim_risk risk;
     uint64_t sound_fingerprint; /* of a file that verified, and what it said of itself; 0: none yet */
     uint32_t sound_length_bytes;
     uint32_t sound_crc32c;
-    struct sim_risk risk;
-    uint64_t holding;  /* bits by place in `holders`: who has it now (risk.c) */
-    uint32_t *holders; /* data servers that ever published it, by index */
-    uint32_t holders_count;
-    uint32_t holders_room;
 };
 
 /* A version of a path. */
@@ -36,9 +40,11 @@ struct sim_version {
     bool committed;  /* visible once */
     bool removed;    /* replaced, removed */
     bool uncertain;
-    dfs_time_ns committed_at;  /* of the scenario */
-    dfs_time_ns removed_at;    /* of the world, when `removed` */
-    struct sim_block **blocks; /* by index; as of the newest PUT_COMMIT before it was committed */
+    dfs_time_ns committed_at; /* of the scenario */
+    dfs_time_ns removed_at;   /* of the world, when `removed` */
+    /* By index; as of the newest PUT_COMMIT before it was committed. block_own where it is one only, or an allocation; NULL: none. */
+    struct sim_block **blocks;
+    struct sim_block *block_own;
     uint32_t blocks_count;
 };
 
