@@ -236,7 +236,7 @@ void sim_real_daemons_down(struct sim_real_daemons *daemons)
         }
     }
     sim_real_path(daemons->site, cluster, "cluster");
-    const pid_t pid = sim_real_start(daemons->site, words, (struct sim_real_output){NULL});
+    const pid_t pid = sim_real_start(daemons->site, words, (struct sim_real_output){.out = NULL});
 
     (void)sim_real_finish(pid, SIM_REAL_COMMAND_LIMIT_NS);
     dfs_free(daemons->list);
