@@ -309,13 +309,15 @@ void sim_file_settle(struct sim_disk *disk, struct sim_file *file)
         sim_file_close(disk, file);
         return;
     }
+    const bool rests = !file->open && file->dirty_count == 0 && file->bytes == file->durable_bytes;
+
+    if (rests && file->settled)
+        return; /* its neighbours have not been touched for long */
     dfs_list_remove(&file->of_disk);
-    if (file->open || file->dirty_count > 0 || file->bytes != file->durable_bytes) {
-        dfs_list_push(&disk->active, &file->of_disk);
-        return;
-    }
-    dfs_list_push(&disk->settled, &file->of_disk);
-    dirty_free(disk, file);
+    dfs_list_push(rests ? &disk->settled : &disk->active, &file->of_disk);
+    file->settled = rests;
+    if (rests)
+        dirty_free(disk, file);
 }
 
 /* Looking ---------------------------------------------------------------------------------------------------------- */
@@ -338,7 +340,8 @@ static void page_read(const struct sim_page *page, size_t at, uint8_t *bytes, si
 
     if (part > 0)
         memcpy(bytes, page->bytes + at, part);
-    memset(bytes + part, 0, count - part);
+    if (part < count)
+        memset(bytes + part, 0, count - part);
 }
 
 size_t sim_file_read(const struct sim_file *file, enum sim_view view, uint64_t offset, void *bytes, size_t count)

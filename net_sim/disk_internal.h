@@ -54,7 +54,8 @@ struct sim_file {
     uint64_t number;        /* of the disk's files: keys the draws of a crash */
     uint64_t version;
     bool open;
-    bool broken; /* was open when the disk vanished */
+    bool broken;  /* was open when the disk vanished */
+    bool settled; /* which list it is in */
     uint8_t pool_class;
     uint8_t dirty_class;                           /* of file->dirty, while dirty_capacity > 0 */
     struct sim_file_slot slots_own[SIM_SLOTS_OWN]; /* where the slots of a small file stand */
