@@ -12,15 +12,19 @@
 
 /* Handles ---------------------------------------------------------------------------------------------------------- */
 
+static dfs_conn slot_handle(const struct sim_host *host, uint64_t place)
+{
+    return (uint64_t)host->slots[place].generation << SIM_CONN_SLOT_BITS | (place + 1);
+}
+
+/* Looks at the slot alone: the end may not be cached. */
 struct sim_endpoint *sim_endpoint_find(struct sim_host *host, dfs_conn handle)
 {
-    const uint64_t slot = (handle & SLOT_MASK) - 1;
-    struct sim_endpoint *end;
+    const uint64_t place = (handle & SLOT_MASK) - 1;
 
-    if (handle == 0 || slot >= host->slot_count)
+    if (handle == 0 || place >= host->slot_count || slot_handle(host, place) != handle)
         return NULL;
-    end = host->slots[slot].end;
-    return end != NULL && end->handle == handle ? end : NULL;
+    return host->slots[place].end;
 }
 
 static void slots_grow(struct sim_host *host)
@@ -45,7 +49,9 @@ void sim_endpoint_register(struct sim_endpoint *end)
     if (host->slot_free == 0)
         slots_grow(host);
     slot = &host->slots[host->slot_free - 1];
-    end->handle = ++slot->generation << SIM_CONN_SLOT_BITS | host->slot_free;
+    DFS_ASSERT(slot->generation < UINT32_MAX);
+    slot->generation++;
+    end->handle = slot_handle(host, host->slot_free - 1);
     end->life = host->life;
     slot->end = end;
     host->slot_free = slot->free_next;

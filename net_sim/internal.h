@@ -147,9 +147,10 @@ _Static_assert(offsetof(struct sim_conn, end[1]) % SIM_POOL_STEP == 0, "lines of
 
 struct sim_slot {
     struct sim_endpoint *end; /* NULL: free */
-    uint64_t generation;
+    uint32_t generation;      /* with the place it is a dfs_conn */
     uint32_t free_next;
 };
+_Static_assert(sizeof(struct sim_slot) == 2 * sizeof(uint64_t), "four to a line of the cache");
 
 /* Links ------------------------------------------------------------------------------------------------------------ */
 

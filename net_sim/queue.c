@@ -4,27 +4,27 @@
 
 #include <string.h>
 
-#define QUEUE_CAPACITY_FIRST 1024
+#define HEAP_CAPACITY_FIRST 1024
 #define CACHE_LINE 64
 
 /* The children of entry i are 4i+1 ... 4i+4: with entry 1 at the start of a line, so are they all. */
 static void place(struct sim_queue *queue, size_t capacity)
 {
-    const size_t bytes = ((capacity + 4) * sizeof *queue->entries + CACHE_LINE - 1) / CACHE_LINE * CACHE_LINE;
+    const size_t bytes = ((capacity + 4) * sizeof *queue->heap + CACHE_LINE - 1) / CACHE_LINE * CACHE_LINE;
     struct sim_queue_entry *memory = dfs_alloc_aligned(CACHE_LINE, bytes);
 
-    if (queue->count > 0)
-        memcpy(memory + 3, queue->entries, queue->count * sizeof *queue->entries);
+    if (queue->heap_count > 0)
+        memcpy(memory + 3, queue->heap, queue->heap_count * sizeof *queue->heap);
     dfs_free(queue->memory);
     queue->memory = memory;
-    queue->entries = memory + 3;
-    queue->capacity = capacity;
+    queue->heap = memory + 3;
+    queue->heap_capacity = capacity;
 }
 
 void sim_queue_init(struct sim_queue *queue)
 {
-    *queue = (struct sim_queue){0};
-    place(queue, QUEUE_CAPACITY_FIRST);
+    *queue = (struct sim_queue){.first = queue->places, .end = queue->places};
+    place(queue, HEAP_CAPACITY_FIRST);
 }
 
 void sim_queue_close(struct sim_queue *queue)
@@ -33,7 +33,89 @@ void sim_queue_close(struct sim_queue *queue)
     *queue = (struct sim_queue){0};
 }
 
-void sim_queue_grow(struct sim_queue *queue)
+static bool is_before(const struct sim_queue_entry *a, const struct sim_queue_entry *b)
 {
-    place(queue, queue->capacity * 2);
+    return a->at < b->at || (a->at == b->at && a->item->order < b->item->order);
+}
+
+void sim_queue_heap_push(struct sim_queue *queue, struct sim_queue_entry entry)
+{
+    struct sim_queue_entry *const heap = queue->heap;
+    size_t i = queue->heap_count;
+
+    while (i > 0) {
+        const size_t parent = (i - 1) / 4;
+
+        if (!is_before(&entry, &heap[parent]))
+            break;
+        heap[i] = heap[parent];
+        i = parent;
+    }
+    heap[i] = entry;
+    if (++queue->heap_count == queue->heap_capacity)
+        place(queue, queue->heap_capacity * 2);
+}
+
+/* The place of the earliest of the four entries that stand at `first`. Their times are compared without a branch that would be guessed wrong every other
+ * time; equal ones are rare. */
+static size_t least_of_four(const struct sim_queue_entry four[4], size_t first)
+{
+    size_t low = four[1].at < four[0].at;
+    size_t high = 2 + (size_t)(four[3].at < four[2].at);
+
+    if (four[0].at == four[1].at)
+        low = is_before(&four[1], &four[0]);
+    if (four[2].at == four[3].at)
+        high = 2 + (size_t)is_before(&four[3], &four[2]);
+    if (four[low].at == four[high].at)
+        return first + (is_before(&four[high], &four[low]) ? high : low);
+    return first + (four[high].at < four[low].at ? high : low);
+}
+
+static struct sim_queue_entry heap_pop(struct sim_queue *queue)
+{
+    struct sim_queue_entry *const heap = queue->heap;
+    const struct sim_queue_entry top = heap[0];
+    const size_t count = --queue->heap_count;
+    const struct sim_queue_entry last = heap[count];
+    size_t i = 0;
+
+    for (;;) {
+        const size_t first = i * 4 + 1;
+        size_t least = first;
+
+        if (first + 3 < count) {
+            least = least_of_four(&heap[first], first);
+        } else if (first < count) {
+            for (size_t k = first + 1; k < count; k++)
+                if (is_before(&heap[k], &heap[least]))
+                    least = k;
+        } else {
+            break;
+        }
+        if (!is_before(&heap[least], &last))
+            break;
+        heap[i] = heap[least];
+        i = least;
+    }
+    heap[i] = last;
+    return top;
+}
+
+/* Half of it, so that what comes next finds room. */
+void sim_queue_row_fill(struct sim_queue *queue)
+{
+    queue->first = queue->places;
+    queue->end = queue->places;
+    while (queue->heap_count > 0 && queue->end - queue->first < SIM_QUEUE_ROW_MAX / 2)
+        *queue->end++ = heap_pop(queue);
+}
+
+void sim_queue_row_move(struct sim_queue *queue)
+{
+    const size_t count = (size_t)(queue->end - queue->first);
+
+    memmove(queue->places, queue->first, count * sizeof *queue->first);
+    queue->first = queue->places;
+    queue->end = queue->places + count;
 }

@@ -1,10 +1,10 @@
 /*
- * queue.h - the event queue of the world: a 4-ary min-heap by (time, order) of 16-byte entries.
+ * queue.h - the event queue of the world, by (time, order): the earliest items in a sorted row, all others in a 4-ary min-heap.
  *
- * Nothing is ever taken out of the middle: an item that has become pointless is ignored when it comes up, and
- * what moves often (the deadline of a machine) lives in the indexed heap of core/base. So sifting touches no
- * item, and the four children of an entry are one cache line. Equal times leave in the order in which they
- * were pushed.
+ * What is pushed is mostly due soon, and behind most of what waits: it goes to the end of the row, or a few places before that, and comes off the front for
+ * nothing. Only what finds the row full goes through the heap. Nothing is ever taken out of the middle: an item that has become pointless is
+ * ignored when it comes up, and what moves often (the deadline of a machine) lives in the indexed heap of core/base. So no item is touched
+ * before its turn. Equal times leave in the order in which they were pushed.
  */
 #ifndef DFS_NET_SIM_QUEUE_H
 #define DFS_NET_SIM_QUEUE_H
@@ -46,96 +46,70 @@ struct sim_queue_entry {
     struct sim_item *item;
 };
 
+/* As many as a cluster of a few machines under load has waiting; inserting looks at a part of them. */
+#define SIM_QUEUE_ROW_MAX 64
+
+/* The row moves through so many places before it is moved back. */
+#define SIM_QUEUE_ROW_PLACES 512
+
 struct sim_queue {
-    void *memory;                    /* what was allocated */
-    struct sim_queue_entry *entries; /* entries[0] is the root, placed so that children share a cache line */
     size_t count;
-    size_t capacity;
     uint64_t order_next;
+    struct sim_queue_entry *first; /* the row, none later than any in the heap; not empty while the heap is not */
+    struct sim_queue_entry *end;
+    size_t heap_count;
+    size_t heap_capacity;
+    struct sim_queue_entry *heap; /* heap[0] is the root, placed so that children share a cache line */
+    void *memory;                 /* the heap's */
+    struct sim_queue_entry places[SIM_QUEUE_ROW_PLACES + 1]; /* the last is empty: there is always one to fetch */
 };
 
 void sim_queue_init(struct sim_queue *queue);
 void sim_queue_close(struct sim_queue *queue);
-void sim_queue_grow(struct sim_queue *queue);
 
-static inline bool sim_queue_before(const struct sim_queue_entry *a, const struct sim_queue_entry *b)
-{
-    return a->at < b->at || (a->at == b->at && a->item->order < b->item->order);
-}
+/* For what inlines below. */
+void sim_queue_heap_push(struct sim_queue *queue, struct sim_queue_entry entry);
+void sim_queue_row_fill(struct sim_queue *queue); /* out of the heap, which has some */
+void sim_queue_row_move(struct sim_queue *queue); /* back to the first place */
 
 static inline dfs_time_ns sim_queue_next(const struct sim_queue *queue)
 {
-    return queue->count == 0 ? DFS_NEVER : queue->entries[0].at;
+    return queue->count == 0 ? DFS_NEVER : queue->first->at;
 }
 
 static inline void sim_queue_push(struct sim_queue *queue, struct sim_item *item, dfs_time_ns at)
 {
-    struct sim_queue_entry *const entries = queue->entries;
     const struct sim_queue_entry entry = {.at = at, .item = item};
-    size_t i = queue->count;
+    const bool is_full = queue->end - queue->first == SIM_QUEUE_ROW_MAX;
 
     item->order = queue->order_next++;
-    /* A new item has the highest order: only strictly later parents give way. */
-    while (i > 0) {
-        const size_t parent = (i - 1) / 4;
-
-        if (entries[parent].at <= at)
-            break;
-        entries[i] = entries[parent];
-        i = parent;
+    queue->count++;
+    /* A new item has the highest order: it goes behind what has its time. */
+    if ((is_full || queue->heap_count > 0) && at >= queue->end[-1].at) {
+        sim_queue_heap_push(queue, entry);
+        return;
     }
-    entries[i] = entry;
-    if (++queue->count == queue->capacity)
-        sim_queue_grow(queue);
-}
+    if (is_full)
+        sim_queue_heap_push(queue, *--queue->end);
+    else if (queue->end == queue->places + SIM_QUEUE_ROW_PLACES)
+        sim_queue_row_move(queue);
+    struct sim_queue_entry *place = queue->end++;
 
-/* The place of the earliest of the four entries that stand at `first`. Their times are compared without a branch that would be guessed wrong every other
- * time; equal ones are rare. */
-static inline size_t sim_queue_least(const struct sim_queue_entry four[4], size_t first)
-{
-    size_t low = four[1].at < four[0].at;
-    size_t high = 2 + (size_t)(four[3].at < four[2].at);
-
-    if (four[0].at == four[1].at)
-        low = sim_queue_before(&four[1], &four[0]);
-    if (four[2].at == four[3].at)
-        high = 2 + (size_t)sim_queue_before(&four[3], &four[2]);
-    if (four[low].at == four[high].at)
-        return first + (sim_queue_before(&four[high], &four[low]) ? high : low);
-    return first + (four[high].at < four[low].at ? high : low);
+    for (; place > queue->first && place[-1].at > at; place--)
+        *place = place[-1];
+    *place = entry;
 }
 
 /* The earliest item; the queue must not be empty. */
 static inline struct sim_item *sim_queue_pop(struct sim_queue *queue)
 {
-    struct sim_queue_entry *const entries = queue->entries;
-    struct sim_item *const top = entries[0].item;
-    const size_t count = --queue->count;
-    const struct sim_queue_entry last = entries[count];
-    size_t i = 0;
+    struct sim_item *const item = queue->first++->item;
 
-    for (;;) {
-        const size_t first = i * 4 + 1;
-        size_t least = first;
-
-        if (first + 3 < count) {
-            least = sim_queue_least(&entries[first], first);
-        } else if (first < count) {
-            for (size_t k = first + 1; k < count; k++)
-                if (sim_queue_before(&entries[k], &entries[least]))
-                    least = k;
-        } else {
-            break;
-        }
-        if (!sim_queue_before(&entries[least], &last))
-            break;
-        entries[i] = entries[least];
-        i = least;
-    }
-    entries[i] = last;
-    __builtin_prefetch(entries[0].item); /* the next to come up, while the machine is busy with this one */
-    __builtin_prefetch((const void *)((uintptr_t)entries[0].item + 64));
-    return top;
+    queue->count--;
+    if (queue->first == queue->end && queue->heap_count > 0)
+        sim_queue_row_fill(queue);
+    __builtin_prefetch(queue->first->item); /* the next to come up, while the machine is busy with this one */
+    return item;
 }
 
 #endif

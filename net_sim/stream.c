@@ -298,6 +298,22 @@ static void trace_frame(struct sim_world *world, const struct sim_segment *segme
     sim_trace_bytes(world, segment->bytes, sim_segment_bytes(segment));
 }
 
+/* The frame as a segment; its buffer is referenced. */
+static struct sim_segment *frame_copy(struct sim_world *world, const void *head, size_t head_bytes,
+                                      struct dfs_buf *bulk, size_t bulk_offset, size_t bulk_bytes)
+{
+    struct sim_segment *segment = sim_segment_new(world, SIM_SEGMENT_FRAME, head_bytes, bulk_bytes);
+
+    memcpy(segment->bytes, head, head_bytes);
+    if (bulk_bytes > 0) {
+        DFS_ASSERT(bulk_bytes <= DFS_FRAME_BULK_BYTES_MAX);
+        memcpy(segment->bytes + head_bytes, bulk->bytes + bulk_offset, bulk_bytes);
+    }
+    if (bulk != NULL)
+        segment->buf = dfs_buf_ref(bulk);
+    return segment;
+}
+
 static void net_send(void *ctx, dfs_conn conn, const void *head, size_t head_bytes, struct dfs_buf *bulk,
                      size_t bulk_offset, size_t bulk_bytes)
 {
@@ -307,22 +323,24 @@ static void net_send(void *ctx, dfs_conn conn, const void *head, size_t head_byt
     struct sim_segment *segment;
 
     DFS_ASSERT(head_bytes + bulk_bytes > 0 && head_bytes <= DFS_SEND_QUEUE_BYTES_MAX);
-    if (end == NULL || end->state == SIM_ENDPOINT_ENDING)
+    if (end == NULL)
         return;
-    segment = sim_segment_new(world, SIM_SEGMENT_FRAME, head_bytes, bulk_bytes);
-    memcpy(segment->bytes, head, head_bytes);
-    if (bulk_bytes > 0) {
-        DFS_ASSERT(bulk_bytes <= DFS_FRAME_BULK_BYTES_MAX);
-        memcpy(segment->bytes + head_bytes, bulk->bytes + bulk_offset, bulk_bytes);
+    /* Of many connections few are cached: what is needed of this one comes while the frame is copied and hashed. */
+    __builtin_prefetch(end);
+    __builtin_prefetch(&end->out.queue, 1);
+    segment = frame_copy(world, head, head_bytes, bulk, bulk_offset, bulk_bytes);
+    if (end->state == SIM_ENDPOINT_ENDING) {
+        sim_segment_free(end, segment);
+        return;
     }
-    if (bulk != NULL)
-        segment->buf = dfs_buf_ref(bulk);
+    __builtin_prefetch(sim_endpoint_conn(end));
     segment->number = ++end->out.frames;
     segment->offset = end->out.frame_bytes;
     end->out.frame_bytes += head_bytes + bulk_bytes;
     world->counts.frames++;
     world->counts.frame_bytes += head_bytes + bulk_bytes;
     trace_frame(world, segment);
+    __builtin_prefetch(sim_endpoint_conn(end)->link[end->side]);
     sim_trace_mix(world, conn, (uint64_t)head_bytes << 32 | host->index);
     if (world->observed & SIM_SEES_FRAME_SENT && !filter(end, segment)) {
         cut_in_front(end, segment);

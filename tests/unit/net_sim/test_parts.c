@@ -43,6 +43,36 @@ static void test_the_queue_is_ordered_by_time_then_by_pushing(void **state)
     sim_queue_close(&queue);
 }
 
+/* As a run does it: what is pushed comes some time after what was popped last. With few items the row holds all, with many the heap most. */
+static void test_the_queue_never_takes_a_later_item(void **state)
+{
+    static struct sim_item items[300];
+    static struct sim_queue queue;
+    dfs_time_ns times[300];
+
+    (void)state;
+    for (size_t count = 1; count <= 300; count += count < 70 ? 3 : 46) {
+        sim_queue_init(&queue);
+        for (size_t i = 0; i < count; i++) {
+            times[i] = sim_below(sim_prf(2, count, i), 50);
+            sim_queue_push(&queue, &items[i], times[i]);
+        }
+        for (size_t n = 0; n < 1500; n++) {
+            size_t least = 0;
+
+            for (size_t i = 1; i < count; i++)
+                if (times[i] < times[least] || (times[i] == times[least] && items[i].order < items[least].order))
+                    least = i;
+            assert_int_equal(sim_queue_next(&queue), times[least]);
+            assert_ptr_equal(sim_queue_pop(&queue), &items[least]);
+            assert_int_equal(queue.count, count - 1);
+            times[least] += sim_below(sim_prf(3, count, n), n % 7 == 0 ? 1000 : 50);
+            sim_queue_push(&queue, &items[least], times[least]);
+        }
+        sim_queue_close(&queue);
+    }
+}
+
 static void test_the_pool_hands_out_distinct_pieces_of_any_size(void **state)
 {
     static const size_t sizes[] = {0, 1, 64, 65, 4128, 8192, 8193, 1048576 + 65536, 5 * 1048576};
@@ -209,6 +239,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_the_queue_is_ordered_by_time_then_by_pushing),
+        cmocka_unit_test(test_the_queue_never_takes_a_later_item),
         cmocka_unit_test(test_the_pool_hands_out_distinct_pieces_of_any_size),
         cmocka_unit_test(test_equal_pages_are_kept_once),
         cmocka_unit_test(test_the_table_finds_what_is_in_it_and_nothing_else),
