@@ -164,8 +164,8 @@ struct meta_repair {
     struct dfs_heap deadlines; /* struct meta_copying.timer */
     struct dfs_heap frees;     /* struct meta_repair_node.timer */
     struct dfs_list wakes;     /* nodes with room for somebody who is parked there */
-    bool
-        stirred; /* a queue, a copy or a node's room has changed since the owner took this back: next() may have something */
+    /* A queue, a copy or a node's room has changed since the owner took this back: next() may have something. */
+    bool stirred;
 
     struct dfs_map trouble; /* blocks whose copies failed */
     struct dfs_list troubles;
