@@ -43,22 +43,25 @@ static uint64_t text_hash(const char *text)
     return text == NULL ? 0 : dfs_hash64(0, text, strlen(text));
 }
 
-/* Worked out once: by the bytes of the texts, so that it is the same wherever the compiler put them. */
-static uint64_t edge_hash(struct sim_world *world, const struct dfs_trace *trace)
+static __attribute__((noinline)) void edge_learn(struct sim_edge *edge, const struct dfs_trace *trace)
 {
-    const char *const texts[4] = {trace->text, trace->text2, trace->text3, trace->text4};
-    const uint64_t place =
-        (uintptr_t)texts[0] + (uintptr_t)texts[1] * 3 + (uintptr_t)texts[2] * 7 + (uintptr_t)texts[3] * 13;
-    struct sim_edge *slot = &world->edges[place * UINT64_C(0x9e3779b97f4a7c15) >> 32 & (SIM_EDGE_SLOTS - 1)];
+    *edge = (struct sim_edge){.texts = {trace->text, trace->text2, trace->text3, trace->text4}};
+    edge->hash = sim_mix(sim_mix(text_hash(trace->text), text_hash(trace->text2)),
+                         sim_mix(text_hash(trace->text3), text_hash(trace->text4)));
+}
 
-    if (__builtin_expect(slot->texts[0] != texts[0] || slot->texts[1] != texts[1] || slot->texts[2] != texts[2] ||
-                             slot->texts[3] != texts[3],
-                         0)) {
-        memcpy(slot->texts, texts, sizeof texts);
-        slot->hash = sim_mix(sim_mix(text_hash(texts[0]), text_hash(texts[1])),
-                             sim_mix(text_hash(texts[2]), text_hash(texts[3])));
-    }
-    return slot->hash;
+/* Worked out once: by the bytes of the texts, so that it is the same wherever the compiler put them. */
+static inline uint64_t edge_hash(struct sim_world *world, const struct dfs_trace *trace)
+{
+    const uint64_t sum = (uintptr_t)trace->text + (uintptr_t)trace->text2 * 3 + (uintptr_t)trace->text3 * 5 +
+                         (uintptr_t)trace->text4 * 9;
+    struct sim_edge *edge = &world->edges[sum * UINT64_C(0x9e3779b97f4a7c15) >> 32 & (SIM_EDGE_SLOTS - 1)];
+
+    if (__builtin_expect(edge->texts[0] != trace->text || edge->texts[1] != trace->text2 ||
+                             edge->texts[2] != trace->text3 || edge->texts[3] != trace->text4,
+                         0))
+        edge_learn(edge, trace);
+    return edge->hash;
 }
 
 static void trace_id(struct sim_world *world, const struct dfs_id *id)
@@ -70,7 +73,8 @@ static void trace_id(struct sim_world *world, const struct dfs_id *id)
     sim_trace_mix(world, le64toh(words[0]), le64toh(words[1]));
 }
 
-static void trace_fact(struct sim_world *world, const struct sim_host *host, const struct dfs_trace *trace)
+static __attribute__((noinline)) void trace_fact(struct sim_world *world, const struct sim_host *host,
+                                                 const struct dfs_trace *trace)
 {
     sim_trace_mix(world, (uint64_t)trace->kind << 32 | (uint64_t)trace->status << 24 | host->index, trace->a);
     sim_trace_mix(world, trace->b, (uint64_t)trace->block.index << 32 | trace->block.generation);
@@ -83,6 +87,12 @@ static void trace_fact(struct sim_world *world, const struct sim_host *host, con
         sim_trace_mix(world, text_hash(trace->text3), text_hash(trace->text4));
 }
 
+static __attribute__((noinline)) void tell_trace(struct sim_host *host, const struct dfs_trace *trace)
+{
+    SIM_TELL(host->world, SIM_SEES_TRACE, trace, host, trace);
+}
+
+/* Most are edges that nobody listens to: all else stands apart, so that this is short. */
 static void env_trace(void *ctx, const struct dfs_trace *trace)
 {
     struct sim_host *host = ctx;
@@ -93,7 +103,7 @@ static void env_trace(void *ctx, const struct dfs_trace *trace)
     else
         trace_fact(world, host, trace);
     if ((host->hears_traces >> trace->kind & 1) != 0)
-        SIM_TELL(world, SIM_SEES_TRACE, trace, host, trace);
+        tell_trace(host, trace);
 }
 
 /* With stays, which are for observers only: the hash is that of a run without. */
@@ -104,7 +114,7 @@ static void env_trace_stays(void *ctx, const struct dfs_trace *trace)
     if (trace->kind != DFS_TRACE_STAY)
         env_trace(ctx, trace);
     else if ((host->hears_traces >> trace->kind & 1) != 0)
-        SIM_TELL(host->world, SIM_SEES_TRACE, trace, host, trace);
+        tell_trace(host, trace);
 }
 
 static const struct dfs_rng_ops rng_ops = {.random = env_random};

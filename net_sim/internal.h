@@ -319,6 +319,7 @@ struct sim_partition {
 struct sim_edge {
     const char *texts[4];
     uint64_t hash;
+    uint64_t pad[3]; /* to a power of two: a slot is a shift away */
 };
 
 struct sim_world {
