@@ -601,8 +601,9 @@ static enum dfs_status bind_sockets(struct dfs_real *real, char *ret_words)
     if (error == 0)
         return DFS_OK;
     dfs_endpoint_print(wanted, text);
-    (void)snprintf(ret_words, DFS_WORDS_BYTES_MAX, "%s: %s", text, strerror(error));
-    return DFS_BAD_CONFIG;
+    (void)snprintf(ret_words, DFS_WORDS_BYTES_MAX, "%s: %s%s", text, strerror(error),
+                   error == EADDRINUSE ? "; end the process that has it, or choose another port" : "");
+    return error == EADDRINUSE ? DFS_UNAVAILABLE : DFS_BAD_CONFIG;
 }
 
 static void init_handles(struct dfs_real *real)

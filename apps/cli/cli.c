@@ -4,6 +4,7 @@
 #include "core/conf/settings.h"
 #include "core/conf/units.h"
 #include "core/conf/words.h"
+#include "core/meta/namespace.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -27,7 +28,8 @@ static void help(const struct cli_options *cli)
     const struct cli_command *command = cli_find(cli->command);
 
     if (command != NULL)
-        (void)printf("usage: dfs %s %s\n%s\n\n", command->name, command->usage, command->help);
+        (void)printf("usage: dfs %s%s%s\n%s\n\n", command->name, command->usage[0] != '\0' ? " " : "", command->usage,
+                     command->help);
     dfs_options_help(cli->options.list, cli->options.count);
 }
 
@@ -104,8 +106,9 @@ int cli_check_arguments(const struct cli_options *cli, int min, int max, const c
     if (cli->options.arguments_count < min)
         return cli_bad_usage(cli, "%s is missing; usage: dfs %s %s", what, cli->command, usage);
     if (cli->options.arguments_count > max)
-        return cli_bad_usage(cli, "\"%s\" is not expected here; usage: dfs %s %s",
-                             dfs_quote_text(cli->options.arguments[max]).text, cli->command, usage);
+        return cli_bad_usage(cli, "\"%s\" is not expected here; usage: dfs %s%s%s",
+                             dfs_quote_text(cli->options.arguments[max]).text, cli->command,
+                             usage[0] != '\0' ? " " : "", usage);
     return -1;
 }
 
@@ -116,7 +119,88 @@ const char *cli_path(const char *typed)
     return typed;
 }
 
+/* What was probably meant by a path that is none: without empty components and ".", and with ".." followed. */
+static void nearest_path(const char *path, char ret_near[DFS_PATH_BYTES_MAX + 1])
+{
+    size_t length = 0;
+
+    while (*path != '\0') {
+        const size_t bytes = strcspn(path, "/");
+
+        if (bytes == 2 && memcmp(path, "..", 2) == 0) {
+            while (length > 0 && ret_near[--length] != '/') {
+                /* one component back */
+            }
+        } else if (bytes > 0 && !(bytes == 1 && path[0] == '.')) {
+            if (length > 0)
+                ret_near[length++] = '/';
+            memcpy(ret_near + length, path, bytes);
+            length += bytes;
+        }
+        path += bytes + (path[bytes] == '/');
+    }
+    ret_near[length] = '\0';
+}
+
+int cli_take_path(const struct cli_options *cli, const char *typed, const char **ret_path)
+{
+    const char *path = cli_path(typed);
+    const size_t bytes = strlen(path);
+    char near[DFS_PATH_BYTES_MAX + 1];
+    char words[CLI_WORDS_BYTES];
+
+    *ret_path = path;
+    if (meta_path_is_valid(path, bytes))
+        return -1;
+    if (bytes > DFS_PATH_BYTES_MAX) {
+        (void)snprintf(words, sizeof words, "\"%s\": a path has at most %d bytes, this one has %zu",
+                       dfs_quote_text(path).text, DFS_PATH_BYTES_MAX, bytes);
+        return cli_fail(cli->command, DFS_TOO_LARGE, words);
+    }
+    nearest_path(path, near);
+    if (strcmp(near, path) != 0 && meta_path_is_valid(near, strlen(near)))
+        return cli_bad_usage(cli, "\"%s\" is no path; did you mean \"%s\"?", dfs_quote_text(path).text,
+                             dfs_quote_text(near).text);
+    return cli_bad_usage(cli,
+                         "\"%s\" is no path; write for example \"albums/photo.jpg\": names separated by single '/', in "
+                         "UTF-8 without control characters, none \".\" or \"..\"",
+                         dfs_quote_text(path).text);
+}
+
 /* Printing --------------------------------------------------------------------------------------------------------- */
+
+/* What to look at next, for words that say no more than the status itself does. */
+static const struct {
+    enum dfs_status status;
+    const char *words;
+} advices[] = {
+    {DFS_NOT_FOUND, "; see dfs ls, dfs versions and dfs nodes"},
+    {DFS_EXISTS, "; see dfs versions"},
+    {DFS_PRECONDITION_FAILED, "; see dfs versions"},
+    {DFS_DENIED, "; see dfs whoami"},
+    {DFS_TOKEN_MISSING, "; log in with: dfs login USER"},
+    {DFS_TOKEN_INVALID, "; log in with: dfs login USER"},
+    {DFS_TOKEN_NOT_YOURS, "; log in with: dfs login USER"},
+    {DFS_TOKEN_REVOKED, "; log in with: dfs login USER"},
+    {DFS_NO_SPACE, "; see dfs nodes; what was removed keeps its room for trash_keep"},
+    {DFS_NOT_ENOUGH_NODES, "; see dfs nodes"},
+    {DFS_DATA_LOST, "; see dfs explain"},
+    {DFS_BLOCK_CORRUPT, "; see dfs explain"},
+};
+
+static const char *advice(enum dfs_status status, const char *words)
+{
+    const char *own = dfs_status_words(status);
+    const size_t bytes = strlen(words);
+    const size_t own_bytes = strlen(own);
+
+    if (bytes < own_bytes || strcmp(words + bytes - own_bytes, own) != 0)
+        return "";
+    for (size_t i = 0; i < sizeof advices / sizeof advices[0]; i++)
+        if (advices[i].status == status)
+            return advices[i].words;
+    return "";
+}
 
 /* The machine's words begin with the command and its path, and so does our line. */
 static const char *without_head(const char *what, const char *words)
@@ -134,12 +218,17 @@ static const char *without_head(const char *what, const char *words)
 int cli_fail(const char *what, enum dfs_status status, const char *words)
 {
     char line[CLI_WORDS_BYTES];
+    char head[DFS_PATH_BYTES_MAX + 64];
+    size_t head_bytes = strlen(what);
 
     if (words == NULL || words[0] == '\0')
         words = dfs_status_words(status);
     words = without_head(what, words);
     dfs_quote_into(line, sizeof line, words, strlen(words));
-    (void)fprintf(stderr, "dfs: %s: %s: %s\n", what, dfs_status_name(status), line);
+    while (head_bytes > 0 && what[head_bytes - 1] == ' ') /* "LIST " of everything */
+        head_bytes--;
+    dfs_quote_into(head, sizeof head, what, head_bytes);
+    (void)fprintf(stderr, "dfs: %s: %s: %s%s\n", head, dfs_status_name(status), line, advice(status, words));
     return dfs_status_exit_code(status);
 }
 

@@ -1,7 +1,7 @@
 /*
  * cli.h - what the commands of `dfs` share: options, a session with the cluster, and how things are printed.
  *
- * Exit codes are those of core/base/status.h: 0 done, 2 what was typed or configured, 3 the world. A failure is one line on
+ * Exit codes are those of core/base/status.h: 0 done, 1 done and false, 2 what was typed or configured, 3 the world. A failure is one line on
  * standard error: `dfs: PUT a/b: NOT_FOUND: what, where, what to do`.
  */
 #ifndef DFS_APPS_CLI_CLI_H
@@ -98,8 +98,11 @@ int cli_read_parallel(struct cli_options *cli);
 /* -1 when there are from min to max arguments, otherwise the exit code. `what` names them: "a path". */
 int cli_check_arguments(const struct cli_options *cli, int min, int max, const char *what);
 
-/* A path of the namespace: slashes in front are dropped. Points into `typed`. */
+/* A path of the namespace, or a prefix: slashes in front are dropped. Points into `typed`. */
 const char *cli_path(const char *typed);
+
+/* The same for a whole path: -1 when *ret_path is one, otherwise the exit code, and the line says the nearest path that is. */
+int cli_take_path(const struct cli_options *cli, const char *typed, const char **ret_path);
 
 /* Sessions --------------------------------------------------------------------------------------------------------- */
 

@@ -51,8 +51,11 @@ int cli_mv(int argc, char **argv)
     rc = cli_check_arguments(&cli, 2, 2, "a path");
     if (rc >= 0)
         return rc;
-    move.path = cli_path(cli.options.arguments[0]);
-    move.to_path = cli_path(cli.options.arguments[1]);
+    rc = cli_take_path(&cli, cli.options.arguments[0], &move.path);
+    if (rc < 0)
+        rc = cli_take_path(&cli, cli.options.arguments[1], &move.to_path);
+    if (rc >= 0)
+        return rc;
     (void)snprintf(what, sizeof what, "MOVE %s", move.path);
     rc = cli_session_open(&session, &cli, true, what);
     if (rc != 0)
@@ -76,6 +79,13 @@ int cli_rm(int argc, char **argv)
     rc = cli_check_arguments(&cli, 1, INT32_MAX, "a path");
     if (rc >= 0)
         return rc;
+    for (int i = 0; i < cli.options.arguments_count; i++) {
+        const char *path;
+
+        rc = cli_take_path(&cli, cli.options.arguments[i], &path);
+        if (rc >= 0)
+            return rc;
+    }
     rc = cli_session_open(&session, &cli, true, "REMOVE");
     if (rc != 0)
         return rc;
@@ -122,7 +132,9 @@ int cli_restore(int argc, char **argv)
     rc = cli_check_arguments(&cli, 1, 1, "a path");
     if (rc >= 0)
         return rc;
-    path.path = cli_path(cli.options.arguments[0]);
+    rc = cli_take_path(&cli, cli.options.arguments[0], &path.path);
+    if (rc >= 0)
+        return rc;
     (void)snprintf(what, sizeof what, "RESTORE %s", path.path);
     rc = cli_session_open(&session, &cli, true, what);
     if (rc != 0)

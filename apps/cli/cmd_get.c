@@ -139,9 +139,13 @@ static int collect(const struct cli_options *cli, struct transfer *transfer)
                                        : "several paths need a directory, and \"%s\" is none",
                              dfs_quote_text(is_output ? cli->options.arguments[1] : local).text);
     for (int i = 0; i < paths; i++) {
-        const char *path = cli_path(cli->options.arguments[i]);
-        char *base = dfs_path_base(path);
-        char *target = is_below ? dfs_path_join(local, base) : NULL;
+        const char *path;
+        const int bad = cli_take_path(cli, cli->options.arguments[i], &path);
+        char *base = bad < 0 ? dfs_path_base(path) : NULL;
+        char *target = is_below && bad < 0 ? dfs_path_join(local, base) : NULL;
+
+        if (bad >= 0)
+            return bad;
 
         transfer_add(transfer, target != NULL ? target : local, path);
         dfs_free(target);

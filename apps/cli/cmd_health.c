@@ -173,7 +173,9 @@ int cli_explain(int argc, char **argv)
 
     if (rc >= 0)
         return rc;
-    path.path = cli_path(cli.options.arguments[0]);
+    rc = cli_take_path(&cli, cli.options.arguments[0], &path.path);
+    if (rc >= 0)
+        return rc;
     (void)snprintf(what, sizeof what, "EXPLAIN %s", path.path);
     rc = cli_session_open(&session, &cli, true, what);
     if (rc != 0)
@@ -287,8 +289,7 @@ static int drain(const char *name, bool on, int argc, char **argv)
     if (find_node(&session.profile, cli.options.arguments[0], &order.node))
         rc = cli_session_do(&session, what, DFS_CLIENT_DRAIN, &order, NULL, NULL);
     else
-        rc = cli_bad_usage(&cli, "\"%s\" is neither a node's id nor a name of the profile; see dfs nodes",
-                           dfs_quote_text(cli.options.arguments[0]).text);
+        rc = cli_fail(what, DFS_NOT_FOUND, "neither a node's id nor a name that the profile knows; see dfs nodes");
     if (rc == 0 && cli.json)
         cli_print_json(json_pack("{s:o, s:b}", "node", cli_json_id(&order.node), "draining", on));
     cli_session_close(&session);

@@ -228,7 +228,9 @@ int cli_stat(int argc, char **argv)
     rc = cli_check_arguments(&cli, 1, 1, "a path");
     if (rc >= 0)
         return rc;
-    path.path = cli_path(cli.options.arguments[0]);
+    rc = cli_take_path(&cli, cli.options.arguments[0], &path.path);
+    if (rc >= 0)
+        return rc;
     of.path = path.path;
     (void)snprintf(what, sizeof what, "STAT %s", path.path);
     rc = cli_session_open(&session, &cli, true, what);
@@ -288,7 +290,9 @@ int cli_versions(int argc, char **argv)
     rc = cli_check_arguments(&cli, 1, 1, "a path");
     if (rc >= 0)
         return rc;
-    path.path = cli_path(cli.options.arguments[0]);
+    rc = cli_take_path(&cli, cli.options.arguments[0], &path.path);
+    if (rc >= 0)
+        return rc;
     (void)snprintf(what, sizeof what, "VERSIONS %s", path.path);
     rc = cli_session_open(&session, &cli, true, what);
     if (rc != 0)

@@ -2,6 +2,7 @@
 #include "apps/cli/cli.h"
 #include "apps/cli/local.h"
 #include "apps/common/file.h"
+#include "apps/common/password.h"
 #include "core/base/mem.h"
 #include "core/conf/units.h"
 #include "core/conf/words.h"
@@ -113,19 +114,43 @@ static void take_states(void *ctx, const struct dfs_client_result *result)
         states->active += page->nodes[i].state == DFS_NODE_ACTIVE;
 }
 
-static int login(struct cli_session *session)
+/* As the profile says; a profile that was logged out, or is another user's by now, stays as it is: the cluster's own account looks. */
+static int login(struct cli_session *session, const struct local_cluster *cluster)
 {
-    char password[64] = "";
-    char *bytes = NULL;
-    int rc;
+    const bool by_profile = session->profile.password_file[0] != '\0';
+    char *own = local_path(cluster, LOCAL_ADMIN, ".password");
+    const char *file = by_profile ? session->profile.password_file : own;
+    char password[DFS_PASSWORD_BYTES_MAX + 1] = "";
+    struct dfs_why why;
+    int rc = 0;
 
-    if (dfs_file_read(session->profile.password_file, sizeof password - 1, &bytes, NULL, NULL) != DFS_OK)
-        return dfs_status_exit_code(DFS_BAD_CONFIG);
-    (void)snprintf(password, sizeof password, "%.*s", (int)strcspn(bytes, "\n"), bytes);
-    dfs_free(bytes);
-    rc = cli_session_login(session, session->profile.user, password, "local up");
+    if (dfs_password_read(file, "", false, password, &why) != DFS_OK)
+        rc = session->quiet ? dfs_status_exit_code(DFS_BAD_CONFIG) : cli_fail("local up", DFS_NOT_FOUND, why.text);
+    dfs_free(own);
+    if (rc == 0 && by_profile) {
+        rc = cli_session_login(session, session->profile.user, password, "local up");
+    } else if (rc == 0) {
+        const struct dfs_client_login as_admin = {.user = LOCAL_ADMIN, .password = password};
+
+        rc = cli_session_do(session, "local up", DFS_CLIENT_LOGIN, &as_admin, NULL, NULL);
+    }
     dfs_wipe(password, sizeof password);
     return rc;
+}
+
+/* They were not all active in time, or nobody waits any longer. */
+static int not_active(struct cli_session *session, const struct local_cluster *cluster, size_t active, bool logged_in)
+{
+    char words[CLI_WORDS_BYTES];
+
+    if (session->interrupts > 0)
+        return cli_fail("local up", DFS_ABORTED, "given up by the caller; dfs local down ends what was started");
+    session->quiet = false;
+    if (!logged_in && login(session, cluster) != 0) /* says why nobody knows how they are */
+        return dfs_status_exit_code(DFS_TIMEOUT);
+    (void)snprintf(words, sizeof words, "%zu of %zu data servers are active after %d s; see the logs in %.300s", active,
+                   cluster->count - 2, UP_MS / 1000, cluster->directory);
+    return cli_fail("local up", DFS_TIMEOUT, words);
 }
 
 static int wait_active(const struct local_options *local)
@@ -149,7 +174,7 @@ static int wait_active(const struct local_options *local)
         const struct dfs_client_nodes nodes = {.after = {{0}}};
 
         if (!logged_in)
-            logged_in = login(&session) == 0;
+            logged_in = login(&session, cluster) == 0;
         states.active = 0;
         if (logged_in)
             (void)cli_session_do(&session, "NODES", DFS_CLIENT_NODES, &nodes, take_states, &states);
@@ -160,9 +185,7 @@ static int wait_active(const struct local_options *local)
             break;
         }
         if (dfs_real_mono() > until || session.interrupts > 0) {
-            (void)fprintf(stderr, "dfs: local: %zu of %zu data servers are active after %d s; see the logs in %s\n",
-                          states.active, cluster->count - 2, UP_MS / 1000, cluster->directory);
-            rc = dfs_status_exit_code(DFS_TIMEOUT);
+            rc = not_active(&session, cluster, states.active, logged_in);
             break;
         }
         pause_ms(LOOK_MS);

@@ -71,9 +71,9 @@ static int take_option(struct put *put, struct cli_options *cli, int at)
     case PUT_BLOCK_SIZE:
         if (dfs_size_parse(value, &number, &why) != DFS_OK)
             return cli_bad_usage(cli, "--block-size: %s", why.text);
-        if (number < 1 || number > DFS_BLOCK_BYTES_MAX)
-            return cli_bad_usage(cli, "--block-size: %s must be from 1B to %s", dfs_quote_text(value).text,
-                                 dfs_size_text(DFS_BLOCK_BYTES_MAX).text);
+        if (number < DFS_BLOCK_BYTES_MIN || number > DFS_BLOCK_BYTES_MAX)
+            return cli_bad_usage(cli, "--block-size: %s must be from %s to %s", dfs_quote_text(value).text,
+                                 dfs_size_text(DFS_BLOCK_BYTES_MIN).text, dfs_size_text(DFS_BLOCK_BYTES_MAX).text);
         put->put.block_size_bytes = (uint32_t)number;
         return -1;
     case PUT_PARALLEL:
@@ -138,14 +138,36 @@ static int add_directory(struct transfer *transfer, const char *local, const cha
     return rc;
 }
 
+/* -1 when files can go below "FOLDER/" (or "", the top), otherwise the exit code. */
+static int take_folder(const struct cli_options *cli, const char *path)
+{
+    const size_t bytes = strlen(path);
+    char *folder = dfs_alloc(bytes + 1);
+    const char *whole;
+    int rc = -1;
+
+    memcpy(folder, path, bytes + 1);
+    if (bytes > 0) {
+        folder[bytes - 1] = '\0';
+        rc = cli_take_path(cli, folder, &whole);
+    }
+    dfs_free(folder);
+    return rc;
+}
+
 /* As cp does it: several files, or a path that ends in "/", go below the path under their own names. */
 static int collect(const struct put *put, const struct cli_options *cli, struct transfer *transfer)
 {
     const int locals = cli->options.arguments_count - 1;
     const char *path = cli_path(cli->options.arguments[locals]);
     const size_t bytes = strlen(path);
-    const bool is_below = locals > 1 || bytes == 0 || path[bytes - 1] == '/';
-    int rc = 0;
+    const bool is_folder = bytes == 0 || path[bytes - 1] == '/';
+    const bool is_below = locals > 1 || is_folder;
+    int rc = is_folder ? take_folder(cli, path) : cli_take_path(cli, path, &path);
+
+    if (rc >= 0)
+        return rc;
+    rc = 0;
 
     for (int i = 0; i < locals; i++) {
         const char *local = cli->options.arguments[i];

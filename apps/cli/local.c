@@ -28,7 +28,6 @@
 #define PORT_FIRST 20000
 #define PORT_COUNT 12000
 
-#define ADMIN "admin"
 #define ADMIN_SCOPE "rwa:/"
 
 /* 24 letters of 32: 120 bits. */
@@ -271,8 +270,8 @@ static enum dfs_status make_admin(const struct local_cluster *cluster, struct df
 {
     char *program = program_path("dfs-auth");
     char *config = local_path(cluster, "auth", ".json");
-    char *password = local_path(cluster, ADMIN, ".password");
-    char words[][20] = {"user", "add", ADMIN, "--scope", ADMIN_SCOPE, "--config", "--password-file"};
+    char *password = local_path(cluster, LOCAL_ADMIN, ".password");
+    char words[][20] = {"user", "add", LOCAL_ADMIN, "--scope", ADMIN_SCOPE, "--config", "--password-file"};
     char *argv[] = {program,  words[0], words[1], words[2], words[3], words[4],
                     words[5], config,   words[6], password, NULL};
     int code = -1;
@@ -320,7 +319,7 @@ static enum dfs_status make_secrets(const struct local_cluster *cluster, struct 
     password[PASSWORD_LETTERS] = '\n';
     password[PASSWORD_LETTERS + 1] = '\0';
     if (status == DFS_OK)
-        status = write_text(cluster, ADMIN, ".password", password, ret_why);
+        status = write_text(cluster, LOCAL_ADMIN, ".password", password, ret_why);
     dfs_wipe(bytes, sizeof bytes);
     dfs_wipe(hex, sizeof hex);
     dfs_wipe(password, sizeof password);
@@ -377,7 +376,7 @@ static enum dfs_status make_profile(const struct local_cluster *cluster, struct 
 {
     struct dfs_cert cert = {NULL, NULL};
     json_t *names = json_object();
-    enum dfs_status status = dfs_cert_self_signed(ADMIN, &cert);
+    enum dfs_status status = dfs_cert_self_signed(LOCAL_ADMIN, &cert);
 
     if (status == DFS_OK)
         status = write_cert(cluster, "client", &cert, ret_why);
@@ -392,12 +391,12 @@ static enum dfs_status make_profile(const struct local_cluster *cluster, struct 
         json_decref(names);
         return status;
     }
-    return write_json(cluster, "profile", ".json",
-                      json_pack("{s:o, s:o, s:s, s:s, s:s, s:s, s:s, s:o}", "auth",
-                                address_json(cluster->daemons[0].port), "metadata",
-                                address_json(cluster->daemons[1].port), "ca", "ca.pem", "certificate", "client.pem",
-                                "key", "client.key", "user", ADMIN, "password_file", ADMIN ".password", "names", names),
-                      ret_why);
+    return write_json(
+        cluster, "profile", ".json",
+        json_pack("{s:o, s:o, s:s, s:s, s:s, s:s, s:s, s:o}", "auth", address_json(cluster->daemons[0].port),
+                  "metadata", address_json(cluster->daemons[1].port), "ca", "ca.pem", "certificate", "client.pem",
+                  "key", "client.key", "user", LOCAL_ADMIN, "password_file", LOCAL_ADMIN ".password", "names", names),
+        ret_why);
 }
 
 static enum dfs_status name_daemons(struct local_cluster *cluster, unsigned data, struct dfs_why *ret_why)

@@ -20,6 +20,9 @@
 
 /* More do not fit one machine. */
 #define LOCAL_DATA_MAX 64
+/* The account that a new cluster has; its password is in ADMIN.password. */
+#define LOCAL_ADMIN "admin"
+
 #define LOCAL_DAEMONS_MAX (LOCAL_DATA_MAX + 2)
 
 struct local_daemon {

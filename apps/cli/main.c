@@ -43,7 +43,8 @@ static void help(void)
     for (size_t i = 0; i < COMMANDS; i++)
         (void)printf("  %-9s %-38s %s\n", commands[i].name, commands[i].usage, commands[i].help);
     (void)printf("\nEvery command has --help, --profile FILE and --json.\n"
-                 "Exit codes: 0 done, 2 wrong usage or configuration, 3 not done because of the world.\n");
+                 "Exit codes: 0 done, 1 done and false (fsck: copies are missing), 2 wrong usage or configuration,\n"
+                 "3 not done because of the world.\n");
 }
 
 static int unknown(const char *name)

@@ -220,6 +220,17 @@ static int refuse(const struct daemon *daemon, const char *key, const char *word
     return dfs_status_exit_code(DFS_BAD_CONFIG);
 }
 
+/* The host gave no place to run: the world's doing is told by its status, a configuration's by its file. */
+static int cannot_open(const struct daemon *daemon, enum dfs_status status, const char *words)
+{
+    const int rc = dfs_status_exit_code(status);
+    const bool is_world = rc != dfs_status_exit_code(DFS_BAD_CONFIG);
+
+    (void)fprintf(stderr, "%s: %s: %s%s%s\n", daemon->role->program, daemon->config_file,
+                  is_world ? dfs_status_name(status) : "", is_world ? ": " : "", words);
+    return rc;
+}
+
 void dfs_daemon_real_config(const struct dfs_daemon_config *config, enum dfs_role role,
                             struct dfs_real_config *ret_config)
 {
@@ -304,10 +315,8 @@ static int open_real(struct daemon *daemon, struct dfs_daemon_start *start)
     config.answer = on_answer;
     config.signal = on_signal;
     status = dfs_real_new(&config, words, &daemon->real);
-    if (status != DFS_OK) {
-        (void)fprintf(stderr, "%s: %s: %s\n", daemon->role->program, daemon->config_file, words);
-        return dfs_status_exit_code(status);
-    }
+    if (status != DFS_OK)
+        return cannot_open(daemon, status, words);
     if (start->addr.port == 0)
         start->addr.port = dfs_real_port(daemon->real);
     return 0;
@@ -322,8 +331,17 @@ static int open_beside(struct daemon *daemon)
         dfs_events_open(daemon->event_log, daemon->role->role, &daemon->config.node, &daemon->events, &why) != DFS_OK)
         goto failed;
     if (daemon->config.http[0] != '\0') {
-        if (dfs_address_resolve(daemon->config.http, &http, &why) != DFS_OK ||
-            dfs_http_open(&http, daemon->real, picture, daemon, &daemon->http, &why) != DFS_OK)
+        enum dfs_status status = dfs_address_resolve(daemon->config.http, &http, &why);
+
+        if (status == DFS_OK)
+            status = dfs_http_open(&http, daemon->real, picture, daemon, &daemon->http, &why);
+        if (status == DFS_UNAVAILABLE) {
+            char words[DFS_WORDS_BYTES_MAX + 128];
+
+            (void)snprintf(words, sizeof words, "key \"http\": %.100s: %.200s", daemon->config.http, why.text);
+            return cannot_open(daemon, status, words);
+        }
+        if (status != DFS_OK)
             return refuse(daemon, "http", why.text);
         if (!dfs_address_is_loopback(&http))
             dfs_log(DFS_LOG_WARNING, "http", "/metrics answers anybody who reaches %s", daemon->config.http);

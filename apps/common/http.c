@@ -83,9 +83,12 @@ enum dfs_status dfs_http_open(const struct dfs_addr *addr, struct dfs_real *real
                                     MHD_OPTION_CONNECTION_LIMIT, (unsigned)DFS_HTTP_CONNECTIONS_MAX,
                                     MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)DFS_HTTP_TIMEOUT_S, MHD_OPTION_END);
     if (http->daemon == NULL) {
-        dfs_why_set(ret_why, "%s", errno != 0 ? strerror(errno) : "cannot be bound");
+        const bool in_use = errno == EADDRINUSE;
+
+        dfs_why_set(ret_why, "%s%s", errno != 0 ? strerror(errno) : "cannot be bound",
+                    in_use ? "; end the process that has it, or choose another port" : "");
         dfs_free(http);
-        return DFS_BAD_CONFIG;
+        return in_use ? DFS_UNAVAILABLE : DFS_BAD_CONFIG;
     }
     *ret_http = http;
     return DFS_OK;

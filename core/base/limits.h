@@ -72,6 +72,7 @@
 #define DFS_CHUNKS_PER_FRAME_MAX (DFS_FRAME_BULK_BYTES_MAX / DFS_CHUNK_BYTES)
 
 /* The product's bounds of a block (settings block_min, block_max narrow them; scenarios may go below). */
+#define DFS_BLOCK_BYTES_MIN 100000
 #define DFS_BLOCK_BYTES_MAX 10000000
 
 #endif

@@ -222,10 +222,24 @@ static void pool_has_room(struct dfs_buf_waiter *waiter)
 
 /* Commands ------------------------------------------------------------------------------------------------------------------- */
 
+dfs_duration_ns dfs_client_unreached_ns(const struct dfs_client *client)
+{
+    return client->config.give_up_after_ns < CLIENT_UNREACHED_NS ? client->config.give_up_after_ns
+                                                                 : CLIENT_UNREACHED_NS;
+}
+
+static dfs_duration_ns patience_ns(const struct client_command *command)
+{
+    const bool is_out_of_reach = command->trouble == DFS_UNREACHABLE || command->trouble == DFS_TIMEOUT;
+
+    return !command->moved && is_out_of_reach ? dfs_client_unreached_ns(command->client)
+                                              : command->client->config.give_up_after_ns;
+}
+
 static void on_give_up(struct dfs_client *client, struct client_timer *timer)
 {
     struct client_command *command = dfs_container_of(timer, struct client_command, give_up);
-    const dfs_time_ns at = dfs_time_add(command->progress_at, client->config.give_up_after_ns);
+    const dfs_time_ns at = dfs_time_add(command->progress_at, patience_ns(command));
     char words[CLIENT_WORDS_BYTES];
 
     if (command->kind->waits_for_host != NULL && command->kind->waits_for_host(command)) {
@@ -253,7 +267,7 @@ void dfs_client_command_init(struct dfs_client *client, struct client_command *c
     command->progress_at = client->now;
     dfs_list_init(&command->ready);
     dfs_client_timer_init(&command->give_up, on_give_up);
-    dfs_client_timer_set(client, &command->give_up, dfs_time_add(client->now, client->config.give_up_after_ns));
+    dfs_client_timer_set(client, &command->give_up, dfs_time_add(client->now, dfs_client_unreached_ns(client)));
     dfs_list_push(&client->commands, &command->link);
     client->commands_count++;
     if (id != 0)
@@ -263,6 +277,7 @@ void dfs_client_command_init(struct dfs_client *client, struct client_command *c
 void dfs_client_command_progress(struct client_command *command)
 {
     command->progress_at = command->client->now;
+    command->moved = true;
     command->trouble = DFS_OK;
 }
 
@@ -375,12 +390,16 @@ static void cancel(struct dfs_client *client, uint64_t id, const struct dfs_clie
 {
     struct client_command *command =
         cancelled->command == 0 ? NULL : dfs_map_find(&client->commands_map, &cancelled->command);
+    char words[CLIENT_WORDS_BYTES];
 
     if (command == NULL) {
         dfs_client_answer(client, id, DFS_NOT_FOUND, "no such command runs");
         return;
     }
-    command->kind->fail(command, DFS_ABORTED, "given up by the caller");
+    /* Who loses patience wants to know with whom. */
+    if (command->trouble != DFS_OK)
+        dfs_client_say(words, "given up by the caller; the last trouble was: %s", command->trouble_words);
+    command->kind->fail(command, DFS_ABORTED, command->trouble != DFS_OK ? words : "given up by the caller");
     dfs_client_answer(client, id, DFS_OK, NULL);
 }
 

@@ -21,8 +21,9 @@ struct dfs_client_config {
     uint64_t pool_bytes;
     dfs_duration_ns request_timeout_ns; /* one request, one block's silence */
     dfs_duration_ns connect_timeout_ns;
-    dfs_duration_ns hedge_after_ns;   /* a replica that is silent so long gets a rival */
-    dfs_duration_ns give_up_after_ns; /* a command without progress so long fails with TIMEOUT */
+    dfs_duration_ns hedge_after_ns; /* a replica that is silent so long gets a rival */
+    dfs_duration_ns
+        give_up_after_ns; /* a command without progress so long fails with what went wrong last; 30 s for one that never reached metadata */
     struct dfs_client_bounds bounds;
 };
 

@@ -35,6 +35,10 @@
  * metadata knows others. Then one block tries; until the connection is there it is avoided by the rest. */
 #define CLIENT_AVOID_NS (5 * DFS_SECONDS)
 
+/* A command for which nothing at all has come from metadata gives up so soon, if that is sooner than give_up_after: people wait in front of it,
+ * and there is nothing to lose yet. A login the same. */
+#define CLIENT_UNREACHED_NS (30 * DFS_SECONDS)
+
 /* A sentence for people; longer ones are cut. */
 #define CLIENT_WORDS_BYTES 384
 #define CLIENT_PATH_SAID_BYTES 100 /* of a path, in words */
@@ -89,6 +93,7 @@ struct client_command {
     uint64_t id;
     struct client_timer give_up;
     dfs_time_ns progress_at;
+    bool moved; /* there was progress */
     uint64_t done_bytes;
     uint64_t total_bytes;
     /* What went wrong last and is being tried again: what a command that is given up will say. */
@@ -101,6 +106,9 @@ void dfs_client_command_init(struct dfs_client *client, struct client_command *c
 
 /* Something came that brings the command nearer to its end. */
 void dfs_client_command_progress(struct client_command *command);
+
+/* How long a server may stay out of reach for what has not begun. */
+dfs_duration_ns dfs_client_unreached_ns(const struct dfs_client *client);
 
 /* Something failed that is tried again. */
 void dfs_client_command_trouble(struct client_command *command, enum dfs_status status, const char *words);

@@ -88,7 +88,7 @@ static void start_next(struct dfs_client *client)
     struct login *login;
 
     if (!identity->login_running && !identity->refresh_running && (login = login_first(identity)) != NULL) {
-        const dfs_time_ns give_up_at = dfs_time_add(client->now, client->config.give_up_after_ns);
+        const dfs_time_ns give_up_at = dfs_time_add(client->now, dfs_client_unreached_ns(client));
 
         identity->login_running =
             dfs_auth_client_login(&identity->auth, login->user, login->password, client->now, give_up_at) == DFS_OK;

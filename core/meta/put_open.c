@@ -87,11 +87,14 @@ static uint32_t clamp(uint32_t value, uint32_t low, uint32_t high)
     return value > high ? high : value;
 }
 
-/* blocks and block_size_bytes of the upload. */
+/* blocks and block_size_bytes of the upload. What a client wishes for is kept within the cluster's bounds: blocks of a few bytes would cost
+ * metadata more than the file is worth. */
 static void cut(const struct dfs_meta_config *config, struct meta_upload *upload, uint32_t wanted_bytes)
 {
     const uint64_t size = upload->size_bytes;
 
+    if (wanted_bytes != 0)
+        wanted_bytes = clamp(wanted_bytes, config->block_min_bytes, config->block_max_bytes);
     if (size == DFS_SIZE_UNKNOWN) {
         upload->block_size_bytes = clamp(wanted_bytes != 0 ? wanted_bytes : BLOCK_BYTES_UNKNOWN,
                                          config->block_min_bytes, config->block_max_bytes);
@@ -148,7 +151,8 @@ static enum dfs_status refusal(const struct dfs_meta *meta, const struct dfs_m_p
 
     *ret_words = NULL;
     if (!meta_path_is_valid(body->path.at, body->path.count)) {
-        *ret_words = "not a path: UTF-8, components separated by single '/', none of them \".\" or \"..\"";
+        *ret_words =
+            "not a path: UTF-8 without control characters, components separated by single '/', none \".\" or \"..\"";
         return DFS_BAD_REQUEST;
     }
     if (body->size_bytes != DFS_SIZE_UNKNOWN && body->size_bytes > size_max) {

@@ -107,8 +107,37 @@ def test_two_of_one_identity():
     """The directory is locked, and a configuration that is used twice does not start twice."""
     with Cluster(data=3) as cluster:
         code, _, err = harness.run(harness.program("dfs-data"), "--config", cluster.path("d1.json"))
-        expect(code in (2, 3) and err.decode().count("\n") == 1, f"a second dfs-data: exit {code}: {err.decode()}")
+        expect(code == 3 and b": IO: " in err and b"in use" in err and err.count(b"\n") == 1, f"a second dfs-data: exit {code}: {err.decode()}")
         expect(cluster.states()["d1"] == "ACTIVE", "the first one goes on")
+        config = json.loads(open(cluster.path("d1.json"), encoding="utf-8").read())
+        for key in ("listen", "http"):
+            other = {**config, "listen": "127.0.0.1:0", "http": "127.0.0.1:0", "data_dir": "other", key: config[key]}
+            with open(cluster.path("other.json"), "w", encoding="utf-8") as file:
+                json.dump(other, file)
+            code, _, err = harness.run(harness.program("dfs-data"), "--fresh-store", "--config", cluster.path("other.json"))
+            expect(code == 3 and b": UNAVAILABLE: " in err and config[key].encode() in err and b"another port" in err and
+                   err.count(b"\n") == 1, f"a port in use: exit {code}: {err.decode()}")
+
+
+def test_out_of_reach():
+    """Metadata that is not there is named, and so is the wait that somebody ends; `local up` needs no login of the profile's user."""
+    with Cluster(data=1, config=("request_timeout=1s", "connect_timeout=500ms", "hop_timeout=500ms")) as cluster:
+        cluster.kill("meta")
+        address = f"127.0.0.1:{cluster.daemons()['meta']['port']}"
+        line = cluster.bad(3, "UNREACHABLE", "stat", "a")
+        expect(address in line and "does it run there" in line, f"says who, and what to do: {line}")
+        with subprocess.Popen([harness.program("dfs"), "put", __file__, "a"], stderr=subprocess.PIPE,
+                              env={**os.environ, "DFS_PROFILE": cluster.path("profile.json")}) as put:
+            time.sleep(1)
+            put.send_signal(signal.SIGINT)
+            line = put.communicate()[1].decode()
+        expect(put.returncode == 3 and "ABORTED" in line and address in line, f"an ended wait: exit {put.returncode}: {line}")
+        cluster.good("logout")
+        cluster.up()
+        cluster.bad(3, "TOKEN_MISSING", "ls")
+        cluster.good("login", "admin", "--password-file", cluster.path("admin.password"))
+        cluster.bad(3, "NOT_FOUND", "drain", "d7")
+        expect(cluster.json("ls") == [], "nothing of the PUT is left")
 
 
 def test_ports():

@@ -17,7 +17,15 @@ USAGE = (
     ("dfs put x", "dfs: put: the path in the cluster is missing; usage: dfs put LOCAL... PATH"),
     ("dfs put --bloc-size 4MB x y", "dfs: put: unknown option --bloc-size; did you mean --block-size?"),
     ("dfs put --block-size 4 x y", None),
-    ("dfs put --block-size 11MB x y", "dfs: put: --block-size: 11MB must be from 1B to 10MB"),
+    ("dfs put --block-size 11MB x y", "dfs: put: --block-size: 11MB must be from 100KB to 10MB"),
+    ("dfs put --block-size 99KB x y", "dfs: put: --block-size: 99KB must be from 100KB to 10MB"),
+    ("dfs put x a//b", 'dfs: put: "a//b" is no path; did you mean "a/b"?'),
+    ("dfs put x ../b", 'dfs: put: "../b" is no path; did you mean "b"?'),
+    ("dfs put x ./b//", 'dfs: put: "./b/" is no path; did you mean "b"?'),
+    ("dfs stat a/../b", 'dfs: stat: "a/../b" is no path; did you mean "b"?'),
+    ("dfs mv a b/", 'dfs: mv: "b/" is no path; did you mean "b"?'),
+    ("dfs rm a ..", None),
+    ("dfs get a/b/ -", 'dfs: get: "a/b/" is no path; did you mean "a/b"?'),
     ("dfs put --ack most x y", 'dfs: put: --ack: "most" must be "all" or "quorum"'),
     ("dfs put --ack", "dfs: put: option --ack needs a value"),
     ("dfs put --if-absent=yes x y", "dfs: put: option --if-absent takes no value"),
@@ -28,7 +36,7 @@ USAGE = (
     ("dfs get a b -", 'dfs: get: only one path goes to standard output; "b" is not it'),
     ("dfs mv x", "dfs: mv: a path is missing; usage: dfs mv PATH TO"),
     ("dfs stat --version 0 x", 'dfs: stat: --version: "0" is no version; see dfs versions PATH'),
-    ("dfs nodes x", 'dfs: nodes: "x" is not expected here; usage: dfs nodes '),
+    ("dfs nodes x", 'dfs: nodes: "x" is not expected here; usage: dfs nodes'),
     ("dfs local upp", 'dfs: local: unknown command "upp"; did you mean "up"?'),
     ("dfs local up --data 0", "dfs: local: --data: 0 must be from 1 to 64"),
     ("dfs-data", "dfs-data: which configuration? say --config FILE; --help-config shows its keys"),
@@ -71,6 +79,15 @@ def test_usage():
         expect(code == 2, f"{words}: exit {code}: {text}")
         expect(out == b"" and text.count("\n") == 1 and text.startswith(first + ": "), f"{words}: not one line: {text}")
         expect(line is None or text == line + "\n", f"{words}:\n  expected {line}\n  got      {text}")
+
+
+def test_what_a_terminal_would_obey():
+    """Control characters of a path are not sent to the terminal, and do not make two lines of one."""
+    for path in ("a\nb", "a\x1b[31mb", "a\x7fb\x9b"):
+        code, _, err = run(program("dfs"), "stat", path, env={"DFS_PROFILE": "/nonexistent/profile.json"})
+        expect(code == 2 and err.count(b"\n") == 1 and b"\x1b" not in err and b"is no path" in err, f"{path!r}: {code}: {err!r}")
+    code, _, err = run(program("dfs"), "rm", "a/" * 600 + "b", env={"DFS_PROFILE": "/nonexistent/profile.json"})
+    expect(code == 3 and b"TOO_LARGE" in err and b"at most 1024 bytes" in err and len(err) < 400, f"a long path: {code}: {err!r}")
 
 
 def test_config():

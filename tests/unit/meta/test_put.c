@@ -683,10 +683,21 @@ static void requests_that_make_no_sense_are_refused(void **state)
     assert_int_equal(crig_open(&r, ann, &open), DFS_BAD_REQUEST);
     open = crig_open_message(&r, "a", UINT64_C(1) << 60);
     assert_int_equal(crig_open(&r, ann, &open), DFS_TOO_LARGE);
-    open = crig_open_message(&r, "a", UINT64_C(10000000000));
+    open = crig_open_message(&r, "a", UINT64_C(110000000000)); /* in blocks of 100 KB more than a file may have */
     open.block_size_bytes = 1;
     assert_int_equal(crig_open(&r, ann, &open), DFS_TOO_LARGE);
     assert_int_equal(uploads_open(), 0);
+}
+
+static void a_wish_for_tiny_blocks_ends_at_block_min(void **state)
+{
+    struct dfs_m_put_open open = crig_open_message(&r, "a", 1000000);
+
+    (void)state;
+    open.block_size_bytes = 1;
+    assert_int_equal(crig_open(&r, ann, &open), DFS_OK);
+    assert_int_equal(r.upload.blocks, 10);
+    assert_int_equal(r.upload.block_size_bytes, 100000);
 }
 
 static void a_random_source_that_repeats_itself_overwrites_nothing(void **state)
@@ -737,6 +748,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_committed_file_is_whole_after_a_restart, set_up, tear_down),
         cmocka_unit_test_setup_teardown(an_upload_belongs_to_its_bearer, set_up, tear_down),
         cmocka_unit_test_setup_teardown(requests_that_make_no_sense_are_refused, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_wish_for_tiny_blocks_ends_at_block_min, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_random_source_that_repeats_itself_overwrites_nothing, set_up, tear_down),
     };
 

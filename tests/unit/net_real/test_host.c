@@ -302,7 +302,7 @@ static void a_port_that_is_taken_is_said_so(void **state)
     config.certificate.text = cert.certificate;
     config.key.text = cert.key;
     config.listen.port = dfs_real_port(meta.real);
-    assert_int_equal(toy_try(&second, &config, words), DFS_BAD_CONFIG);
+    assert_int_equal(toy_try(&second, &config, words), DFS_UNAVAILABLE);
     assert_non_null(strstr(words, "Address already in use"));
     config.listen.port = 0;
     config.congestion = "no-such-thing";
