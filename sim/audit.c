@@ -175,7 +175,7 @@ static void fsck_judge(struct fsck *fsck, const struct sim_version *version)
     if (said != DFS_OK || loss != SIM_LOSS_NONE || is_in_doubt(run))
         return;
     sim_copies_look(run, version->path, &count);
-    if (count.under > 0)
+    if (count.under > count.unread)
         sim_run_violation(run, "accounting", run->cluster->meta.host,
                           "fsck calls \"%s\" whole, but %llu of its %llu blocks lack good copies", version->path,
                           (unsigned long long)count.under, (unsigned long long)count.blocks);
@@ -297,8 +297,7 @@ void sim_audit_stuck(struct sim_run *run)
     struct sim_copies_count count;
 
     sim_copies_look(run, NULL, &count);
-    const struct sim_block *block =
-        count.under > count.lost + count.waiting ? sim_copies_block(run->copies, &count.first) : NULL;
+    const struct sim_block *block = count.missing > 0 ? sim_copies_block(run->copies, &count.first) : NULL;
 
     for (uint32_t i = 0; i < run->cluster->options.data; i++) {
         const struct sim_node *node = &run->cluster->data[i];

@@ -3,6 +3,7 @@
 #include "core/base/assert.h"
 #include "core/base/mem.h"
 #include "sim/listen.h"
+#include "sim/nemesis.h"
 
 #include <string.h>
 
@@ -328,6 +329,14 @@ static void on_member(struct sim_run *run, struct sim_copies *copies, const stru
                     sim_world_now(run->world));
 }
 
+static void found_bad(struct sim_copies *copies, const struct dfs_block_id *id)
+{
+    struct sim_block *block = block_find(copies, id);
+
+    if (block != NULL)
+        block->found_bad = true;
+}
+
 static void on_trace(struct sim_run *run, void *state, struct sim_host *host, const struct dfs_trace *trace)
 {
     struct sim_copies *copies = *(struct sim_copies **)state;
@@ -358,6 +367,9 @@ static void on_trace(struct sim_run *run, void *state, struct sim_host *host, co
         return;
     case DFS_TRACE_DELETED:
         holder_gone(copies, &trace->block, data_index(run, host));
+        return;
+    case DFS_TRACE_BLOCK_BAD:
+        found_bad(copies, &trace->block);
         return;
     default:
         return;
@@ -492,7 +504,7 @@ static const struct sim_message_hook message_hooks[] = {
 
 static const struct sim_hooks hooks = {
     .traces = 1u << DFS_TRACE_COMMITTED | 1u << DFS_TRACE_REMOVED | 1u << DFS_TRACE_MOVED | 1u << DFS_TRACE_PUBLISHED |
-              1u << DFS_TRACE_JOINED | 1u << DFS_TRACE_EVICTED | 1u << DFS_TRACE_DELETED,
+              1u << DFS_TRACE_JOINED | 1u << DFS_TRACE_EVICTED | 1u << DFS_TRACE_DELETED | 1u << DFS_TRACE_BLOCK_BAD,
     .trace = on_trace,
     .messages = message_hooks,
     .messages_count = sizeof message_hooks / sizeof message_hooks[0],
@@ -726,10 +738,34 @@ static void count_copies(struct sim_run *run, struct sim_block *block, const str
     }
 }
 
+/*
+ * Copies that stand on active servers and do not verify, on disks that a fault has made rot. Nobody can know of them before somebody reads them: a client, a repair, or a
+ * scrub, for which `settle` may be too short.
+ */
+static uint32_t count_unread(struct sim_run *run, const struct sim_block *block, const struct sim_host_set *active)
+{
+    const struct sim_scenario *scenario = run->scenario;
+    char name[DFS_FILE_NAME_BYTES_MAX];
+    uint32_t count = 0;
+
+    if (block->found_bad || scenario->cluster.settings.scrub_interval_ns <= scenario->settle_ns)
+        return 0;
+    dfs_block_name(&block->id, name);
+    for (uint32_t i = 0; i < block->holders_count; i++) {
+        const uint32_t data = block->holders[i];
+
+        count += sim_host_set_has(active, 2 + data) && sim_nemesis_destroyed(run->nemesis, 2 + data) &&
+                 sim_disk_find(sim_host_disk(run->copies->hosts[data]), SIM_NOW, name) != NULL &&
+                 !sim_copies_has(run, data, block);
+    }
+    return count;
+}
+
 static void look_at_block(struct sim_run *run, const struct sim_version *version, struct sim_block *block,
                           const struct sim_host_set *active, uint32_t wanted, struct sim_copies_count *count)
 {
     struct sim_block_copies copies;
+    bool is_missing = false;
 
     count_copies(run, block, active, &copies);
     count->blocks++;
@@ -737,15 +773,21 @@ static void look_at_block(struct sim_run *run, const struct sim_version *version
         count->whole++;
         return;
     }
-    if (count->under++ == 0) {
-        count->first = block->id;
-        count->first_of = version;
-        count->first_copies = copies.good;
-    }
+    count->under++;
     if (copies.anywhere == 0)
         count->lost++;
     else if (copies.good + copies.maintained >= wanted)
         count->waiting++;
+    else if (copies.good + copies.maintained + count_unread(run, block, active) >= wanted)
+        count->unread++;
+    else
+        is_missing = true;
+    count->missing += is_missing;
+    if (is_missing ? count->missing > 1 : count->under > 1)
+        return;
+    count->first = block->id;
+    count->first_of = version;
+    count->first_copies = copies.good;
 }
 
 void sim_copies_look(struct sim_run *run, const char *path, struct sim_copies_count *ret_count)

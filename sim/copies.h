@@ -27,6 +27,7 @@ struct sim_block {
     uint64_t sound_fingerprint; /* of a file that verified, and what it said of itself; 0: none yet */
     uint32_t sound_length_bytes;
     uint32_t sound_crc32c;
+    bool found_bad; /* somebody has said of a copy that it does not verify, or is missing */
 };
 
 /* A version of a path. */
@@ -91,8 +92,10 @@ struct sim_copies_count {
     uint64_t under;
     uint64_t lost;    /* of those: without a good copy on any running server's disk */
     uint64_t waiting; /* of those: whole as soon as servers in MAINTENANCE are back */
+    uint64_t unread;  /* of those: whole but for rot that nobody has read and no scrub finds within `settle` */
+    uint64_t missing; /* of those: none of the above, so repair ought to be at it */
     uint32_t active;
-    struct dfs_block_id first; /* one that is not whole */
+    struct dfs_block_id first; /* one that is not whole: of the missing ones, if there are any */
     const struct sim_version *first_of;
     uint32_t first_copies;
 };

@@ -212,13 +212,13 @@ static bool copies_at_rest(struct sim_run *run, void *state, char *why, size_t r
 
     (void)state;
     sim_copies_look(run, NULL, &count);
-    if (count.under <= count.lost + count.waiting)
+    if (count.missing == 0)
         return true;
     dfs_block_name(&count.first, name);
     (void)snprintf(why, room,
                    "%llu of %llu blocks have fewer good copies than wanted (%u active servers); block %s of %s has %u",
-                   (unsigned long long)(count.under - count.lost - count.waiting), (unsigned long long)count.blocks,
-                   count.active, name, count.first_of->path, count.first_copies);
+                   (unsigned long long)count.missing, (unsigned long long)count.blocks, count.active, name,
+                   count.first_of->path, count.first_copies);
     return false;
 }
 

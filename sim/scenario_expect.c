@@ -193,6 +193,14 @@ static enum dfs_status check(struct dfs_key_reader *reader, const struct dfs_jso
         return dfs_key_refuse(reader, dfs_json_get(reader->doc, object, "to"), "is before \"from\"");
     if (expect->at_most < expect->at_least)
         return dfs_key_refuse(reader, object, "\"at_most\" is below \"at_least\"");
+    for (uint32_t i = 0; i < expect->hosts.count && expect->kind != SIM_EXPECT_NEVER_EVICTED; i++) {
+        const enum sim_host_kind kind = expect->hosts.refs[i].kind;
+
+        if (kind == SIM_HOST_AUTH || kind == SIM_HOST_META || kind == SIM_HOST_CLIENT || kind == SIM_HOST_ALL_CLIENTS)
+            return dfs_json_refuse_key(
+                reader->doc, dfs_json_get(reader->doc, object, sim_expect_name(expect->kind)), reader->error,
+                "names a host that cannot be: only data servers such as \"d3\" join and are evicted");
+    }
     if (expect->kind == SIM_EXPECT_REPLICATED && !expect->by_seen)
         return missing(reader, object, "by");
     if (expect->kind == SIM_EXPECT_READABLE && !expect->at_seen)

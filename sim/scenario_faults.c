@@ -296,6 +296,7 @@ static const struct dfs_conf_key random_rows[] = {
      .flags = DFS_KEY_REQUIRED,
      .offset = AT(random.kinds),
      .read = kinds_read,
+     .words = "a list of kinds of fault such as [\"crash\", \"pause\"]",
      .schema = "{\"type\":\"array\",\"minItems\":1,\"items\":" SIM_KIND_SCHEMA "}",
      .help = "Kinds of fault to draw from."},
     {.name = "rate",
@@ -379,13 +380,13 @@ static enum dfs_status ends_read(struct dfs_key_reader *reader, const struct dfs
     return status != DFS_OK ? status : dfs_key_read(reader, &one, dfs_json_next(reader->doc, first), &fault->to);
 }
 
-/* true, or the host that makes the keys. */
+/* true or {}, or the host that makes the keys. */
 static enum dfs_status rotate_read(struct dfs_key_reader *reader, const struct dfs_conf_key *row,
                                    const struct dfs_json_node *node, void *field)
 {
     struct sim_fault *fault = field;
 
-    if (json_is_true(node->value)) {
+    if (json_is_true(node->value) || (json_is_object(node->value) && json_object_size(node->value) == 0)) {
         sim_host_refs_add(&fault->hosts, SIM_HOST_AUTH, 0);
         return DFS_OK;
     }
@@ -462,7 +463,7 @@ static const struct dfs_conf_key rows[] = {
          .help = "Datagrams that somebody else made up."),
     KIND(REPLAY, "replay", DFS_KEY_OBJECT, .offset = 0, .table = &replay_table,
          .help = "Datagrams of the past come again."),
-    KIND(ROTATE_KEYS, "rotate_keys", DFS_KEY_CUSTOM, BY_HAND(rotate_read, "{\"enum\":[true,\"auth\"]}"),
+    KIND(ROTATE_KEYS, "rotate_keys", DFS_KEY_CUSTOM, BY_HAND(rotate_read, "{\"enum\":[true,\"auth\",{}]}"),
          .help = "Auth signs with a new key."),
     KIND(RANDOM, "random", DFS_KEY_OBJECT, .offset = 0, .table = &random_table, .help = "Faults that the seed draws."),
 

@@ -237,6 +237,12 @@ static enum dfs_status check_mix(struct dfs_key_reader *reader, const struct dfs
         return misplaced(reader, object, "mix", "no operation has a weight above 0");
     if (!work->clients_seen)
         sim_host_refs_add(&work->clients, SIM_HOST_ALL_CLIENTS, 0);
+    for (uint32_t i = 0; i < work->clients.count; i++) {
+        const enum sim_host_kind kind = work->clients.refs[i].kind;
+
+        if (kind != SIM_HOST_CLIENT && kind != SIM_HOST_ALL_CLIENTS && kind != SIM_HOST_ALL)
+            return misplaced(reader, object, "clients", "names a host that is no client, such as \"c1\"");
+    }
     work->is_mix = true;
     return DFS_OK;
 }

@@ -25,6 +25,7 @@ struct task {
     uint32_t clients[SIM_CLIENTS_MAX];
     uint32_t clients_count;
     uint64_t weight_sum;
+    char *password; /* of a login under a name that stands there */
 };
 
 /* The password of every user (sim/cluster.c) is this and the name. */
@@ -37,9 +38,9 @@ struct client {
     struct sim_operation *spoiled;       /* runs under a bad token now */
     bool token_is_bad;                   /* until a login is answered */
     uint32_t steps_running;
-    uint64_t login_command; /* of a login that nobody asked for; 0: none */
-    /* texts of commands that are under way to the machine */
-    char bad[DFS_TOKEN_BYTES_MAX + 1];
+    uint64_t login_command;            /* of a login that nobody asked for; 0: none */
+    char bad[DFS_TOKEN_BYTES_MAX + 1]; /* text of a command that is under way to the machine */
+    /* its own */
     char user[DFS_USER_BYTES_MAX + 1];
     char password[DFS_USER_BYTES_MAX + sizeof PASSWORD_OF];
 };
@@ -278,16 +279,6 @@ static bool is_excused(const struct sim_workload *workload, const struct sim_ope
 /* How long a client waits before it tries again to log in after a restart. */
 #define LOGIN_RETRY_NS (1 * DFS_SECONDS)
 
-/* NULL or "": the client's own. */
-static void name_user(struct client *client, const char *user)
-{
-    if (user == NULL || user[0] == '\0')
-        (void)snprintf(client->user, sizeof client->user, "c%u", client->index + 1);
-    else
-        (void)snprintf(client->user, sizeof client->user, "%s", user);
-    (void)snprintf(client->password, sizeof client->password, PASSWORD_OF "%s", client->user);
-}
-
 static void login_now(void *arg, struct sim_world *world)
 {
     struct client *client = arg;
@@ -295,7 +286,6 @@ static void login_now(void *arg, struct sim_world *world)
     const struct dfs_client_login login = {.user = client->user, .password = client->password};
 
     (void)world;
-    name_user(client, NULL);
     client->login_command = sim_client_command(cluster, client->index, DFS_CLIENT_LOGIN, &login, sizeof login);
 }
 
@@ -402,7 +392,8 @@ struct wish {
     enum sim_operation_kind kind;
     const char *path;
     const char *to_path;
-    const char *user; /* of a login; NULL: the client's own */
+    const char *user; /* of a login; NULL or "": the client's own */
+    const char *password;
     uint64_t size_bytes;
     uint64_t first;
     uint64_t last;
@@ -452,10 +443,11 @@ static uint64_t command_get(struct sim_workload *workload, const struct wish *wi
 static uint64_t command_login(struct sim_workload *workload, const struct wish *wish,
                               const struct sim_operation *operation)
 {
-    struct client *client = &workload->clients[operation->client];
-    const struct dfs_client_login login = {.user = client->user, .password = client->password};
+    const struct client *client = &workload->clients[operation->client];
+    const bool own = wish->user == NULL || wish->user[0] == '\0';
+    const struct dfs_client_login login = {.user = own ? client->user : wish->user,
+                                           .password = own ? client->password : wish->password};
 
-    name_user(client, wish->user);
     return sim_client_command(workload->run->cluster, operation->client, DFS_CLIENT_LOGIN, &login, sizeof login);
 }
 
@@ -568,6 +560,7 @@ static void wish_of_step(const struct task *task, struct wish *ret_wish)
         .path = work->kind == SIM_OP_LOGIN ? NULL : work->path,
         .to_path = work->kind == SIM_OP_MOVE ? work->to_path : NULL,
         .user = work->kind == SIM_OP_LOGIN ? work->path : NULL,
+        .password = task->password,
         .size_bytes = size,
         .first = (uint64_t)work->first,
         .last = (uint64_t)work->last,
@@ -801,6 +794,19 @@ static const struct sim_hooks hooks = {
     .at_rest = at_rest,
 };
 
+/* Of a step that names a user, as long as the run: several logins of one client wait for each other. NULL: not needed. */
+static char *password_new(const struct sim_work *work)
+{
+    const size_t room = sizeof PASSWORD_OF + strlen(work->path);
+
+    if (work->is_mix || work->kind != SIM_OP_LOGIN || work->path[0] == '\0')
+        return NULL;
+    char *password = dfs_alloc(room);
+
+    (void)snprintf(password, room, PASSWORD_OF "%s", work->path);
+    return password;
+}
+
 struct sim_workload *sim_workload_new(struct sim_run *run)
 {
     const struct sim_scenario *scenario = run->scenario;
@@ -815,6 +821,7 @@ struct sim_workload *sim_workload_new(struct sim_run *run)
         const struct sim_work *work = &scenario->works[i];
 
         workload->tasks[i] = (struct task){.workload = workload, .work = work, .index = (uint32_t)i};
+        workload->tasks[i].password = password_new(work);
         workload->puts_wanted += work->is_mix ? (uint64_t)work->weights[SIM_OP_PUT]
                                               : work->kind == SIM_OP_PUT && work->token == SIM_TOKEN_GOOD;
     }
@@ -822,6 +829,8 @@ struct sim_workload *sim_workload_new(struct sim_run *run)
     for (uint32_t i = 0; i < (uint32_t)scenario->cluster.clients; i++) {
         workload->clients[i].workload = workload;
         workload->clients[i].index = i;
+        (void)snprintf(workload->clients[i].user, sizeof workload->clients[i].user, "c%u", i + 1);
+        (void)snprintf(workload->clients[i].password, sizeof workload->clients[i].password, PASSWORD_OF "c%u", i + 1);
     }
     *(struct sim_workload **)sim_listeners_add_owned(run, "workload", &hooks, sizeof(void *)) = workload;
     return workload;
@@ -831,6 +840,8 @@ void sim_workload_free(struct sim_workload *workload)
 {
     if (workload == NULL)
         return;
+    for (size_t i = 0; i < workload->tasks_count; i++)
+        dfs_free(workload->tasks[i].password);
     dfs_free(workload->tasks);
     dfs_free(workload->clients);
     dfs_free(workload->by_command);

@@ -104,13 +104,13 @@ static void end(struct sim_run *run, void *arg, bool settled)
     if (!settled)
         return;
     sim_copies_look(run, NULL, &count);
-    /* What is lost is judged by acked_data; what a server in maintenance has is waited for. */
-    if (count.under > count.lost + count.waiting)
+    /* What is lost is judged by acked_data; what a server in maintenance has is waited for; what has rotted unread is not known yet. */
+    if (count.missing > 0)
         sim_run_violation(
             run, "copies", NULL,
             "at rest, %llu of %llu blocks have fewer good copies than they should; the first is block %u of \"%s\" with %u",
-            (unsigned long long)(count.under - count.lost - count.waiting), (unsigned long long)count.blocks,
-            count.first.index, count.first_of != NULL ? count.first_of->path : "?", count.first_copies);
+            (unsigned long long)count.missing, (unsigned long long)count.blocks, count.first.index,
+            count.first_of != NULL ? count.first_of->path : "?", count.first_copies);
 }
 
 static const struct sim_message_hook messages[] = {

@@ -795,6 +795,43 @@ static void same_seed_same_run(void **state)
     assert_true(hashes[0] != hashes[2]);
 }
 
+/* They wait for each other, each under its own name. */
+static void logins_at_once_keep_their_names(void **state)
+{
+    (void)state;
+    ends_with(HEAD "\"workload\":[{\"at\":\"1s\",\"login\":true,\"id\":\"own\"},"
+                   "{\"at\":\"1s\",\"login\":\"nobody\",\"id\":\"unknown\"},"
+                   "{\"at\":\"1s\",\"login\":\"c2\",\"id\":\"other\"}],"
+                   "\"expect\":[{\"operation\":\"own\",\"is\":\"OK\"},{\"operation\":\"other\",\"is\":\"OK\"},"
+                   "{\"operation\":\"unknown\",\"is\":\"LOGIN_FAILED\"}]}",
+              SIM_PASS, NULL);
+}
+
+/* Only a scrub would find it, and the next one comes in days; one that comes soon has to. */
+static void rot_that_nobody_reads_is_no_lack_of_progress(void **state)
+{
+#define ROT "\"workload\":[" PUT "],\"faults\":[{\"at\":\"3s\",\"bit_rot\":{\"host\":\"data\",\"blocks\":1}}]"
+    static const char by_count[] = ",\"expect\":[{\"event\":\"block_bad\",\"at_least\":1}]}";
+    struct story story;
+
+    (void)state;
+    play(&story, HEAD ROT "}", 1);
+    assert_int_equal(story.run->verdict, SIM_PASS);
+    assert_true(story.run->settled);
+    end(&story);
+    play(&story, HEAD ROT ",\"expect\":[{\"replicated\":\"all\",\"by\":\"7s\"}]}", 1);
+    assert_int_equal(story.run->verdict, SIM_FAIL); /* what counts there is that copies verify */
+    end(&story);
+    char text[1024];
+
+    (void)snprintf(text, sizeof text,
+                   "{\"dfs_scenario\":1,\"duration\":\"8s\",\"cluster\":{\"data\":4,\"clients\":2,"
+                   "\"config\":{\"scrub_interval\":\"20s\",\"repair_grace\":\"0s\"}},%s%s",
+                   ROT, by_count);
+    ends_with(text, SIM_PASS, NULL);
+#undef ROT
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -827,6 +864,8 @@ int main(void)
         cmocka_unit_test(readers_are_not_touched),
         cmocka_unit_test(an_identity_has_one_holder),
         cmocka_unit_test(clients_come_back),
+        cmocka_unit_test(logins_at_once_keep_their_names),
+        cmocka_unit_test(rot_that_nobody_reads_is_no_lack_of_progress),
         cmocka_unit_test(same_seed_same_run),
     };
 

@@ -202,6 +202,19 @@ static void faults(void **state)
     sim_scenario_close(&scenario);
 }
 
+static void keys_are_rotated_by_auth(void **state)
+{
+    struct sim_scenario scenario;
+
+    (void)state;
+    read_good("{\"dfs_scenario\":1,\"faults\":[{\"at\":\"2s\",\"rotate_keys\":{}},"
+              "{\"at\":\"2s\",\"rotate_keys\":true},{\"at\":\"2s\",\"rotate_keys\":\"auth\"}]}",
+              1, &scenario);
+    for (size_t i = 0; i < 3; i++)
+        assert_int_equal(scenario.faults[i].hosts.refs[0].kind, SIM_HOST_AUTH);
+    sim_scenario_close(&scenario);
+}
+
 static void triggers(void **state)
 {
     struct sim_scenario scenario;
@@ -441,13 +454,21 @@ static void schema(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(defaults),       cmocka_unit_test(bounds),
-        cmocka_unit_test(workload),       cmocka_unit_test(faults),
-        cmocka_unit_test(triggers),       cmocka_unit_test(expectations),
-        cmocka_unit_test(draws),          cmocka_unit_test(everything_is_drawn),
-        cmocka_unit_test(zones_are_sets), cmocka_unit_test(hosts_that_are_not_drawn_count),
-        cmocka_unit_test(wrong_words),    cmocka_unit_test(wrong_hosts),
-        cmocka_unit_test(wrong_values),   cmocka_unit_test(impossible_faults),
+        cmocka_unit_test(defaults),
+        cmocka_unit_test(bounds),
+        cmocka_unit_test(workload),
+        cmocka_unit_test(faults),
+        cmocka_unit_test(keys_are_rotated_by_auth),
+        cmocka_unit_test(triggers),
+        cmocka_unit_test(expectations),
+        cmocka_unit_test(draws),
+        cmocka_unit_test(everything_is_drawn),
+        cmocka_unit_test(zones_are_sets),
+        cmocka_unit_test(hosts_that_are_not_drawn_count),
+        cmocka_unit_test(wrong_words),
+        cmocka_unit_test(wrong_hosts),
+        cmocka_unit_test(wrong_values),
+        cmocka_unit_test(impossible_faults),
         cmocka_unit_test(schema),
     };
 
