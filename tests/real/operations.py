@@ -54,7 +54,7 @@ def test_drain():
         wait_until(is_elsewhere, 60, "three copies on the others")
         cluster.good("undrain", node)
         cluster.wait_state("d1", "ACTIVE", 10)
-        cluster.bad(2, "neither", "drain", "d77")
+        cluster.bad(3, "NOT_FOUND", "drain", "d77")
 
 
 def test_clean_leave():
