@@ -408,7 +408,7 @@ static void hear(struct sim_world *world, uint32_t bit, const struct sim_observe
 {
     struct sim_hearers *hearers = &world->hearers[__builtin_ctz(bit)];
 
-    hearers->at = dfs_realloc_array(hearers->at, hearers->count + 1, sizeof *hearers->at);
+    hearers->at = dfs_realloc_array(hearers->at, hearers->count + 1, sizeof(const struct sim_observer *));
     hearers->at[hearers->count++] = observer;
     world->observed |= bit;
 }

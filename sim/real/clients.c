@@ -422,10 +422,14 @@ void sim_real_clients_audit_end(struct sim_real_clients *clients)
 {
     for (size_t i = 0; i < clients->tasks_count; i++) {
         const struct sim_operation *operation = clients->tasks[i].operation;
-        const bool answered = operation != NULL && operation->answered_at != DFS_NEVER;
         char text[DFS_PATH_BYTES_MAX + 64];
 
-        if (!clients->tasks[i].audit || (answered && operation->status == DFS_OK))
+        if (!clients->tasks[i].audit)
+            continue;
+        DFS_ASSERT(operation != NULL); /* asked for when the audit began */
+        const bool answered = operation->answered_at != DFS_NEVER;
+
+        if (answered && operation->status == DFS_OK)
             continue;
         (void)snprintf(text, sizeof text, "\"%s\" cannot be read back: %s", operation->path->name,
                        answered ? dfs_status_name(operation->status) : "no answer in time");
