@@ -1,7 +1,7 @@
 # How dfs-sim is made fast: dfs_fast(TARGET) for every library that goes into it.
 #
-# An event runs through ten kilobytes of code that no first-level cache holds, so what counts is where the compiler puts what. It is told by a run: a dfs-sim that counts
-# its branches is built in <build>/training (without link-time optimisation, no tests), runs a cluster under load and a few seeds of the swarm, and the real one is compiled with
+# An event runs through ten kilobytes of code, more than a first-level cache keeps from one event to the next; so the compiler is told which of it is used, by a run:
+# a dfs-sim that counts its branches is built in <build>/training (without link-time optimisation, no tests), runs a cluster under load and a few seeds of the swarm, and the real one is compiled with
 # the counts. The simulator is deterministic, so the counts and the program are the same every time. This is done once in a build folder; functions that change
 # later are compiled as if they had no counts. `rm -r <build>/training` trains anew.
 
