@@ -1,9 +1,7 @@
 #include "sim/bench.h"
 
 #include "core/base/assert.h"
-#include "core/base/hash.h"
-#include "core/base/mem.h"
-#include "net_sim/prf.h"
+#include "sim/bench_bare.h"
 #include "sim/run.h"
 
 #include <inttypes.h>
@@ -17,108 +15,6 @@
 /* Shared machines are noisy: the best of so many runs is what the code can do. */
 #define RUNS 3
 
-static double seconds_now(void)
-{
-    struct timespec now;
-
-    (void)clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
-    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
-}
-
-/* The bare loop: a binary heap of (time, order), `pending` messages of 100 bytes in flight; each event hashes its message into a digest, draws twice and sends
- * one message on. What a simulator of nothing would cost on this machine, in this minute. ------------------------------------------- */
-
-#define BARE_MESSAGE_BYTES 100
-#define BARE_EVENTS 2000000
-
-struct bare_event {
-    uint64_t at;
-    uint64_t order;
-    uint8_t message[BARE_MESSAGE_BYTES];
-};
-
-struct bare {
-    struct bare_event **heap;
-    size_t count;
-    uint64_t order;
-};
-
-static bool bare_before(const struct bare_event *a, const struct bare_event *b)
-{
-    return a->at != b->at ? a->at < b->at : a->order < b->order;
-}
-
-static void bare_push(struct bare *bare, struct bare_event *event)
-{
-    size_t i = bare->count++;
-
-    event->order = bare->order++;
-    while (i > 0 && bare_before(event, bare->heap[(i - 1) / 2])) {
-        bare->heap[i] = bare->heap[(i - 1) / 2];
-        i = (i - 1) / 2;
-    }
-    bare->heap[i] = event;
-}
-
-static struct bare_event *bare_pop(struct bare *bare)
-{
-    struct bare_event *top = bare->heap[0];
-    struct bare_event *last = bare->heap[--bare->count];
-    size_t i = 0;
-
-    for (size_t child; (child = 2 * i + 1) < bare->count; i = child) {
-        if (child + 1 < bare->count && bare_before(bare->heap[child + 1], bare->heap[child]))
-            child++;
-        if (!bare_before(bare->heap[child], last))
-            break;
-        bare->heap[i] = bare->heap[child];
-    }
-    bare->heap[i] = last;
-    return top;
-}
-
-static double bare_run(size_t pending)
-{
-    struct bare bare = {.heap = dfs_alloc_zero((pending + 1) * sizeof(struct bare_event *))};
-    struct bare_event *events = dfs_alloc_zero(pending * sizeof *events);
-    uint64_t digest = 0;
-
-    for (size_t i = 0; i < pending; i++) {
-        events[i].at = sim_prf(1, 2, i) % 100000;
-        bare_push(&bare, &events[i]);
-    }
-    const double begin = seconds_now();
-
-    for (uint64_t n = 0; n < BARE_EVENTS; n++) {
-        struct bare_event *event = bare_pop(&bare);
-        const uint64_t a = sim_prf(digest, 1, n);
-        const uint64_t b = sim_prf(digest, 2, n);
-
-        digest = dfs_hash64(digest ^ event->at, event->message, sizeof event->message);
-        memcpy(event->message, &a, sizeof a);
-        event->at += 1000 + b % 100000;
-        bare_push(&bare, event);
-    }
-    const double took = seconds_now() - begin;
-
-    DFS_ASSERT(digest != 0);
-    dfs_free(events);
-    dfs_free(bare.heap);
-    return (double)BARE_EVENTS / took;
-}
-
-static double bare_events_per_second(size_t pending)
-{
-    double best = 0;
-
-    for (int i = 0; i < RUNS; i++) {
-        const double again = bare_run(pending);
-
-        best = again > best ? again : best;
-    }
-    return best;
-}
-
 /* Cases ------------------------------------------------------------------------------------------------------------------- */
 
 struct bench_case {
@@ -129,13 +25,20 @@ struct bench_case {
     int64_t rate;        /* operations a second; 0: idle */
     int64_t warm_ns;     /* before the clock starts: clients show their tokens, connections are made */
     int64_t duration_ns; /* on the clock */
+    int64_t keep_ns;     /* what is removed, before its blocks go */
 };
 
+/* A cluster in its stride: as many blocks are removed as are written. With the default of a day every PUT leaves its three for ever, and a longer run measures a
+ * larger heap: that is the last case. */
+#define KEEP_SHORT S(1)
+#define KEEP_DEFAULT S(24 * 3600)
+
 static const struct bench_case cases[] = {
-    {"load-5", "5 data servers, 4 KB files, PUT and GET", 5, 4, 2000, S(5), S(20)},
-    {"idle-5", "5 data servers, nothing to do", 5, 1, 0, 0, S(3600)},
-    {"load-50", "50 data servers, 4 KB files, PUT and GET", 50, 4, 2000, S(5), S(20)},
-    {"load-500", "500 data servers, 4 KB files, PUT and GET", 500, 4, 2000, S(5), S(20)},
+    {"load-5", "5 data servers, 4 KB files, PUT and GET", 5, 4, 2000, S(5), S(20), KEEP_SHORT},
+    {"idle-5", "5 data servers, nothing to do", 5, 1, 0, 0, S(3600), KEEP_SHORT},
+    {"load-50", "50 data servers, 4 KB files, PUT and GET", 50, 4, 2000, S(5), S(20), KEEP_SHORT},
+    {"load-500", "500 data servers, 4 KB files, PUT and GET", 500, 4, 2000, S(5), S(20), KEEP_SHORT},
+    {"keep-5", "as load-5, but what is removed is kept for a day", 5, 4, 2000, S(5), S(20), KEEP_DEFAULT},
 };
 #define CASES_COUNT (sizeof cases / sizeof cases[0])
 
@@ -157,9 +60,7 @@ static void case_scenario(const struct bench_case *bench, struct sim_scenario *s
     scenario->cluster.clients = bench->clients;
     scenario->cluster.settings.scrypt_n = 16;
     scenario->cluster.settings.token_lifetime_ns = S(24 * 3600);
-    /* A cluster in its stride: as many blocks are removed as are written. With the default of a day every PUT would leave its three for ever, and a longer run
-     * would measure a larger heap. */
-    scenario->cluster.settings.trash_keep_ns = S(1);
+    scenario->cluster.settings.trash_keep_ns = bench->keep_ns;
     if (bench->rate == 0)
         return;
     struct sim_work *mix = sim_scenario_work(scenario);
@@ -193,7 +94,7 @@ static void is_warm(void *arg, struct sim_world *world)
     struct stopwatch *watch = arg;
 
     watch->events_begun = sim_world_counts(world)->events;
-    watch->begun = seconds_now();
+    watch->begun = sim_bench_seconds();
 }
 
 static void on_begun(struct sim_run *run, void *state)
@@ -210,7 +111,7 @@ static bool on_rest(struct sim_run *run, void *state, char *why, size_t room)
 
     if (room > 0)
         why[0] = '\0'; /* never a reason to wait */
-    watch->ended = seconds_now();
+    watch->ended = sim_bench_seconds();
     watch->events_ended = sim_world_counts(run->world)->events;
     return true;
 }
@@ -394,8 +295,8 @@ static void print_table(const struct figures *figures)
     if (figures->ran[0]) {
         (void)printf("%-12s %14.0f %16s %8s  the first case without checkers\n", "unchecked-5",
                      figures->unchecked.events_per_second, "", "");
-        (void)printf("%-12s %14.0f %16s %8s  a heap of %zu events, as many as the first case has in flight, that hash "
-                     "100 bytes each\n",
+        (void)printf("%-12s %14.0f %16s %8s  a heap of %zu events, as many as the first case has in flight: each "
+                     "hashes its 100 bytes and sends them on\n",
                      "bare loop", figures->bare, "", "", figures->in_flight);
         (void)printf("ratio of the first case to the bare loop: %.3f\n",
                      figures->results[0].events_per_second / figures->bare);
@@ -419,7 +320,7 @@ int sim_bench(const struct sim_bench_options *options)
     if (figures.ran[0]) {
         figures.unchecked = case_best(&cases[0], false);
         figures.in_flight = in_flight(&cases[0]);
-        figures.bare = bare_events_per_second(figures.in_flight);
+        figures.bare = sim_bench_bare(figures.in_flight);
     }
     if (options->json)
         print_json(&figures);
