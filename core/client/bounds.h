@@ -8,7 +8,8 @@
 
 /* X(name, most, least, reason) */
 #define DFS_CLIENT_BOUND_MAP(X) \
-    X(nodes, 256, 1, "Data servers remembered, connected or not: far above `parallel`, twice for hedges.") \
+    X(nodes, 1024, 1, \
+      "Data servers remembered, connected or not: all of a cluster of a thousand, or a client that talks to all of them makes every other connection anew.") \
     X(session_window, 200, 20, \
       "Questions to metadata at once: 200 paths of a kilobyte, twice, may wait for a slow peer; a page of receipts is as long as twenty.") \
     X(put_window, 4, 1, "Frames of a block between the source and the network: two are read while two are sent.") \
