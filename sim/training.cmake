@@ -3,7 +3,7 @@
 # An event runs through ten kilobytes of code, more than a first-level cache keeps from one event to the next; so the compiler is told which of it is used, by a run:
 # a dfs-sim that counts its branches is built in <build>/training (without link-time optimisation, no tests), runs a cluster under load and a few seeds of the swarm, and the real one is compiled with
 # the counts. The simulator is deterministic, so the counts and the program are the same every time. This is done once in a build folder; functions that change
-# later are compiled as if they had no counts. `rm -r <build>/training` trains anew.
+# later are compiled as if they had no counts (-fprofile-correction: which is no warning, where one is called by others that have theirs). `rm -r <build>/training` trains anew.
 
 set(DFS_TRAINING_DIR ${PROJECT_BINARY_DIR}/training)
 
@@ -14,7 +14,7 @@ elseif(DFS_SIM_IS_FAST AND DFS_SIM_TRAINED AND DFS_BUILD_SIM AND NOT CMAKE_CROSS
   cmake_host_system_information(RESULT cores QUERY NUMBER_OF_LOGICAL_CORES)
   set(DFS_TRAINING_DONE ${DFS_TRAINING_DIR}/done)
   set(DFS_TRAINING_OPTIONS -fprofile-use=${DFS_TRAINING_DIR}/counts -fprofile-prefix-path=${PROJECT_BINARY_DIR} -fprofile-partial-training -Wno-coverage-mismatch
-      -Wno-missing-profile)
+      -Wno-missing-profile -fprofile-correction)
   add_custom_command(
     OUTPUT ${DFS_TRAINING_DONE}
     COMMAND ${CMAKE_COMMAND} -E rm -rf ${DFS_TRAINING_DIR}/counts
