@@ -413,6 +413,8 @@ void dfs_data_metrics(const struct dfs_data *data,
     emit(ctx, "dfs_data_blocks_bytes", "bytes of their files", data->blocks_bytes);
     emit(ctx, "dfs_data_capacity_bytes", "of the disk, or as configured", data->capacity_bytes);
     emit(ctx, "dfs_data_free_bytes", "left", data->free_bytes);
+    emit(ctx, "dfs_data_write_refused", "1 while the store cannot be written and no room is offered",
+         data->write_refused);
     emit(ctx, "dfs_data_writes_running", "block writes under way", data->writes_count);
     emit(ctx, "dfs_data_reads_running", "block reads under way", data->reads_count);
     emit(ctx, "dfs_data_copies_running", "copies under way", data->copies_count);

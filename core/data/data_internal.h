@@ -6,6 +6,7 @@
  *   peer.c          connections: accepted, to metadata, to other data servers; bulk frames on their way
  *   store.c         the index of published blocks, room, directory syncs
  *   start.c         the store at the start: listing, marker, seen journal position; its later checks
+ *   writable.c      whether the store can be written and has room, when a write says that it has not
  *   control.c       the connection to metadata: connect, back-off, join, resume, stop
  *   inventory.c     INVENTORY, INVENTORY_END, BLOCK_EVENTS
  *   heartbeat.c     HEARTBEAT, HEARTBEAT_ACK, lease
@@ -57,6 +58,9 @@
 
 /* A disk that fails at the start is tried again. */
 #define DATA_START_RETRY_NS DFS_SECONDS
+
+/* What the probe of a store consists of (writable.c). */
+#define DATA_PROBE_STEPS 7
 
 /* The newest journal position is written down at most this often, and at every JOINED. */
 #define DATA_SEEN_NS (60 * DFS_SECONDS)
@@ -497,6 +501,10 @@ struct dfs_data {
     bool marker_checking;
     uint32_t marker_misses; /* looks in a row that did not find it (start: that found something else) */
     uint32_t files_foreign;
+    bool probing;
+    bool room_asked;
+    bool write_refused;                       /* the store cannot be written: no room is offered */
+    uint8_t probe_failures[DATA_PROBE_STEPS]; /* in succession */
     struct data_timer start_timer;
     struct data_timer store_timer;
     uint64_t seen;        /* newest journal position heard of */
@@ -665,15 +673,23 @@ bool data_block_is_written(struct dfs_data *data, const struct dfs_block_id *id)
 bool data_block_is_copied(struct dfs_data *data, const struct dfs_block_id *id);  /* a source of a copy under way */
 bool data_room_take(struct dfs_data *data, uint64_t file_bytes); /* false: it would go below the reserve */
 void data_room_give(struct dfs_data *data, uint64_t file_bytes);
+bool data_room_is_left(const struct dfs_data *data); /* above the reserve */
 void data_dir_sync(struct dfs_data *data, struct data_dir_wait *wait);
 
 /* start.c */
 void data_start(struct dfs_data *data);
 void data_start_write_marker(struct dfs_data *data);
+void data_space_answer(struct dfs_data *data, const struct dfs_disk_done *done); /* of SPACE */
 void data_store_check(struct dfs_data *data);            /* something odd was seen: is the marker still there? */
 void data_seen(struct dfs_data *data, uint64_t journal); /* noted, written down lazily */
 void data_seen_store(struct dfs_data *data);             /* written down now, if newer */
 void data_seen_set_back(struct dfs_data *data, uint64_t journal); /* --accept-older-journal */
+
+/* writable.c */
+void data_write_failed(struct dfs_data *data,
+                       enum dfs_status status);          /* CREATE to SYNC_DIR: can the store be written? */
+void data_probe(struct dfs_data *data);                  /* finds out */
+uint64_t data_room_offered(const struct dfs_data *data); /* what metadata may count on */
 
 /* control.c */
 void data_control_init(struct dfs_data *data);
@@ -702,6 +718,7 @@ void data_inventory_answered(struct dfs_data *data, uint32_t request, enum dfs_s
 void data_heartbeat_init(struct dfs_data *data);
 void data_heartbeat_begin(struct dfs_data *data, const struct dfs_key *key); /* a new incarnation */
 void data_heartbeat_stop(struct dfs_data *data);
+void data_heartbeat_news(struct dfs_data *data); /* metadata is to know now, not with the next one */
 void data_heartbeat_on_datagram(struct dfs_data *data, const uint8_t *bytes, size_t count);
 void data_lease_test(struct dfs_data *data); /* first in every step */
 void data_lease_resumed(struct dfs_data *data);
@@ -734,7 +751,7 @@ struct data_write *data_write_new(struct dfs_data *data, struct data_peer *upstr
                                   const struct dfs_block_id *block, uint32_t length_bytes);
 void data_write_begin(struct data_write *write);
 /* What is here already: OK with *ret_matching (published, as long) or with room taken for a new file; EXISTS
- * (of another length), UNAVAILABLE (being removed), NO_SPACE. */
+ * (of another length), UNAVAILABLE (being removed), NO_SPACE, IO (the store cannot be written). */
 enum dfs_status data_write_prepare(struct dfs_data *data, const struct dfs_block_id *id, uint32_t length_bytes,
                                    bool *ret_matching);
 /* Other writes of the same block that are still receiving: taken over, or the reason why this one may not begin. */

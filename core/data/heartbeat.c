@@ -91,7 +91,7 @@ static void send_beat(struct dfs_data *data)
         .incarnation = data->incarnation,
         .sequence = data->beat_sequence,
         .capacity_bytes = data->marker_found ? data->capacity_bytes : 0, /* a lost store has no room */
-        .free_bytes = data->marker_found && !data->leaving ? data->free_bytes : 0,
+        .free_bytes = data_room_offered(data),
         .load = data->writes_count + data->reads_count + data->copies_count,
         .change = data->change_last,
         .digest = data->digest,
@@ -168,6 +168,12 @@ void data_heartbeat_stop(struct dfs_data *data)
     data_timer_stop(data, &data->beat_timer);
     data_timer_stop(data, &data->lease_timer);
     dfs_mac_close(&data->heartbeat_mac);
+}
+
+void data_heartbeat_news(struct dfs_data *data)
+{
+    if (data->phase == DATA_NODE_SERVING && data->heartbeat_mac.context != NULL)
+        beat_new(data); /* the next one comes at its own time all the same */
 }
 
 /* The acknowledgement ------------------------------------------------------------------------------------ */

@@ -57,6 +57,13 @@ void data_io_forget(struct dfs_list *owner_list)
         dfs_container_of(link, struct data_io, link)->done = NULL;
 }
 
+static void io_failed(struct dfs_data *data, const struct dfs_disk_done *done)
+{
+    data->counters.disk_errors += done->status == DFS_IO;
+    if (done->verb <= DFS_DISK_SYNC_DIR)
+        data_write_failed(data, done->status);
+}
+
 void data_io_answer(struct dfs_data *data, const struct dfs_disk_done *done)
 {
     const uint32_t slot = (uint32_t)done->token;
@@ -69,8 +76,8 @@ void data_io_answer(struct dfs_data *data, const struct dfs_disk_done *done)
     io = data->ios[slot];
     if (!io->busy || io->generation != (uint32_t)(done->token >> 32))
         return;
-    if (done->status == DFS_IO)
-        data->counters.disk_errors++;
+    if (done->status != DFS_OK)
+        io_failed(data, done);
     call = io->done;
     buf = io->buf;
     io->busy = false;

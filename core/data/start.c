@@ -211,7 +211,7 @@ static void on_list(struct dfs_data *data, void *owner, const struct dfs_disk_do
     start_answered(data);
 }
 
-static void space_answer(struct dfs_data *data, const struct dfs_disk_done *done)
+void data_space_answer(struct dfs_data *data, const struct dfs_disk_done *done)
 {
     data->capacity_bytes = done->capacity_bytes;
     data->free_bytes = done->free_bytes;
@@ -232,7 +232,7 @@ static void on_space(struct dfs_data *data, void *owner, const struct dfs_disk_d
     (void)buf;
     (void)tag;
     if (done->status == DFS_OK)
-        space_answer(data, done);
+        data_space_answer(data, done);
     else
         data->start_failed = true;
     start_answered(data);
@@ -316,6 +316,7 @@ static void on_marker_step(struct dfs_data *data, void *owner, const struct dfs_
     data->marker_found = true;
     data->marker_writing = false;
     data->store_lost = false;
+    data->write_refused = false;
     if (data->phase == DATA_NODE_LOADING)
         start_ready(data);
 }
@@ -421,7 +422,7 @@ static void on_space_again(struct dfs_data *data, void *owner, const struct dfs_
     (void)buf;
     (void)tag;
     if (done->status == DFS_OK)
-        space_answer(data, done);
+        data_space_answer(data, done);
 }
 
 static void on_store_timer(struct dfs_data *data, struct data_timer *timer)
@@ -430,6 +431,8 @@ static void on_store_timer(struct dfs_data *data, struct data_timer *timer)
     data_io_submit(data, &data->store_ios, on_space_again, data, 0, (struct dfs_disk_op){.verb = DFS_DISK_SPACE});
     if (data->store_lost && data->phase == DATA_NODE_SERVING)
         data_start_write_marker(data); /* it could not be written then; perhaps there is a new disk now */
+    if (data->write_refused)
+        data_probe(data);
     data_store_check(data);
     data_stumps_remove(data);
 }

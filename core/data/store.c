@@ -264,9 +264,19 @@ static uint64_t share_of(uint64_t bytes, uint32_t ppb)
     return bytes / 1000000000 * ppb + bytes % 1000000000 * ppb / 1000000000;
 }
 
+static uint64_t reserve_of(const struct dfs_data *data)
+{
+    return share_of(data->capacity_bytes, data->config.reserve_ppb);
+}
+
+bool data_room_is_left(const struct dfs_data *data)
+{
+    return data->free_bytes > reserve_of(data);
+}
+
 bool data_room_take(struct dfs_data *data, uint64_t file_bytes)
 {
-    const uint64_t reserve = share_of(data->capacity_bytes, data->config.reserve_ppb);
+    const uint64_t reserve = reserve_of(data);
 
     if (data->free_bytes < file_bytes || data->free_bytes - file_bytes < reserve)
         return false;

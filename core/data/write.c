@@ -666,6 +666,8 @@ enum dfs_status data_write_prepare(struct dfs_data *data, const struct dfs_block
         *ret_matching = true;
         return DFS_OK;
     }
+    if (data->write_refused)
+        return DFS_IO;
     return data_room_take(data, (uint64_t)length_bytes + data_footer_bytes(length_bytes)) ? DFS_OK : DFS_NO_SPACE;
 }
 
