@@ -141,10 +141,11 @@ void dfs_client_put_moved_on(struct client_put *put,
 uint64_t dfs_client_put_offset(const struct client_put *put,
                                uint32_t index); /* of a block in the file; `blocks`: the size */
 bool dfs_client_put_take_grant(struct client_put *put, uint32_t index, struct client_grant *ret_grant);
-/* Fewer servers than the rule needs have a right to take the block, or room for it: may change soon, so it is tried for a while. */
+/* Fewer servers than the rule needs have a right to take the block: may change soon, so it is tried for a while. When there are enough, and they have no
+ * room (NO_SPACE), waiting is no use: metadata counts those that are only suspected for having what they had. */
 static inline bool dfs_client_put_lacks_nodes(enum dfs_status status)
 {
-    return status == DFS_NOT_ENOUGH_NODES || status == DFS_NO_SPACE;
+    return status == DFS_NOT_ENOUGH_NODES;
 }
 
 bool dfs_client_put_grant_is_good(const struct client_put *put, const struct dfs_w_grant *grant, uint32_t index);

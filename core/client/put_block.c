@@ -231,7 +231,8 @@ static void block_failed(struct client_put_block *block, enum dfs_status status,
             exclude(block, &block->granted.replicas[0].node, status);
     }
     block->generation = block->granted.grant.block.generation + 1;
-    if (block->tries <= 2 && status != DFS_STALE_INCARNATION)
+    /* Each NO_SPACE rules a server out: that comes to an end without waiting. */
+    if (status == DFS_NO_SPACE || (block->tries <= 2 && status != DFS_STALE_INCARNATION))
         place_again(block, why);
     else
         pause_block(block, true, wait_ns, why);

@@ -551,15 +551,22 @@ struct place_rule {
     uint32_t length_bytes;
 };
 
+static bool is_among(uint16_t index, const uint16_t *nodes, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        if (nodes[i] == index)
+            return true;
+    }
+    return false;
+}
+
 static bool may_take(void *ctx, uint16_t index)
 {
     const struct place_rule *rule = ctx;
     const struct meta_repair *repair = &rule->meta->nodes->repair;
 
-    for (uint32_t i = 0; i < rule->excluded_count; i++) {
-        if (rule->excluded[i] == index)
-            return false;
-    }
+    if (is_among(index, rule->excluded, rule->excluded_count))
+        return false;
     return (meta_repair_rights_of(repair, index) & META_RIGHT_TARGET) != 0 &&
            meta_repair_has_room(repair, index, rule->length_bytes);
 }
@@ -573,6 +580,20 @@ uint32_t meta_nodes_place(struct dfs_meta *meta, const struct dfs_block_id *bloc
     const uint64_t hash = dfs_placement_hash(&block->file, block->index, block->generation);
 
     return dfs_placement_choose(&meta->nodes->ring, hash, count, &placement, ret_nodes);
+}
+
+uint32_t meta_nodes_with_room(const struct dfs_meta *meta, uint32_t length_bytes, const uint16_t *excluded,
+                              uint32_t excluded_count)
+{
+    uint32_t count = 0;
+
+    for (uint32_t i = 0; i < meta->nodes->count; i++) {
+        const struct meta_node *node = meta->nodes->by_index[i];
+
+        count += meta_member_in_ring(node->state) && !is_among(node->index, excluded, excluded_count) &&
+                 meta_repair_has_room(&meta->nodes->repair, node->index, length_bytes);
+    }
+    return count;
 }
 
 uint32_t meta_nodes_placeable(const struct dfs_meta *meta)

@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+const struct meta_excluded meta_excluded_none = {.count = 0};
+
 uint32_t meta_grant_make(struct dfs_meta *meta, struct dfs_w_grant *ret_grant, const struct dfs_block_id *block,
                          uint32_t length_max_bytes, enum dfs_grant_operation operation,
                          const uint8_t bearer[DFS_FINGERPRINT_BYTES], const uint16_t *nodes, uint32_t nodes_count)
@@ -63,22 +65,34 @@ uint32_t meta_upload_length(const struct meta_upload *upload, uint32_t index)
                       dfs_block_offset(upload->size_bytes, upload->blocks, index));
 }
 
+/* NO_SPACE is final: the client goes on asking only as long as time may help. */
+static enum dfs_status why_too_few(const struct dfs_meta *meta, uint32_t needed, uint32_t length_bytes,
+                                   const struct meta_excluded *excluded)
+{
+    if (!meta_nodes_have_told(meta))
+        return DFS_UNAVAILABLE;
+    if (meta_nodes_placeable(meta) < needed)
+        return DFS_NOT_ENOUGH_NODES;
+    /* Of those who may take writes too few have room. Has one that is suspected just now? */
+    return meta_nodes_with_room(meta, length_bytes, excluded->nodes, excluded->full) < needed ? DFS_NO_SPACE
+                                                                                              : DFS_NOT_ENOUGH_NODES;
+}
+
 enum dfs_status meta_upload_place(struct dfs_meta *meta, struct meta_upload *upload, uint32_t index,
-                                  uint32_t generation, const uint16_t *excluded, uint32_t excluded_count)
+                                  uint32_t generation, const struct meta_excluded *excluded)
 {
     const struct dfs_block_id id = {.file = upload->file, .index = index, .generation = generation};
     const uint32_t needed = meta_copies_needed(upload->ack, upload->copies_wanted);
     const uint32_t length = meta_upload_length(upload, index);
     uint16_t nodes[DFS_REPLICAS_MAX];
-    uint32_t count = meta_nodes_place(meta, &id, length, upload->copies_wanted, excluded, excluded_count, nodes);
+    uint32_t count =
+        meta_nodes_place(meta, &id, length, upload->copies_wanted, excluded->nodes, excluded->count, nodes);
     struct meta_placed_copy *copies;
 
-    if (count < needed && excluded_count > 0)
-        count = meta_nodes_place(meta, &id, length, upload->copies_wanted, NULL, 0, nodes);
-    if (count < needed && !meta_nodes_have_told(meta))
-        return DFS_UNAVAILABLE;
-    if (count < needed) /* who may take writes and was not chosen has no room */
-        return meta_nodes_placeable(meta) < needed ? DFS_NOT_ENOUGH_NODES : DFS_NO_SPACE;
+    if (count < needed && excluded->count > excluded->full)
+        count = meta_nodes_place(meta, &id, length, upload->copies_wanted, excluded->nodes, excluded->full, nodes);
+    if (count < needed)
+        return why_too_few(meta, needed, length, excluded);
     meta_upload_grow(&meta->uploads, upload, index);
     upload->placed[index] = (struct meta_placed_block){.generation = generation, .copies_count = (uint16_t)count};
     copies = meta_upload_copies(upload, index);

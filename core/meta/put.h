@@ -31,11 +31,23 @@ struct meta_upload *meta_upload_of(struct dfs_meta *meta, struct meta_peer *peer
 /* The longest that block `index` may be (its exact length when the size is known). */
 uint32_t meta_upload_length(const struct meta_upload *upload, uint32_t index);
 
-/* Places a block that is not placed. The excluded nodes are taken only when there are too few others.
- * NOT_ENOUGH_NODES; NO_SPACE: enough nodes, too few with room; UNAVAILABLE while nodes are still expected to join. */
+#define META_EXCLUDED_MAX 64 /* PUT_PLACE's own limit */
+
+/* Nodes that failed the writer of a block. */
+struct meta_excluded {
+    uint16_t nodes[META_EXCLUDED_MAX]; /* first those that said NO_SPACE */
+    uint32_t count;
+    uint32_t full; /* that said NO_SPACE */
+};
+
+/* Places a block that is not placed. The excluded nodes are taken only when there are too few others, and those that
+ * are full not at all. NOT_ENOUGH_NODES; NO_SPACE: enough nodes, too few with room, suspected ones counted too;
+ * UNAVAILABLE while nodes are still expected to join. */
 enum dfs_status meta_upload_place(struct dfs_meta *meta, struct meta_upload *upload, uint32_t index,
-                                  uint32_t generation, const uint16_t *excluded,
-                                  uint32_t excluded_count) DFS_MUST_CHECK;
+                                  uint32_t generation, const struct meta_excluded *excluded) DFS_MUST_CHECK;
+
+/* Of a first placement. */
+extern const struct meta_excluded meta_excluded_none;
 
 /* The grant of a placed block. */
 void meta_upload_grant(struct dfs_meta *meta, const struct meta_upload *upload, uint32_t index,

@@ -135,7 +135,7 @@ static enum dfs_status place_first(struct dfs_meta *meta, struct meta_upload *up
     const uint32_t page = meta_page_of(meta);
 
     for (uint32_t i = 0; i < upload->blocks && i < page; i++) {
-        const enum dfs_status status = meta_upload_place(meta, upload, i, 1, NULL, 0);
+        const enum dfs_status status = meta_upload_place(meta, upload, i, 1, &meta_excluded_none);
 
         if (status != DFS_OK)
             return status;

@@ -4,8 +4,6 @@
 #include "core/base/assert.h"
 #include "core/meta/put.h"
 
-#define EXCLUDED_MAX 64 /* the message's own limit */
-
 static void placed_send(struct dfs_meta *meta, struct meta_peer *peer, uint32_t request,
                         const struct meta_upload *upload, uint32_t first, uint32_t count)
 {
@@ -31,7 +29,7 @@ static enum dfs_status place_page(struct dfs_meta *meta, struct meta_upload *upl
         const uint32_t index = first + done;
 
         if (index >= upload->placed_count || upload->placed[index].generation == 0) {
-            const enum dfs_status status = meta_upload_place(meta, upload, index, 1, NULL, 0);
+            const enum dfs_status status = meta_upload_place(meta, upload, index, 1, &meta_excluded_none);
 
             if (status != DFS_OK && done == 0)
                 return status;
@@ -44,11 +42,24 @@ static enum dfs_status place_page(struct dfs_meta *meta, struct meta_upload *upl
     return DFS_OK;
 }
 
+static void exclude(const struct dfs_meta *meta, const struct dfs_w_failure *failure, struct meta_excluded *excluded)
+{
+    uint16_t node;
+
+    if (excluded->count == META_EXCLUDED_MAX || !meta_nodes_find(meta, &failure->node, &node))
+        return;
+    if (failure->status == DFS_NO_SPACE) {
+        excluded->nodes[excluded->count++] = excluded->nodes[excluded->full];
+        excluded->nodes[excluded->full++] = node;
+    } else {
+        excluded->nodes[excluded->count++] = node;
+    }
+}
+
 static enum dfs_status place_again(struct dfs_meta *meta, struct meta_upload *upload,
                                    const struct dfs_m_put_place *body)
 {
-    uint16_t excluded[EXCLUDED_MAX];
-    uint32_t excluded_count = 0;
+    struct meta_excluded excluded = {.count = 0};
     uint32_t generation;
 
     if (body->count != 1 || body->first >= upload->placed_count || upload->placed[body->first].generation == 0)
@@ -58,14 +69,11 @@ static enum dfs_status place_again(struct dfs_meta *meta, struct meta_upload *up
         return DFS_OK; /* the answer was lost */
     if (body->generation != generation + 1)
         return DFS_BAD_REQUEST;
-    for (uint32_t i = 0; i < body->excluded_count && i < EXCLUDED_MAX; i++) {
-        if (meta_nodes_find(meta, &body->excluded[i].node, &excluded[excluded_count]))
-            excluded_count++;
-    }
+    for (uint32_t i = 0; i < body->excluded_count; i++)
+        exclude(meta, &body->excluded[i], &excluded);
     if (!meta_upload_supersede(upload, body->first, meta->config.bounds.upload_vain))
         return DFS_TOO_LARGE;
-    const enum dfs_status status =
-        meta_upload_place(meta, upload, body->first, body->generation, excluded, excluded_count);
+    const enum dfs_status status = meta_upload_place(meta, upload, body->first, body->generation, &excluded);
 
     if (status != DFS_OK) /* asked again it is still this generation's turn */
         upload->placed[body->first] = (struct meta_placed_block){.generation = generation};

@@ -255,6 +255,28 @@ static void the_next_page_may_take_a_while_or_be_refused(void **state)
     }
 }
 
+static bool no_room(struct client_rig *r, dfs_conn conn, struct rig_node *node, const struct fake_message *m)
+{
+    (void)node;
+    if (m->number == DFS_MSG_BLOCK_WRITE || m->number == DFS_MSG_PUT_PLACE) {
+        client_rig_status(r, conn, m->request, DFS_NO_SPACE, "full");
+        return true;
+    }
+    return false;
+}
+
+/* Servers that have no room will have none in a second: that is said before any waiting. */
+static void no_room_is_said_at_once(void **state)
+{
+    struct client_rig *r = *state;
+
+    r->on_message = no_room;
+    client_rig_put(r, 1, "a/one", 100000);
+    client_rig_pass(r, 10 * DFS_MILLISECONDS);
+    assert_status(r, 1, DFS_NO_SPACE);
+    assert_int_equal(r->asked[DFS_MSG_PUT_PLACE], 1);
+}
+
 /* Block 0 finds no room at first, and then no servers until the story says so; which blocks were begun, as bits. */
 static uint32_t begun;
 
@@ -506,6 +528,7 @@ int main(void)
         STORY(the_lease_is_kept_alive_while_a_block_takes_long),
         STORY(a_lost_upload_is_noticed_before_the_commit),
         STORY(the_next_page_may_take_a_while_or_be_refused),
+        STORY(no_room_is_said_at_once),
         STORY(a_block_may_not_be_placed_again),
         STORY(commits_that_lead_nowhere),
         STORY(a_metadata_without_keys_yet_is_waited_for),

@@ -495,6 +495,49 @@ static void too_few_nodes_are_said_at_once(void **state)
     assert_int_equal(crig_open(&r, ann, &open), DFS_OK);
 }
 
+/* All four servers failed the writer of this block in the way that is said of each. */
+static enum dfs_status place_beside(const enum dfs_status *said)
+{
+    struct dfs_w_failure failures[4];
+    const struct dfs_m_put_place place = {.file = r.upload.file,
+                                          .epoch = r.upload.epoch,
+                                          .count = 1,
+                                          .generation = r.upload.grants[0].block.generation + 1,
+                                          .excluded = failures,
+                                          .excluded_count = 4};
+
+    for (unsigned i = 0; i < 4; i++)
+        failures[i] = (struct dfs_w_failure){.node = r.n.nodes[i].id, .status = (uint8_t)said[i]};
+    (void)crig_ask(&r, ann, DFS_MSG_PUT_PLACE, &place);
+    return r.status;
+}
+
+/* A server that was too slow is tried again when there is no other, one that is full is not: then there is no room, and waiting is no use. One that is
+ * only suspected may have room. */
+static void full_servers_are_not_tried_again(void **state)
+{
+    static const enum dfs_status slow[] = {DFS_TIMEOUT, DFS_TIMEOUT, DFS_TIMEOUT, DFS_TIMEOUT};
+    static const enum dfs_status full[] = {DFS_NO_SPACE, DFS_TIMEOUT, DFS_NO_SPACE, DFS_TIMEOUT};
+    struct dfs_m_put_open open = crig_open_message(&r, "a", 100000);
+
+    (void)state;
+    nrig_up(&r.n, 3);
+    nrig_live(&r.n, 6 * DFS_SECONDS); /* warm */
+    open.ack = DFS_ACK_ALL;
+    assert_int_equal(crig_open(&r, ann, &open), DFS_OK);
+    assert_int_equal(place_beside(full), DFS_NO_SPACE);
+    assert_int_equal(place_beside(slow), DFS_OK);
+
+    open = crig_open_message(&r, "b", 100000);
+    open.ack = DFS_ACK_ALL;
+    assert_int_equal(crig_open(&r, ann, &open), DFS_OK);
+    r.n.nodes[0].free_bytes = 0;
+    nrig_beat(&r.n, 0);
+    nrig_break(&r.n, 1);
+    assert_int_equal(nrig_state(&r.n, 1), DFS_NODE_SUSPECT);
+    assert_int_equal(place_beside(slow), DFS_NOT_ENOUGH_NODES);
+}
+
 /* Conditions --------------------------------------------------------------------------------------------- */
 
 static void preconditions_are_tested_at_the_commit(void **state)
@@ -739,6 +782,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_node_that_came_back_empty_does_not, set_up, tear_down),
         cmocka_unit_test_setup_teardown(an_upload_under_way_is_drained_too, set_up, tear_down),
         cmocka_unit_test_setup_teardown(too_few_nodes_are_said_at_once, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(full_servers_are_not_tried_again, set_up, tear_down),
         cmocka_unit_test_setup_teardown(preconditions_are_tested_at_the_commit, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_commit_that_was_refused_is_not_done_later, set_up, tear_down),
         cmocka_unit_test_setup_teardown(an_upload_without_a_sign_of_life_is_given_up_for_good, set_up, tear_down),
