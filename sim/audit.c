@@ -215,9 +215,8 @@ static void fsck(struct sim_run *run, uint32_t client)
     if (!fsck.answered || fsck.status != DFS_OK)
         sim_run_violation(run, "acked_data", run->cluster->meta.host, "fsck after everything had come to rest: %s",
                           fsck.answered ? dfs_status_name(fsck.status) : "no answer");
-    for (size_t i = 0; fsck.named != NULL && i < sim_copies_versions(run->copies); i++) {
-        const struct sim_version *version = sim_copies_version(run->copies, i);
-
+    for (const struct sim_version *version = NULL;
+         fsck.named != NULL && (version = sim_copies_version_next(run->copies, version)) != NULL;) {
         if (sim_version_is_live(version))
             fsck_judge(&fsck, version);
     }

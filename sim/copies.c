@@ -1,4 +1,4 @@
-#include "sim/copies.h"
+#include "sim/copies_internal.h"
 
 #include "core/base/assert.h"
 #include "core/base/mem.h"
@@ -12,39 +12,6 @@ struct place {
     struct sim_path_key key;
     struct dfs_list versions; /* of_path; without those that were removed */
     char path[];
-};
-
-/* Of a file's record: its version, and the first of its blocks that was heard of, which is the only one of nearly every file. */
-struct about {
-    bool is_heard_of;
-    bool has_block;
-    struct sim_block block;
-    struct sim_version version;
-};
-
-struct sim_copies {
-    struct sim_run *run;
-    struct sim_files *files;
-    size_t part; /* struct about */
-    struct dfs_map places_by_path;
-    struct place **places; /* owned */
-    size_t places_count;
-    size_t places_room;
-    struct dfs_list live;        /* versions, in the order in which they became visible */
-    struct dfs_map blocks_by_id; /* those that are not the first of their file */
-    struct sim_block **blocks;   /* of that map; owned */
-    size_t blocks_count;
-    size_t blocks_room;
-    struct sim_version **versions; /* that were heard of; in the records */
-    size_t versions_count;
-    size_t versions_room;
-    struct sim_risks *risks;
-    dfs_time_ns *active_since;      /* of each data server */
-    struct sim_host **hosts;        /* who lives under each data server's identity: a double may have taken it */
-    struct sim_host_set active;     /* as last seen */
-    struct sim_host_set maintained; /* left, and announced to come back */
-    uint8_t *bytes;                 /* of a block file that is verified */
-    size_t bytes_room;
 };
 
 static void push(void *array, size_t *count, size_t *room, void *entry)
@@ -61,14 +28,14 @@ static void push(void *array, size_t *count, size_t *room, void *entry)
 }
 
 /* NULL: nobody has heard of the file. */
-static struct about *about_find(const struct sim_copies *copies, const struct dfs_id *file)
+static struct sim_copies_about *about_find(const struct sim_copies *copies, const struct dfs_id *file)
 {
     struct sim_about *about = sim_files_find(copies->files, file);
 
     return about == NULL ? NULL : sim_about_part(about, copies->part);
 }
 
-static struct about *about_of(struct sim_copies *copies, const struct dfs_id *file)
+static struct sim_copies_about *about_of(struct sim_copies *copies, const struct dfs_id *file)
 {
     return sim_about_part(sim_files_of(copies->files, file), copies->part);
 }
@@ -81,7 +48,7 @@ static bool is_block(const struct sim_block *block, const struct dfs_block_id *i
 
 static struct sim_block *block_find(const struct sim_copies *copies, const struct dfs_block_id *id)
 {
-    struct about *about = about_find(copies, &id->file);
+    struct sim_copies_about *about = about_find(copies, &id->file);
 
     if (about == NULL || !about->has_block)
         return NULL;
@@ -90,7 +57,7 @@ static struct sim_block *block_find(const struct sim_copies *copies, const struc
 
 static struct sim_block *block_of(struct sim_copies *copies, const struct dfs_block_id *id)
 {
-    struct about *about = about_of(copies, &id->file);
+    struct sim_copies_about *about = about_of(copies, &id->file);
     struct sim_block *block;
 
     if (!about->has_block) {
@@ -101,6 +68,7 @@ static struct sim_block *block_of(struct sim_copies *copies, const struct dfs_bl
     block = block_find(copies, id);
     if (block != NULL)
         return block;
+    about->has_blocks = true;
     block = dfs_alloc_zero(sizeof *block);
     block->id = *id;
     dfs_map_insert(&copies->blocks_by_id, block);
@@ -108,30 +76,35 @@ static struct sim_block *block_of(struct sim_copies *copies, const struct dfs_bl
     return block;
 }
 
+void sim_version_init(struct sim_copies *copies, struct sim_version *version, const struct dfs_id *file)
+{
+    version->file = *file;
+    version->path = "";
+    dfs_list_init(&version->of_path);
+    dfs_list_init(&version->of_live);
+    dfs_list_push(&copies->versions, &version->of_all);
+}
+
 static struct sim_version *version_of(struct sim_copies *copies, const struct dfs_id *file)
 {
-    struct about *about = about_of(copies, file);
+    struct sim_copies_about *about = about_of(copies, file);
     struct sim_version *version = &about->version;
 
     if (about->is_heard_of)
         return version;
     about->is_heard_of = true;
-    version->file = *file;
-    version->path = "";
-    dfs_list_init(&version->of_path);
-    dfs_list_init(&version->of_live);
-    push(&copies->versions, &copies->versions_count, &copies->versions_room, version);
+    sim_version_init(copies, version, file);
     return version;
 }
 
-static void blocks_free(struct sim_version *version)
+void sim_version_blocks_free(struct sim_version *version)
 {
     if (version->blocks != &version->block_own)
         dfs_free(version->blocks);
 }
 
 /* Those that are new are not known yet. */
-static void blocks_count_set(struct sim_version *version, uint32_t count)
+void sim_version_blocks_count(struct sim_version *version, uint32_t count)
 {
     struct sim_block *const first = version->blocks_count > 0 ? version->blocks[0] : NULL;
     const bool was_own = version->blocks == &version->block_own;
@@ -139,7 +112,7 @@ static void blocks_count_set(struct sim_version *version, uint32_t count)
     if (count == version->blocks_count)
         return;
     if (count <= 1) {
-        blocks_free(version);
+        sim_version_blocks_free(version);
         version->blocks = &version->block_own;
     } else {
         version->blocks = dfs_realloc_array(was_own ? NULL : version->blocks, count, sizeof(struct sim_block *));
@@ -157,9 +130,9 @@ static void holders_free(struct sim_block *block)
         dfs_free(block->holders);
 }
 
-static void holders_grow(struct sim_block *block)
+void sim_block_holders_grow(struct sim_block *block)
 {
-    uint32_t *more;
+    struct sim_holder *more;
 
     if (block->holders == NULL) {
         block->holders = block->holders_own;
@@ -188,7 +161,7 @@ static void on_commit(struct sim_run *run, void *state, const struct sim_seen *s
     if (version->committed)
         return;
     version->size_bytes = m->size_bytes;
-    blocks_count_set(version, m->blocks);
+    sim_version_blocks_count(version, m->blocks);
     for (uint32_t i = 0; i < m->receipts_count; i++) {
         const struct dfs_w_receipt *receipt = &m->receipts[i];
         const struct dfs_block_id id = {receipt->block.file, receipt->block.index, receipt->block.generation};
@@ -239,7 +212,7 @@ static void version_counts(const struct sim_copies *copies, const struct sim_ver
     }
 }
 
-static void removed_set(const struct sim_copies *copies, struct sim_version *version)
+static void removed_set(struct sim_copies *copies, struct sim_version *version)
 {
     if (!version->removed)
         version->removed_at = sim_world_now(copies->run->world);
@@ -247,6 +220,7 @@ static void removed_set(const struct sim_copies *copies, struct sim_version *ver
     version_counts(copies, version, false);
     dfs_list_remove(&version->of_live);
     dfs_list_remove(&version->of_path);
+    sim_copies_tire(copies, &version->file);
 }
 
 static void committed_set(struct sim_copies *copies, struct sim_version *version)
@@ -297,23 +271,26 @@ static void holder_add(struct sim_copies *copies, const struct dfs_block_id *id,
     struct sim_block *block = block_of(copies, id);
 
     for (uint32_t i = 0; i < block->holders_count; i++) {
-        if (block->holders[i] == data) {
-            sim_risk_copy(copies->risks, block, data, false, sim_world_now(copies->run->world));
+        if (block->holders[i].data == data) {
+            sim_risk_copy(copies->risks, block, data, sim_world_now(copies->run->world));
             return;
         }
     }
     if (block->holders_count == block->holders_room)
-        holders_grow(block);
-    block->holders[block->holders_count++] = data;
-    sim_risk_copy(copies->risks, block, data, true, sim_world_now(copies->run->world));
+        sim_block_holders_grow(block);
+    block->holders[block->holders_count++].data = data;
+    sim_risk_copy(copies->risks, block, data, sim_world_now(copies->run->world));
 }
 
 static void holder_gone(struct sim_copies *copies, const struct dfs_block_id *id, uint32_t data)
 {
     struct sim_block *block = block_find(copies, id);
 
-    if (block != NULL)
-        sim_risk_copy_gone(copies->risks, block, data, sim_world_now(copies->run->world));
+    if (block == NULL)
+        return;
+    sim_risk_copy_gone(copies->risks, block, data, sim_world_now(copies->run->world));
+    if (block->holding == 0)
+        sim_copies_tire(copies, &id->file);
 }
 
 /* A member, or no more, says metadata. */
@@ -522,7 +499,8 @@ struct sim_copies *sim_copies_new(struct sim_run *run)
 
     copies->run = run;
     copies->files = &run->ledger.files;
-    copies->part = sim_files_part(copies->files, sizeof(struct about));
+    copies->part = sim_copies_part(copies);
+    dfs_list_init(&copies->versions);
     dfs_list_init(&copies->live);
     copies->hosts = dfs_alloc_zero_array(run->cluster->options.data, sizeof(struct sim_host *));
     copies->risks = sim_risks_new(run->cluster->options.data, (uint32_t)run->scenario->cluster.settings.replication);
@@ -545,11 +523,10 @@ void sim_copies_free(struct sim_copies *copies)
         holders_free(copies->blocks[i]);
         dfs_free(copies->blocks[i]);
     }
-    for (size_t i = 0; i < copies->versions_count; i++)
-        blocks_free(copies->versions[i]);
     for (size_t i = 0; i < copies->files->count; i++) {
-        struct about *about = sim_about_part(copies->files->all[i], copies->part);
+        struct sim_copies_about *about = sim_about_part(copies->files->all[i], copies->part);
 
+        sim_version_blocks_free(&about->version);
         holders_free(&about->block);
     }
     for (size_t i = 0; i < copies->places_count; i++)
@@ -560,7 +537,6 @@ void sim_copies_free(struct sim_copies *copies)
     sim_risks_free(copies->risks);
     dfs_map_close(&copies->places_by_path);
     dfs_free(copies->blocks);
-    dfs_free(copies->versions);
     dfs_free(copies->bytes);
     dfs_map_close(&copies->blocks_by_id);
     dfs_free(copies);
@@ -568,20 +544,16 @@ void sim_copies_free(struct sim_copies *copies)
 
 /* Looking ----------------------------------------------------------------------------------------------------------------------- */
 
-size_t sim_copies_versions(const struct sim_copies *copies)
+const struct sim_version *sim_copies_version_next(const struct sim_copies *copies, const struct sim_version *after)
 {
-    return copies->versions_count;
-}
+    const struct dfs_list *next = after == NULL ? copies->versions.next : after->of_all.next;
 
-const struct sim_version *sim_copies_version(const struct sim_copies *copies, size_t index)
-{
-    DFS_ASSERT(index < copies->versions_count);
-    return copies->versions[index];
+    return next == &copies->versions ? NULL : dfs_container_of_const(next, struct sim_version, of_all);
 }
 
 const struct sim_version *sim_copies_version_of(const struct sim_copies *copies, const struct dfs_id *file)
 {
-    const struct about *about = about_find(copies, file);
+    const struct sim_copies_about *about = about_find(copies, file);
 
     return about != NULL && about->is_heard_of ? &about->version : NULL;
 }
@@ -720,7 +692,7 @@ static void count_copies(struct sim_run *run, struct sim_block *block, const str
 {
     memset(ret_copies, 0, sizeof *ret_copies);
     for (uint32_t i = 0; i < block->holders_count; i++) {
-        const uint32_t data = block->holders[i];
+        const uint32_t data = block->holders[i].data;
         const bool is_active = sim_host_set_has(active, 2 + data);
         const bool is_maintained = sim_host_set_has(&run->copies->maintained, 2 + data);
 
@@ -752,7 +724,7 @@ static uint32_t count_unread(struct sim_run *run, const struct sim_block *block,
         return 0;
     dfs_block_name(&block->id, name);
     for (uint32_t i = 0; i < block->holders_count; i++) {
-        const uint32_t data = block->holders[i];
+        const uint32_t data = block->holders[i].data;
 
         count += sim_host_set_has(active, 2 + data) && sim_nemesis_destroyed(run->nemesis, 2 + data) &&
                  sim_disk_find(sim_host_disk(run->copies->hosts[data]), SIM_NOW, name) != NULL &&

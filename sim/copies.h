@@ -3,6 +3,12 @@
  *
  * Fed by what passes (PUT_COMMIT, COMMITTED, REMOVED, MOVED, PUBLISHED) and by the workload's answers; counts by looking at the disks, never by asking metadata.
  * A change whose outcome nobody can know (metadata died with it, the client was never answered) makes its files uncertain: they are not demanded.
+ *
+ * A file tires (files.h) when it was visible, was removed, and its last copy has gone from its disk. It rests as soon as all operations that were asked before the removal are answered, or lost with
+ * their client: until then one may be told that what it reads is lost, and whether that is excused depends on when the version was removed, and from where. A file of several blocks, of a block in
+ * several generations or with more holders than a block has room for stays awake. Kept are the ids, lengths, checksums and holders of its block, and that it was visible: a server that wakes up with
+ * a copy finds it. Left out is what only its coming back to life (COMMITTED) could make matter, and what that says anew: path, size, number and times; and which bytes were found sound, which is
+ * found again.
  */
 #ifndef DFS_SIM_COPIES_H
 #define DFS_SIM_COPIES_H
@@ -14,15 +20,21 @@
 /* So many holders stand in the block itself: more than replication is, as a rule. */
 #define SIM_HOLDERS_OWN 4
 
+/* A data server that ever published the block. */
+struct sim_holder {
+    uint32_t data;
+    uint32_t listed; /* while it holds it: place in the server's list (risk.c) */
+};
+
 struct sim_block {
     struct dfs_block_id id; /* first: the key of its map */
     uint32_t length_bytes;  /* 0: no receipt was seen yet */
     uint32_t crc32c;
-    uint64_t holding;  /* bits by place in `holders`: who has it now (risk.c) */
-    uint32_t *holders; /* data servers that ever published it, by index; holders_own, or an allocation; NULL: none */
+    uint64_t holding;           /* bits by place in `holders`: who has it now (risk.c) */
+    struct sim_holder *holders; /* holders_own, or an allocation; NULL: none */
     uint32_t holders_count;
     uint32_t holders_room;
-    uint32_t holders_own[SIM_HOLDERS_OWN];
+    struct sim_holder holders_own[SIM_HOLDERS_OWN];
     struct sim_risk risk;
     uint64_t sound_fingerprint; /* of a file that verified, and what it said of itself; 0: none yet */
     uint32_t sound_length_bytes;
@@ -34,6 +46,7 @@ struct sim_block {
 struct sim_version {
     struct dfs_id file; /* first: the key of its map */
     const char *path;   /* where it stands, or stood; "" while nothing was heard of that */
+    struct dfs_list of_all;
     struct dfs_list of_path;
     struct dfs_list of_live; /* while it is committed and not removed */
     uint64_t size_bytes;
@@ -52,9 +65,8 @@ struct sim_version {
 struct sim_copies *sim_copies_new(struct sim_run *run); /* adds its listener */
 void sim_copies_free(struct sim_copies *copies);
 
-/* Versions in the order in which they were first heard of. */
-size_t sim_copies_versions(const struct sim_copies *copies);
-const struct sim_version *sim_copies_version(const struct sim_copies *copies, size_t index);
+/* Versions in the order in which they were first heard of, without those whose files rest; `after` NULL: the first. NULL: no more. */
+const struct sim_version *sim_copies_version_next(const struct sim_copies *copies, const struct sim_version *after);
 
 /* NULL when it was never heard of. */
 const struct sim_version *sim_copies_version_of(const struct sim_copies *copies, const struct dfs_id *file);

@@ -44,7 +44,7 @@ static json_t *hosts_of(const struct sim_block *block, uint64_t places)
 
     for (uint32_t i = 0; i < block->holders_count && i < SIM_COPIES_PLACES_MAX; i++) {
         if ((places >> i & 1) != 0)
-            (void)json_array_append_new(hosts, json_integer(2 + (json_int_t)block->holders[i]));
+            (void)json_array_append_new(hosts, json_integer(2 + (json_int_t)block->holders[i].data));
     }
     return hosts;
 }

@@ -20,11 +20,38 @@ const char *sim_operation_name(enum sim_operation_kind kind)
     return operation_names[kind];
 }
 
+/* While the file rests: whose bytes it has, as ever; by number. */
+static enum sim_rest rest(void *arg, const void *part, uint8_t *ret_bytes)
+{
+    const struct sim_operation *const *maker = part;
+    const uint32_t number = *maker == NULL ? 0 : (uint32_t)(*maker)->number;
+
+    (void)arg;
+    if (*maker != NULL && (*maker)->number > UINT32_MAX)
+        return SIM_REST_NO;
+    memcpy(ret_bytes, &number, sizeof number);
+    return SIM_REST_YES;
+}
+
+static void wake(void *arg, const struct dfs_id *file, void *part, const uint8_t *bytes)
+{
+    const struct sim_ledger *ledger = arg;
+    struct sim_operation **maker = part;
+    uint32_t number;
+
+    (void)file;
+    memcpy(&number, bytes, sizeof number);
+    *maker = number == 0 ? NULL : ledger->operations[number - 1];
+}
+
 void sim_ledger_init(struct sim_ledger *ledger)
 {
     memset(ledger, 0, sizeof *ledger);
     sim_files_init(&ledger->files);
-    ledger->part = sim_files_part(&ledger->files, sizeof(struct sim_operation *));
+    dfs_list_init(&ledger->running);
+    ledger->part =
+        sim_files_part(&ledger->files, sizeof(struct sim_operation *),
+                       &(struct sim_resting){.bytes = sizeof(uint32_t), .arg = ledger, .rest = rest, .wake = wake});
     dfs_map_init(&ledger->by_path, offsetof(struct sim_path, key), sizeof(struct sim_path_key), 0);
 }
 
@@ -101,6 +128,7 @@ struct sim_operation *sim_ledger_ask(struct sim_ledger *ledger, enum sim_operati
     grow(&ledger->operations, ledger->operations_count, &ledger->operations_room);
     ledger->operations[ledger->operations_count++] = operation;
     operation->number = ledger->operations_count;
+    dfs_list_push(&ledger->running, &operation->of_running);
     operation->kind = kind;
     operation->client = client;
     operation->asked_at = now;
@@ -129,6 +157,13 @@ struct sim_operation *sim_ledger_ask(struct sim_ledger *ledger, enum sim_operati
         target->movers++;
     ledger->asked[kind]++;
     return operation;
+}
+
+dfs_time_ns sim_ledger_asked_from(const struct sim_ledger *ledger)
+{
+    return dfs_list_empty(&ledger->running)
+               ? DFS_NEVER
+               : dfs_container_of_const(ledger->running.next, struct sim_operation, of_running)->asked_at;
 }
 
 void sim_ledger_put(struct sim_ledger *ledger, struct sim_operation *operation, uint64_t key, uint64_t size_bytes)
@@ -384,6 +419,7 @@ void sim_ledger_lose(struct sim_ledger *ledger, struct sim_operation *operation)
     struct sim_path *removed = removed_path(operation);
 
     DFS_ASSERT(operation->answered_at == DFS_NEVER && !operation->lost);
+    dfs_list_remove(&operation->of_running);
     operation->lost = true;
     operation->maybe = true;
     if (removed != NULL) {
@@ -402,6 +438,7 @@ static bool answer(struct sim_ledger *ledger, struct sim_operation *operation, d
         operation->kind == SIM_OP_GET || operation->kind == SIM_OP_RANGE_GET || operation->kind == SIM_OP_STAT;
 
     DFS_ASSERT(operation->answered_at == DFS_NEVER);
+    dfs_list_remove(&operation->of_running);
     operation->answered_at = now;
     operation->status = status;
     operation->version = version;

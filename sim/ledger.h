@@ -15,6 +15,7 @@
 
 #include "core/base/id.h"
 #include "core/base/limits.h"
+#include "core/base/list.h"
 #include "core/base/map.h"
 #include "core/base/status.h"
 #include "core/base/time.h"
@@ -54,7 +55,8 @@ enum sim_token {
 struct sim_path;
 
 struct sim_operation {
-    uint64_t number; /* from 1, in the order of asking */
+    uint64_t number;            /* from 1, in the order of asking */
+    struct dfs_list of_running; /* while it runs */
     enum sim_operation_kind kind;
     uint32_t client; /* 0 is c1 */
     enum sim_token token;
@@ -89,7 +91,7 @@ struct sim_operation {
     uint64_t gone_version;
     uint64_t wanted_version; /* GET: of a named version; 0: the newest */
 };
-_Static_assert(sizeof(struct sim_operation) <= 192, "three lines of the cache: a long run keeps hundreds of thousands");
+_Static_assert(sizeof(struct sim_operation) <= 208, "a long run keeps hundreds of thousands");
 
 /* What stands for a path in a map: a hash so long that no two paths of a run share one. */
 struct sim_path_key {
@@ -124,6 +126,7 @@ struct sim_ledger {
     size_t operations_count;
     size_t operations_room;
     struct sim_files files;           /* what a run knows of each file: not only the ledger has a part of these */
+    struct dfs_list running;          /* operations that run: neither answered nor lost; in the order of asking */
     size_t part;                      /* struct sim_operation *: the PUT whose bytes the file has; NULL: not known */
     struct sim_operation **open_puts; /* running, or open for ever: their file id is not known yet */
     size_t open_puts_count;
@@ -138,11 +141,14 @@ struct sim_ledger {
     uint64_t put_acknowledged;
 };
 
-void sim_ledger_init(struct sim_ledger *ledger);
+void sim_ledger_init(struct sim_ledger *ledger); /* it stays where it is */
 void sim_ledger_close(struct sim_ledger *ledger);
 
 /* The path's entry, made on first use. */
 struct sim_path *sim_ledger_path(struct sim_ledger *ledger, const char *name);
+
+/* All operations that run, and all that will be asked, were not asked before then. DFS_NEVER: none runs. */
+dfs_time_ns sim_ledger_asked_from(const struct sim_ledger *ledger);
 
 /* Writes down an operation that is asked now; fill in the rest of the struct before the world runs on. */
 struct sim_operation *sim_ledger_ask(struct sim_ledger *ledger, enum sim_operation_kind kind, uint32_t client,

@@ -25,7 +25,7 @@ static enum sim_loss loss_of_block(struct sim_run *run, const struct sim_block *
     enum sim_loss loss = SIM_LOSS_GONE;
 
     for (uint32_t i = 0; i < block->holders_count && loss != SIM_LOSS_NONE; i++) {
-        const uint32_t data = block->holders[i];
+        const uint32_t data = block->holders[i].data;
 
         if (sim_copies_has(run, data, block))
             loss = is_within_reach(run, data, lately) ? SIM_LOSS_NONE : SIM_LOSS_REACH;
@@ -53,9 +53,7 @@ enum sim_loss sim_loss_of_path(struct sim_run *run, const char *path, dfs_time_n
     const dfs_time_ns now = sim_world_now(run->world);
     enum sim_loss worst = SIM_LOSS_NONE;
 
-    for (size_t i = 0; i < sim_copies_versions(run->copies); i++) {
-        const struct sim_version *version = sim_copies_version(run->copies, i);
-
+    for (const struct sim_version *version = NULL; (version = sim_copies_version_next(run->copies, version)) != NULL;) {
         if (!version->committed || strcmp(version->path, path) != 0)
             continue;
         if (version->removed && version->removed_at < since)

@@ -5,7 +5,7 @@
 
 struct server {
     bool up;
-    struct sim_block **blocks; /* that it has, or had; some twice */
+    struct sim_block **blocks; /* that it has */
     size_t count;
     size_t room;
 };
@@ -14,7 +14,6 @@ struct sim_risks {
     struct server *servers;
     uint32_t servers_count;
     uint32_t wanted;
-    uint32_t walk;
     struct sim_risk_figures figures;
 };
 
@@ -66,42 +65,53 @@ static void count(struct sim_risks *risks, struct sim_block *block, dfs_time_ns 
 /* Who holds it now: bits by place in block->holders; places beyond are not counted. */
 #define PLACES_MAX 64
 
-static uint64_t place_bit(const struct sim_block *block, uint32_t server)
+/* The place that this server has there; PLACES_MAX: none. */
+static uint32_t place_of(const struct sim_block *block, uint32_t server)
 {
     for (uint32_t i = 0; i < block->holders_count && i < PLACES_MAX; i++) {
-        if (block->holders[i] == server)
-            return UINT64_C(1) << i;
+        if (block->holders[i].data == server)
+            return i;
     }
-    return 0;
+    return PLACES_MAX;
 }
 
-void sim_risk_copy(struct sim_risks *risks, struct sim_block *block, uint32_t server, bool fresh, dfs_time_ns now)
+static bool holds(const struct sim_block *block, uint32_t place)
+{
+    return place < PLACES_MAX && (block->holding & UINT64_C(1) << place) != 0;
+}
+
+void sim_risk_copy(struct sim_risks *risks, struct sim_block *block, uint32_t server, dfs_time_ns now)
 {
     struct server *holder = &risks->servers[server];
-    const uint64_t bit = place_bit(block, server);
+    const uint32_t place = place_of(block, server);
 
-    if (bit == 0 || (block->holding & bit) != 0)
+    if (place == PLACES_MAX || holds(block, place))
         return;
-    block->holding |= bit;
-    if (fresh) {
-        if (holder->count == holder->room) {
-            holder->room = holder->room == 0 ? 64 : 2 * holder->room;
-            holder->blocks = dfs_realloc_array(holder->blocks, holder->room, sizeof(struct sim_block *));
-        }
-        holder->blocks[holder->count++] = block;
+    block->holding |= UINT64_C(1) << place;
+    if (holder->count == holder->room) {
+        holder->room = holder->room == 0 ? 64 : 2 * holder->room;
+        holder->blocks = dfs_realloc_array(holder->blocks, holder->room, sizeof(struct sim_block *));
     }
+    block->holders[place].listed = (uint32_t)holder->count;
+    holder->blocks[holder->count++] = block;
     block->risk.copies += holder->up;
     count(risks, block, now);
 }
 
 void sim_risk_copy_gone(struct sim_risks *risks, struct sim_block *block, uint32_t server, dfs_time_ns now)
 {
-    const uint64_t bit = place_bit(block, server);
+    struct server *holder = &risks->servers[server];
+    const uint32_t place = place_of(block, server);
 
-    if ((block->holding & bit) == 0)
+    if (!holds(block, place))
         return;
-    block->holding &= ~bit;
-    block->risk.copies -= risks->servers[server].up;
+    const uint32_t listed = block->holders[place].listed;
+    struct sim_block *last = holder->blocks[--holder->count]; /* takes its place in the list */
+
+    holder->blocks[listed] = last;
+    last->holders[place_of(last, server)].listed = listed;
+    block->holding &= ~(UINT64_C(1) << place);
+    block->risk.copies -= holder->up;
     count(risks, block, now);
 }
 
@@ -118,13 +128,9 @@ void sim_risk_server(struct sim_risks *risks, uint32_t server, bool up, dfs_time
     if (holder->up == up)
         return;
     holder->up = up;
-    risks->walk++;
     for (size_t i = 0; i < holder->count; i++) {
         struct sim_block *block = holder->blocks[i];
 
-        if (block->risk.walk == risks->walk || (block->holding & place_bit(block, server)) == 0)
-            continue;
-        block->risk.walk = risks->walk;
         block->risk.copies = up ? block->risk.copies + 1 : block->risk.copies - 1;
         count(risks, block, now);
     }

@@ -497,6 +497,9 @@ static struct sim_operation *ask(struct sim_workload *workload, uint32_t client,
 
     if (!sim_host_is_up(run->cluster->clients[client].host))
         return NULL;
+    /* What an operation of the end asks of files that went is asked of it when all have been answered (sim/audit.c). */
+    if (!run->over)
+        sim_files_rest(&run->ledger.files);
     struct sim_operation *operation =
         sim_ledger_ask(&run->ledger, wish->kind, client, wish->path, wish->to_path, sim_world_now(run->world));
 

@@ -58,12 +58,42 @@ struct state {
     size_t bytes_room;
 };
 
+/*
+ * Rests when it was never heard of, or was acknowledged and found in the journal: no receipt of it is looked at again, and no rule is held against it. Kept is just that.
+ */
+enum { RESTING_HEARD_OF = 1, RESTING_PLANNED = 2 };
+
+static enum sim_rest rest(void *arg, const void *part, uint8_t *ret_bytes)
+{
+    const struct upload *upload = part;
+
+    (void)arg;
+    if (upload->is_heard_of && (!upload->acknowledged || !upload->journaled || upload->waiting))
+        return SIM_REST_NO;
+    *ret_bytes = (uint8_t)((upload->is_heard_of ? RESTING_HEARD_OF : 0) | (upload->planned ? RESTING_PLANNED : 0));
+    return SIM_REST_YES;
+}
+
+static void wake(void *arg, const struct dfs_id *file, void *part, const uint8_t *bytes)
+{
+    struct upload *upload = part;
+
+    (void)arg;
+    if ((*bytes & RESTING_HEARD_OF) != 0)
+        *upload = (struct upload){.file = *file,
+                                  .is_heard_of = true,
+                                  .journaled = true,
+                                  .acknowledged = true,
+                                  .planned = (*bytes & RESTING_PLANNED) != 0};
+}
+
 static void init(struct sim_run *run, void *arg)
 {
     struct state *state = arg;
 
     state->members = dfs_alloc_zero((run->cluster->options.data + 1) * sizeof *state->members);
-    state->part = sim_files_part(&run->ledger.files, sizeof(struct upload));
+    state->part = sim_files_part(&run->ledger.files, sizeof(struct upload),
+                                 &(struct sim_resting){.bytes = 1, .rest = rest, .wake = wake});
 }
 
 static void close_state(struct sim_run *run, void *arg)
@@ -377,9 +407,8 @@ static void end(struct sim_run *run, void *arg, bool settled)
     if (!settled || state->touched.any)
         return;
     sim_copies_look(run, NULL, &count);
-    for (size_t i = 0; count.lost > 0 && i < sim_copies_versions(run->copies); i++) {
-        const struct sim_version *version = sim_copies_version(run->copies, i);
-
+    for (const struct sim_version *version = NULL;
+         count.lost > 0 && (version = sim_copies_version_next(run->copies, version)) != NULL;) {
         if (!sim_version_is_live(version) || sim_loss_of(run, version, 0) != SIM_LOSS_GONE)
             continue;
         gone++;

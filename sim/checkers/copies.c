@@ -56,7 +56,8 @@ static void on_deleted(struct sim_run *run, const struct state *state, struct si
         block->id.index >= version->blocks_count || version->blocks[block->id.index] != block)
         return;
     for (uint32_t i = 0; i < block->holders_count; i++)
-        others += run->cluster->data[block->holders[i]].host != host && sim_copies_has(run, block->holders[i], block);
+        others += run->cluster->data[block->holders[i].data].host != host &&
+                  sim_copies_has(run, block->holders[i].data, block);
     if (others < (uint32_t)run->cluster->options.settings.replication)
         sim_run_violation(run, "copies", host, "removed its copy of block %u of \"%s\" while %u others stand on disks",
                           block->id.index, version->path, others);

@@ -49,6 +49,48 @@ struct state {
     bool twins; /* two hosts share an identity: whose heartbeat it was cannot be said */
 };
 
+/* While the file rests: all of it, or else it does not. An answer, or a grant, of a write long ago is judged as ever. */
+#define RESTING_NODES 4
+
+struct resting {
+    uint16_t nodes[RESTING_NODES];
+    uint8_t nodes_count;
+    uint8_t generation;
+};
+
+static enum sim_rest rest(void *arg, const void *part, uint8_t *ret_bytes)
+{
+    const struct granted *granted = part;
+    struct resting resting = {.nodes_count = (uint8_t)granted->nodes_count,
+                              .generation = (uint8_t)granted->block.generation};
+
+    (void)arg;
+    if (granted->nodes_count > RESTING_NODES || granted->block.index != 0 || granted->block.generation > UINT8_MAX)
+        return SIM_REST_NO;
+    for (uint32_t i = 0; i < granted->nodes_count; i++) {
+        if (granted->nodes[i] > UINT16_MAX)
+            return SIM_REST_NO;
+        resting.nodes[i] = (uint16_t)granted->nodes[i];
+    }
+    memcpy(ret_bytes, &resting, sizeof resting);
+    return SIM_REST_YES;
+}
+
+static void wake(void *arg, const struct dfs_id *file, void *part, const uint8_t *bytes)
+{
+    struct granted *granted = part;
+    struct resting resting;
+
+    (void)arg;
+    memcpy(&resting, bytes, sizeof resting);
+    if (resting.nodes_count == 0)
+        return;
+    granted->block = (struct dfs_block_id){*file, 0, resting.generation};
+    granted->nodes_count = resting.nodes_count;
+    for (uint32_t i = 0; i < resting.nodes_count && i < RESTING_NODES; i++)
+        granted->nodes[i] = resting.nodes[i];
+}
+
 static void init(struct sim_run *run, void *arg)
 {
     struct state *state = arg;
@@ -56,7 +98,8 @@ static void init(struct sim_run *run, void *arg)
     state->leases = dfs_alloc_zero_array(run->cluster->options.data + 1, sizeof *state->leases);
     for (uint32_t i = 0; i < run->cluster->options.data; i++)
         state->leases[i].from = DFS_NEVER;
-    state->part = sim_files_part(&run->ledger.files, sizeof(struct granted));
+    state->part = sim_files_part(&run->ledger.files, sizeof(struct granted),
+                                 &(struct sim_resting){.bytes = sizeof(struct resting), .rest = rest, .wake = wake});
     dfs_map_init(&state->blocks, offsetof(struct granted, block), sizeof(struct dfs_block_id), 0);
 }
 

@@ -155,6 +155,28 @@ struct upload {
     dfs_time_ns alive_at; /* of the world: the newest sign of its life, when `is_planned` */
 };
 
+/* Nothing is left out while the file rests. */
+static enum sim_rest rest(void *arg, const void *part, uint8_t *ret_bytes)
+{
+    const struct upload *upload = part;
+    const dfs_time_ns alive_at = upload->is_planned ? upload->alive_at : DFS_NEVER;
+
+    (void)arg;
+    memcpy(ret_bytes, &alive_at, sizeof alive_at);
+    return SIM_REST_YES;
+}
+
+static void wake(void *arg, const struct dfs_id *file, void *part, const uint8_t *bytes)
+{
+    struct upload *upload = part;
+    dfs_time_ns alive_at;
+
+    (void)arg, (void)file;
+    memcpy(&alive_at, bytes, sizeof alive_at);
+    if (alive_at != DFS_NEVER)
+        *upload = (struct upload){.is_planned = true, .alive_at = alive_at};
+}
+
 struct state {
     size_t part; /* struct upload */
     struct sim_touched touched;
@@ -166,7 +188,8 @@ static void init(struct sim_run *run, void *arg)
 {
     struct state *state = arg;
 
-    state->part = sim_files_part(&run->ledger.files, sizeof(struct upload));
+    state->part = sim_files_part(&run->ledger.files, sizeof(struct upload),
+                                 &(struct sim_resting){.bytes = sizeof(dfs_time_ns), .rest = rest, .wake = wake});
     state->told_at = dfs_alloc_zero_array(run->cluster->options.data + 1, sizeof *state->told_at);
     for (uint32_t i = 0; i < run->cluster->options.data; i++)
         state->told_at[i] = DFS_NEVER;

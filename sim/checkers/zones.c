@@ -213,11 +213,13 @@ static void on_copy(struct sim_run *run, void *arg, const struct sim_seen *seen,
 
     /* Beside a copy on a server without doubt. Where one may be that metadata still counts on, a copy is not wanted either. */
     for (uint32_t i = 0; block != NULL && i < block->holders_count; i++) {
-        if (block->holders[i] == target)
+        const uint32_t holder = block->holders[i].data;
+
+        if (holder == target)
             continue;
-        maybe |= zone_bit(run, block->holders[i]);
-        if (is_certain(run, state, block->holders[i]) && sim_copies_has(run, block->holders[i], block))
-            used |= zone_bit(run, block->holders[i]);
+        maybe |= zone_bit(run, holder);
+        if (is_certain(run, state, holder) && sim_copies_has(run, holder, block))
+            used |= zone_bit(run, holder);
     }
     if (target == UINT32_MAX)
         return;

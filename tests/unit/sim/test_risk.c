@@ -13,7 +13,7 @@
 struct fixture {
     struct sim_risks *risks;
     struct sim_block block;
-    uint32_t holders[SERVERS];
+    struct sim_holder holders[SERVERS];
 };
 
 static int setup(void **state)
@@ -38,8 +38,8 @@ static int teardown(void **state)
 
 static void copy(struct fixture *f, uint32_t server, dfs_time_ns now)
 {
-    f->holders[f->block.holders_count++] = server;
-    sim_risk_copy(f->risks, &f->block, server, true, now);
+    f->holders[f->block.holders_count++].data = server;
+    sim_risk_copy(f->risks, &f->block, server, now);
 }
 
 static void a_server_that_goes_and_a_copy_that_is_made(void **state)
@@ -84,8 +84,8 @@ static void a_copy_that_went_and_came_back_counts_once(void **state)
         copy(f, i, 1);
     sim_risk_live(f->risks, &f->block, true, 2);
     sim_risk_copy_gone(f->risks, &f->block, 2, 10);
-    sim_risk_copy(f->risks, &f->block, 2, false, 15);
-    sim_risk_copy(f->risks, &f->block, 2, false, 16);
+    sim_risk_copy(f->risks, &f->block, 2, 15);
+    sim_risk_copy(f->risks, &f->block, 2, 16);
     sim_risk_server(f->risks, 2, false, 20);
     sim_risk_server(f->risks, 2, true, 30);
     assert_int_equal(f->block.risk.copies, 3);
