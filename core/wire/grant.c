@@ -3,7 +3,7 @@
 #include "core/base/assert.h"
 #include "core/base/hash.h"
 
-/* Of a receipt or an order; asserted below. */
+/* Of an order; asserted below. */
 #define SIGNED_BYTES_MAX 256
 
 enum purpose {
@@ -41,11 +41,13 @@ void dfs_heartbeat_key_derive(const struct dfs_key *root, const struct dfs_id *n
     derive(root, PURPOSE_HEARTBEAT_KEY, node, incarnation, 0, ret_key);
 }
 
-static void put_block(struct dfs_wr *w, const struct dfs_w_block *block)
+#define BLOCK_BYTES (DFS_ID_BYTES + 4 + 4)
+
+static inline void put_block(uint8_t ret_bytes[BLOCK_BYTES], const struct dfs_w_block *block)
 {
-    dfs_wr_bytes(w, block->file.bytes, DFS_ID_BYTES);
-    dfs_wr_be(w, block->index, 4);
-    dfs_wr_be(w, block->generation, 4);
+    memcpy(ret_bytes, block->file.bytes, DFS_ID_BYTES);
+    dfs_store_be32(ret_bytes + DFS_ID_BYTES, block->index);
+    dfs_store_be32(ret_bytes + DFS_ID_BYTES + 4, block->generation);
 }
 
 /* Grants ---------------------------------------------------------------------------------------------------------- */
@@ -53,7 +55,7 @@ static void put_block(struct dfs_wr *w, const struct dfs_w_block *block)
 /* What a grant's tags cover: first what many grants share, each part of it in whole sections. */
 #define LIST_SECTIONS_MAX SECTIONS(1 + 2 + 4 + DFS_REPLICAS_MAX * REPLICA_BYTES)
 #define BEARER_SECTIONS 1
-#define REQUEST_BYTES (DFS_ID_BYTES + 4 + 4 + 4 + 1)
+#define REQUEST_BYTES (BLOCK_BYTES + 4 + 1)
 
 #define SECTIONS(bytes) (((bytes) + DFS_MAC_SECTION_BYTES - 1) / DFS_MAC_SECTION_BYTES)
 #define REPLICA_BYTES (DFS_ID_BYTES + 8 + 16 + 2)
@@ -93,11 +95,9 @@ static void put_bearer(const struct dfs_w_grant *grant, uint8_t ret_bytes[BEARER
 /* What for. */
 static void put_request(const struct dfs_w_grant *grant, uint8_t ret_bytes[REQUEST_BYTES])
 {
-    memcpy(ret_bytes, grant->block.file.bytes, DFS_ID_BYTES);
-    dfs_store_be32(ret_bytes + DFS_ID_BYTES, grant->block.index);
-    dfs_store_be32(ret_bytes + DFS_ID_BYTES + 4, grant->block.generation);
-    dfs_store_be32(ret_bytes + DFS_ID_BYTES + 8, grant->length_max_bytes);
-    ret_bytes[DFS_ID_BYTES + 12] = grant->operation;
+    put_block(ret_bytes, &grant->block);
+    dfs_store_be32(ret_bytes + BLOCK_BYTES, grant->length_max_bytes);
+    ret_bytes[BLOCK_BYTES + 4] = grant->operation;
 }
 
 /* Where the hash of a grant stands behind its list, and behind its bearer: for each of some keys. */
@@ -116,7 +116,7 @@ static void begin(struct dfs_grant_cache *cache, const struct dfs_w_grant *grant
 
     ret_begun->line = cache == NULL ? NULL : dfs_grant_cache_find(cache, grant);
     if (ret_begun->line != NULL) {
-        ret_begun->behind = dfs_grant_line_find(ret_begun->line, grant);
+        ret_begun->behind = dfs_grant_line_find(cache, ret_begun->line, grant);
         if (ret_begun->behind != NULL)
             return;
         list = dfs_grant_line_list(ret_begun->line);
@@ -143,7 +143,7 @@ static void keep(struct dfs_grant_cache *cache, const struct dfs_w_grant *grant,
         return;
     if (begun->line == NULL)
         begun->line = dfs_grant_cache_add(cache, grant, begun->list, keys_count);
-    dfs_grant_line_add(begun->line, grant, begun->bearer);
+    dfs_grant_line_add(cache, begun->line, grant, begun->bearer);
 }
 
 static size_t sections_before(const struct dfs_w_grant *grant)
@@ -209,34 +209,34 @@ bool dfs_grant_check(struct dfs_grant_cache *cache, const struct dfs_w_grant *gr
 /* Receipts and orders --------------------------------------------------------------------------------------------- */
 
 /* All that the key does not say: short enough for one block of SHA-256. */
-static size_t receipt_bytes(const struct dfs_w_receipt *receipt, uint8_t bytes[SIGNED_BYTES_MAX])
-{
-    struct dfs_wr w = dfs_wr_make(bytes, SIGNED_BYTES_MAX);
+#define RECEIPT_BYTES (1 + BLOCK_BYTES + 4 + 4 + 8 + 1)
 
-    dfs_wr_be(&w, PURPOSE_RECEIPT, 1);
-    put_block(&w, &receipt->block);
-    dfs_wr_be(&w, receipt->length_bytes, 4);
-    dfs_wr_be(&w, receipt->crc32c, 4);
-    dfs_wr_be(&w, receipt->change, 8);
-    dfs_wr_be(&w, receipt->durable, 1);
-    DFS_ASSERT(!w.bad);
-    return dfs_wr_count(&w);
+static void put_receipt(const struct dfs_w_receipt *receipt, uint8_t ret_bytes[RECEIPT_BYTES])
+{
+    uint8_t *rest = ret_bytes + 1 + BLOCK_BYTES;
+
+    ret_bytes[0] = PURPOSE_RECEIPT;
+    put_block(ret_bytes + 1, &receipt->block);
+    dfs_store_be32(rest, receipt->length_bytes);
+    dfs_store_be32(rest + 4, receipt->crc32c);
+    dfs_store_be64(rest + 8, receipt->change);
+    rest[16] = receipt->durable;
 }
 
 void dfs_receipt_sign(struct dfs_w_receipt *receipt, struct dfs_mac *key)
 {
-    uint8_t bytes[SIGNED_BYTES_MAX];
-    const size_t count = receipt_bytes(receipt, bytes);
+    uint8_t bytes[RECEIPT_BYTES];
 
-    dfs_mac_make(key, bytes, count, receipt->mac);
+    put_receipt(receipt, bytes);
+    dfs_mac_make(key, bytes, sizeof bytes, receipt->mac);
 }
 
 bool dfs_receipt_check(const struct dfs_w_receipt *receipt, struct dfs_mac *key)
 {
-    uint8_t bytes[SIGNED_BYTES_MAX];
-    const size_t count = receipt_bytes(receipt, bytes);
+    uint8_t bytes[RECEIPT_BYTES];
 
-    return dfs_mac_check(key, bytes, count, receipt->mac);
+    put_receipt(receipt, bytes);
+    return dfs_mac_check(key, bytes, sizeof bytes, receipt->mac);
 }
 
 /* The rare one: as it travels, with zeros for the tags. */
@@ -288,11 +288,10 @@ bool dfs_order_check_target(const struct dfs_w_order *order, struct dfs_mac *key
 
 uint64_t dfs_block_digest(const struct dfs_w_block *block, uint32_t length_bytes)
 {
-    uint8_t bytes[DFS_ID_BYTES + 12];
-    struct dfs_wr w = dfs_wr_make(bytes, sizeof bytes);
+    uint8_t bytes[BLOCK_BYTES + 4];
 
-    put_block(&w, block);
-    dfs_wr_be(&w, length_bytes, 4);
+    put_block(bytes, block);
+    dfs_store_be32(bytes + BLOCK_BYTES, length_bytes);
     return dfs_hash64(0, bytes, sizeof bytes);
 }
 
