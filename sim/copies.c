@@ -420,6 +420,22 @@ static void doubt(const struct sim_copies *copies, const struct sim_path *path)
     dfs_list_each(at, &place->versions) dfs_container_of(at, struct sim_version, of_path)->uncertain = true;
 }
 
+static void doubt_all(const struct sim_copies *copies, const struct sim_ledger *ledger)
+{
+    for (const struct dfs_list *at = ledger->running.next; at != &ledger->running; at = at->next) {
+        const struct sim_operation *operation = dfs_container_of_const(at, struct sim_operation, of_running);
+
+        if (sim_operation_changes(operation)) {
+            doubt(copies, operation->path);
+            doubt(copies, operation->to_path);
+        }
+    }
+    for (size_t i = 0; i < ledger->paths_count; i++) {
+        if (ledger->paths[i]->changed_maybe)
+            doubt(copies, ledger->paths[i]);
+    }
+}
+
 struct found {
     struct sim_copies *copies;
     uint32_t data;
@@ -461,17 +477,7 @@ static void on_host(struct sim_run *run, void *state, struct sim_host *host, enu
         return;
     for (uint32_t i = 0; i < run->cluster->options.data; i++)
         copies->active_since[i] = DFS_NEVER;
-    for (size_t i = 0; i < run->ledger.operations_count; i++) {
-        const struct sim_operation *operation = run->ledger.operations[i];
-        const bool changes = operation->kind == SIM_OP_PUT || operation->kind == SIM_OP_ABORT_PUT ||
-                             operation->kind == SIM_OP_REMOVE || operation->kind == SIM_OP_MOVE ||
-                             operation->kind == SIM_OP_RESTORE;
-
-        if (changes && (operation->answered_at == DFS_NEVER || operation->maybe)) {
-            doubt(copies, operation->path);
-            doubt(copies, operation->to_path);
-        }
-    }
+    doubt_all(copies, &run->ledger);
 }
 
 static const struct sim_message_hook message_hooks[] = {

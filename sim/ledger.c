@@ -20,28 +20,32 @@ const char *sim_operation_name(enum sim_operation_kind kind)
     return operation_names[kind];
 }
 
-/* While the file rests: whose bytes it has, as ever; by number. */
+#define PUTS_PAGE 256
+
+static struct sim_put *put_at(const struct sim_ledger *ledger, size_t place)
+{
+    return &ledger->puts[place / PUTS_PAGE][place % PUTS_PAGE];
+}
+
+/* While the file rests: whose bytes it has, as ever; from 1, 0: nobody's. */
 static enum sim_rest rest(void *arg, const void *part, uint8_t *ret_bytes)
 {
-    const struct sim_operation *const *maker = part;
-    const uint32_t number = *maker == NULL ? 0 : (uint32_t)(*maker)->number;
+    const struct sim_put *const *maker = part;
+    const uint32_t place = *maker == NULL ? 0 : (*maker)->place + 1;
 
     (void)arg;
-    if (*maker != NULL && (*maker)->number > UINT32_MAX)
-        return SIM_REST_NO;
-    memcpy(ret_bytes, &number, sizeof number);
+    memcpy(ret_bytes, &place, sizeof place);
     return SIM_REST_YES;
 }
 
 static void wake(void *arg, const struct dfs_id *file, void *part, const uint8_t *bytes)
 {
-    const struct sim_ledger *ledger = arg;
-    struct sim_operation **maker = part;
-    uint32_t number;
+    struct sim_put **maker = part;
+    uint32_t place;
 
     (void)file;
-    memcpy(&number, bytes, sizeof number);
-    *maker = number == 0 ? NULL : ledger->operations[number - 1];
+    memcpy(&place, bytes, sizeof place);
+    *maker = place == 0 ? NULL : put_at(arg, place - 1);
 }
 
 void sim_ledger_init(struct sim_ledger *ledger)
@@ -49,21 +53,37 @@ void sim_ledger_init(struct sim_ledger *ledger)
     memset(ledger, 0, sizeof *ledger);
     sim_files_init(&ledger->files);
     dfs_list_init(&ledger->running);
+    dfs_list_init(&ledger->spare);
     ledger->part =
-        sim_files_part(&ledger->files, sizeof(struct sim_operation *),
+        sim_files_part(&ledger->files, sizeof(struct sim_put *),
                        &(struct sim_resting){.bytes = sizeof(uint32_t), .arg = ledger, .rest = rest, .wake = wake});
     dfs_map_init(&ledger->by_path, offsetof(struct sim_path, key), sizeof(struct sim_path_key), 0);
 }
 
+static void got_drop(struct sim_operation *operation)
+{
+    dfs_free(operation->got);
+    operation->got = NULL;
+    operation->got_room = 0;
+}
+
 void sim_ledger_close(struct sim_ledger *ledger)
 {
-    for (size_t i = 0; i < ledger->operations_count; i++) {
-        dfs_free(ledger->operations[i]->got);
-        dfs_free(ledger->operations[i]);
+    for (uint64_t number = 1; number <= ledger->operations_count; number++) {
+        struct sim_operation *operation = sim_ledger_operation(ledger, number);
+
+        if (operation != NULL)
+            got_drop(operation);
+        dfs_free(operation);
     }
+    for (struct dfs_list *spare = NULL; (spare = dfs_list_pop(&ledger->spare)) != NULL;)
+        dfs_free(dfs_container_of(spare, struct sim_operation, of_running));
+    for (size_t i = 0; i * PUTS_PAGE < ledger->puts_count; i++)
+        dfs_free(ledger->puts[i]);
+    dfs_free(ledger->puts);
+    sim_numbered_close(&ledger->operations);
     for (size_t i = 0; i < ledger->paths_count; i++)
         dfs_free(ledger->paths[i]);
-    dfs_free(ledger->operations);
     dfs_free(ledger->paths);
     dfs_free(ledger->open_puts);
     sim_files_close(&ledger->files);
@@ -115,19 +135,52 @@ static struct sim_path *removed_path(const struct sim_operation *operation)
     return operation->kind == SIM_OP_REMOVE || operation->kind == SIM_OP_MOVE ? operation->path : NULL;
 }
 
+bool sim_operation_changes(const struct sim_operation *operation)
+{
+    return operation->kind == SIM_OP_PUT || operation->kind == SIM_OP_ABORT_PUT || operation->kind == SIM_OP_MOVE ||
+           operation->kind == SIM_OP_REMOVE || operation->kind == SIM_OP_RESTORE;
+}
+
 static bool is_put(const struct sim_operation *operation)
 {
     return operation->kind == SIM_OP_PUT || operation->kind == SIM_OP_ABORT_PUT;
 }
 
+/* Zeroed. */
+static struct sim_operation *operation_new(struct sim_ledger *ledger)
+{
+    struct dfs_list *spare = dfs_list_pop(&ledger->spare);
+
+    if (spare == NULL)
+        return dfs_alloc_zero(sizeof(struct sim_operation));
+    struct sim_operation *operation = dfs_container_of(spare, struct sim_operation, of_running);
+
+    memset(operation, 0, sizeof *operation);
+    return operation;
+}
+
+struct sim_operation *sim_ledger_operation(const struct sim_ledger *ledger, uint64_t number)
+{
+    return sim_numbered_at(&ledger->operations, number);
+}
+
+void sim_ledger_forget(struct sim_ledger *ledger, struct sim_operation *operation)
+{
+    DFS_ASSERT(operation->answered_at != DFS_NEVER || operation->lost);
+    if (operation->step != UINT32_MAX || operation->audit ||
+        (operation->kind == SIM_OP_ABORT_PUT && !operation->aborting))
+        return;
+    sim_numbered_drop(&ledger->operations, operation->number);
+    dfs_list_push_front(&ledger->spare, &operation->of_running);
+}
+
 struct sim_operation *sim_ledger_ask(struct sim_ledger *ledger, enum sim_operation_kind kind, uint32_t client,
                                      const char *path, const char *to_path, dfs_time_ns now)
 {
-    struct sim_operation *operation = dfs_alloc_zero(sizeof *operation);
+    struct sim_operation *operation = operation_new(ledger);
 
-    grow(&ledger->operations, ledger->operations_count, &ledger->operations_room);
-    ledger->operations[ledger->operations_count++] = operation;
-    operation->number = ledger->operations_count;
+    operation->number = ++ledger->operations_count;
+    sim_numbered_put(&ledger->operations, operation->number, operation);
     dfs_list_push(&ledger->running, &operation->of_running);
     operation->kind = kind;
     operation->client = client;
@@ -166,13 +219,46 @@ dfs_time_ns sim_ledger_asked_from(const struct sim_ledger *ledger)
                : dfs_container_of_const(ledger->running.next, struct sim_operation, of_running)->asked_at;
 }
 
+static struct sim_put *put_new(struct sim_ledger *ledger)
+{
+    const size_t page = ledger->puts_count / PUTS_PAGE;
+
+    DFS_ASSERT(ledger->operations_count < UINT32_MAX);
+    if (ledger->puts_count % PUTS_PAGE == 0) {
+        ledger->puts = dfs_realloc_array(ledger->puts, page + 1, sizeof(struct sim_put *));
+        ledger->puts[page] = dfs_alloc(PUTS_PAGE * sizeof **ledger->puts);
+    }
+    return put_at(ledger, ledger->puts_count++);
+}
+
 void sim_ledger_put(struct sim_ledger *ledger, struct sim_operation *operation, uint64_t key, uint64_t size_bytes)
 {
     DFS_ASSERT(is_put(operation));
     operation->key = key;
     operation->size_bytes = size_bytes;
+    operation->put = put_new(ledger);
+    *operation->put = (struct sim_put){.key = key,
+                                       .size_bytes = size_bytes,
+                                       .path = operation->path,
+                                       .number = (uint32_t)operation->number,
+                                       .place = (uint32_t)ledger->puts_count - 1};
     grow(&ledger->open_puts, ledger->open_puts_count, &ledger->open_puts_room);
-    ledger->open_puts[ledger->open_puts_count++] = operation;
+    ledger->open_puts[ledger->open_puts_count++] = operation->put;
+}
+
+struct sim_put *sim_ledger_put_of(const struct sim_ledger *ledger, uint64_t number)
+{
+    size_t from = 0;
+
+    for (size_t to = ledger->puts_count; from < to;) {
+        const size_t middle = from + (to - from) / 2;
+
+        if (put_at(ledger, middle)->number < number)
+            from = middle + 1;
+        else
+            to = middle;
+    }
+    return from < ledger->puts_count && put_at(ledger, from)->number == number ? put_at(ledger, from) : NULL;
 }
 
 void sim_ledger_got(struct sim_operation *operation, uint64_t offset, const uint8_t *bytes, size_t count)
@@ -190,13 +276,6 @@ void sim_ledger_got(struct sim_operation *operation, uint64_t offset, const uint
     memcpy(operation->got + offset, bytes, count);
     if (end > operation->got_bytes)
         operation->got_bytes = end;
-}
-
-static void got_drop(struct sim_operation *operation)
-{
-    dfs_free(operation->got);
-    operation->got = NULL;
-    operation->got_room = 0;
 }
 
 bool sim_path_must_exist(const struct sim_path *path)
@@ -222,10 +301,10 @@ bool sim_status_leaves_open(enum dfs_status status)
     }
 }
 
-static void open_put_forget(struct sim_ledger *ledger, const struct sim_operation *operation)
+static void open_put_forget(struct sim_ledger *ledger, const struct sim_put *put)
 {
     for (size_t i = 0; i < ledger->open_puts_count; i++) {
-        if (ledger->open_puts[i] == operation) {
+        if (ledger->open_puts[i] == put) {
             ledger->open_puts[i] = ledger->open_puts[--ledger->open_puts_count];
             return;
         }
@@ -233,7 +312,7 @@ static void open_put_forget(struct sim_ledger *ledger, const struct sim_operatio
 }
 
 /* What a GET of this PUT's file should bring: of a range, what of it lies in the file. */
-static uint64_t expected_bytes(const struct sim_operation *get, const struct sim_operation *put)
+static uint64_t expected_bytes(const struct sim_operation *get, const struct sim_put *put)
 {
     if (get->kind == SIM_OP_GET)
         return put->size_bytes;
@@ -243,14 +322,14 @@ static uint64_t expected_bytes(const struct sim_operation *get, const struct sim
 }
 
 /* Of a range the sink's first byte stands at `first` of the file. */
-bool sim_operation_got(const struct sim_operation *get, const struct sim_operation *put)
+static bool is_got(const struct sim_operation *get, const struct sim_put *put)
 {
     return get->got_bytes == expected_bytes(get, put) &&
            sim_content_is(put->key, get->kind == SIM_OP_GET ? 0 : get->first, get->got, get->got_bytes);
 }
 
 /* The PUT that made the file. One PUT may make several: what was lost was begun again. */
-static struct sim_operation **maker_of(struct sim_ledger *ledger, const struct dfs_id *file)
+static struct sim_put **maker_of(struct sim_ledger *ledger, const struct dfs_id *file)
 {
     return sim_about_part(sim_files_of(&ledger->files, file), ledger->part);
 }
@@ -259,24 +338,22 @@ static struct sim_operation **maker_of(struct sim_ledger *ledger, const struct d
  * The PUT that made the file: by its id, or else one with these bytes that is open, which then has been found out to have happened; or one that was begun again
  * after its first try had been lost, and yet had got through.
  */
-static struct sim_operation *put_of(struct sim_ledger *ledger, const struct sim_operation *get)
+static struct sim_put *put_of(struct sim_ledger *ledger, const struct sim_operation *get)
 {
-    struct sim_operation **maker = maker_of(ledger, &get->file);
+    struct sim_put **maker = maker_of(ledger, &get->file);
 
     if (*maker != NULL)
         return *maker;
     for (size_t i = 0; i < ledger->open_puts_count; i++) {
-        if (sim_operation_got(get, ledger->open_puts[i])) {
+        if (is_got(get, ledger->open_puts[i])) {
             *maker = ledger->open_puts[i];
             return *maker;
         }
     }
-    for (size_t i = ledger->operations_count; i-- > 0;) {
-        struct sim_operation *put = ledger->operations[i];
-
-        if (is_put(put) && sim_operation_got(get, put)) {
-            *maker = put;
-            return put;
+    for (size_t i = ledger->puts_count; i-- > 0;) {
+        if (is_got(get, put_at(ledger, i))) {
+            *maker = put_at(ledger, i);
+            return *maker;
         }
     }
     return NULL;
@@ -331,25 +408,19 @@ static bool answer_version(const struct sim_operation *read, struct sim_ledger_v
     return true;
 }
 
-/* Bytes of a change that said it had not happened. */
-static bool is_void(const struct sim_operation *put)
-{
-    return put->answered_at != DFS_NEVER && put->status != DFS_OK && !put->maybe && !put->lost;
-}
-
 static bool answer_get(struct sim_ledger *ledger, struct sim_operation *get, struct sim_ledger_violation *ret)
 {
     if (!get->got_all)
         return violated(ret, "acked_data", get, "answered OK without all of its bytes", get->got_bytes, 0);
     if (!answer_version(get, ret))
         return false;
-    const struct sim_operation *put = put_of(ledger, get);
+    const struct sim_put *put = put_of(ledger, get);
 
     if (put == NULL)
         return violated(ret, "acked_data", get, "bytes that nobody has put", get->got_bytes, get->version);
-    if (!sim_operation_got(get, put))
+    if (!is_got(get, put))
         return violated(ret, "acked_data", get, "other bytes than were put", get->got_bytes, put->number);
-    if (is_void(put))
+    if (put->path == NULL)
         return violated(ret, "linearizable", get, "shows a PUT that had failed for certain", get->version, put->number);
     if (put->path != get->path && get->path->movers == 0)
         return violated(ret, "linearizable", get, "shows what was put to another path and never moved here",
@@ -369,6 +440,15 @@ static bool answer_absent(struct sim_operation *operation, struct sim_ledger_vio
     return true;
 }
 
+static void changed_maybe(const struct sim_operation *operation)
+{
+    if (!sim_operation_changes(operation))
+        return;
+    operation->path->changed_maybe = true;
+    if (operation->to_path != NULL)
+        operation->to_path->changed_maybe = true;
+}
+
 static void answer_change(struct sim_ledger *ledger, struct sim_operation *operation)
 {
     struct sim_path *removed = removed_path(operation);
@@ -381,15 +461,19 @@ static void answer_change(struct sim_ledger *ledger, struct sim_operation *opera
             removed->removers_maybe = true;
             removed->removers_lost |= operation->status != DFS_NOT_FOUND;
         }
-        if (is_put(operation) && !operation->maybe)
-            open_put_forget(ledger, operation);
+        if (operation->maybe)
+            changed_maybe(operation);
+        if (operation->put != NULL && !operation->maybe) {
+            open_put_forget(ledger, operation->put);
+            operation->put->path = NULL;
+        }
         return;
     }
     switch (operation->kind) {
     case SIM_OP_PUT:
     case SIM_OP_ABORT_PUT:
-        open_put_forget(ledger, operation);
-        *maker_of(ledger, &operation->file) = operation;
+        open_put_forget(ledger, operation->put);
+        *maker_of(ledger, &operation->file) = operation->put;
         path_certain(operation->path, operation->version, true);
         ledger->put_acknowledged++;
         break;
@@ -422,6 +506,7 @@ void sim_ledger_lose(struct sim_ledger *ledger, struct sim_operation *operation)
     dfs_list_remove(&operation->of_running);
     operation->lost = true;
     operation->maybe = true;
+    changed_maybe(operation);
     if (removed != NULL) {
         removed->removers_open--;
         removed->removers_lost = true;

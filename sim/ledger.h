@@ -8,6 +8,9 @@
  * An operation that failed in a way that leaves it open (timeout, lost connection) is a maybe: it may have happened at any time after it was asked, and its
  * effects are accepted, not demanded.
  *
+ * What has been answered is counted. Whoever feeds the ledger may have it forget the operation then (sim_ledger_forget), which gives its memory to the next one: kept is what each PUT has put (struct sim_put),
+ * since a GET may bring its bytes at any time.
+ *
  * The ledger knows nothing of the cluster: it is fed by the workload and read by the checkers, which keep what they know of a file beside it (files.h).
  */
 #ifndef DFS_SIM_LEDGER_H
@@ -20,6 +23,7 @@
 #include "core/base/status.h"
 #include "core/base/time.h"
 #include "sim/files.h"
+#include "sim/numbered.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -54,9 +58,21 @@ enum sim_token {
 
 struct sim_path;
 
+/* What a PUT has put. */
+struct sim_put {
+    uint64_t key; /* of the content */
+    uint64_t size_bytes;
+    struct sim_path *path; /* NULL: it has failed for certain */
+    uint32_t number;       /* of the operation */
+    uint32_t place;        /* among all puts */
+};
+_Static_assert(sizeof(struct sim_put) <= 32, "kept for each PUT");
+
 struct sim_operation {
     uint64_t number;            /* from 1, in the order of asking */
+    uint64_t command;           /* its client's; of whoever asks */
     struct dfs_list of_running; /* while it runs */
+    struct sim_put *put;        /* PUT; NULL: its content is not known yet */
     enum sim_operation_kind kind;
     uint32_t client; /* 0 is c1 */
     enum sim_token token;
@@ -91,7 +107,6 @@ struct sim_operation {
     uint64_t gone_version;
     uint64_t wanted_version; /* GET: of a named version; 0: the newest */
 };
-_Static_assert(sizeof(struct sim_operation) <= 208, "a long run keeps hundreds of thousands");
 
 /* What stands for a path in a map: a hash so long that no two paths of a run share one. */
 struct sim_path_key {
@@ -112,6 +127,7 @@ struct sim_path {
     uint64_t remover_newest; /* number of the last REMOVE or MOVE away that was asked */
     bool
         removers_maybe; /* one said NOT_FOUND: it, or its first sending, may have done it. Until the next certain change */
+    bool changed_maybe; /* a change of it was lost, or failed in a way that leaves open whether it has happened */
     bool removers_lost; /* one was never answered: it may take effect at any time from now on */
     char name[];        /* as long as it is, so that paths that are in use lie close together */
 };
@@ -122,13 +138,15 @@ struct sim_ledger_violation {
 };
 
 struct sim_ledger {
-    struct sim_operation **operations; /* by number - 1; owned */
-    size_t operations_count;
-    size_t operations_room;
-    struct sim_files files;           /* what a run knows of each file: not only the ledger has a part of these */
-    struct dfs_list running;          /* operations that run: neither answered nor lost; in the order of asking */
-    size_t part;                      /* struct sim_operation *: the PUT whose bytes the file has; NULL: not known */
-    struct sim_operation **open_puts; /* running, or open for ever: their file id is not known yet */
+    struct sim_numbered operations; /* that are not forgotten, by number */
+    uint64_t operations_count;      /* that were asked: the newest one's number */
+    struct dfs_list spare;          /* forgotten ones */
+    struct dfs_list running;        /* neither answered nor lost; in the order of asking */
+    struct sim_put **puts;          /* pages of them, in the order of asking; owned */
+    size_t puts_count;
+    struct sim_files files;     /* what a run knows of each file: not only the ledger has a part of these */
+    size_t part;                /* struct sim_put *: whose bytes the file has; NULL: not known */
+    struct sim_put **open_puts; /* running, or open for ever: their file id is not known yet */
     size_t open_puts_count;
     size_t open_puts_room;
     struct sim_path **paths; /* in the order of first use; owned */
@@ -160,8 +178,20 @@ void sim_ledger_put(struct sim_ledger *ledger, struct sim_operation *operation, 
 /* Bytes of a GET that were pushed, at their place in the sink; what is pushed again replaces. */
 void sim_ledger_got(struct sim_operation *operation, uint64_t offset, const uint8_t *bytes, size_t count);
 
-/* Are the bytes that a GET has pushed so far those of this PUT? */
-bool sim_operation_got(const struct sim_operation *get, const struct sim_operation *put);
+/* The operation with this number; NULL: it is forgotten. */
+struct sim_operation *sim_ledger_operation(const struct sim_ledger *ledger, uint64_t number);
+
+/* What the operation with this number has put; NULL: it is no PUT. */
+struct sim_put *sim_ledger_put_of(const struct sim_ledger *ledger, uint64_t number);
+
+/*
+ * The operation was answered, or lost, and everybody has heard of it. It is forgotten unless it is a step or an operation of the end, which may be asked for, or a PUT that was answered
+ * before it could be aborted: its source may still be read, which aborts it. What may still happen of it stands in its paths and in what it has put.
+ */
+void sim_ledger_forget(struct sim_ledger *ledger, struct sim_operation *operation);
+
+/* Does it change the namespace, once it has happened? */
+bool sim_operation_changes(const struct sim_operation *operation);
 
 /* The client went down: what it had asked will never be answered, and may have happened. */
 void sim_ledger_lose(struct sim_ledger *ledger, struct sim_operation *operation);

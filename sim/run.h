@@ -145,6 +145,7 @@ struct sim_run_options {
     uint64_t seed;
     bool no_checkers; /* bench: the bare cost of the machines */
     bool no_audit;
+    bool keeps_operations;                          /* of mixes, beyond their answers: the ledger forgets none */
     bool coverage;                                  /* count the edges of all machines */
     uint64_t events_max;                            /* 0: SIM_EVENTS_MAX */
     void (*attach)(struct sim_run *run, void *arg); /* adds listeners before anything runs; may be NULL */

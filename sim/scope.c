@@ -91,7 +91,8 @@ struct sim_scope *sim_scope_new(struct sim_scenario *scenario, const struct sim_
                                 struct dfs_why *ret_why)
 {
     struct sim_scope *scope = dfs_alloc_zero(sizeof *scope);
-    const struct sim_run_options run_options = {.seed = options->seed, .attach = attach, .attach_arg = scope};
+    const struct sim_run_options run_options = {
+        .seed = options->seed, .keeps_operations = true, .attach = attach, .attach_arg = scope};
 
     scope->options = *options;
     scope->last = dfs_time_max(last_written(scenario), options->until);
@@ -437,8 +438,8 @@ uint64_t sim_scope_outcome(struct sim_scope *scope)
     const struct sim_run *run = scope->run;
     uint64_t hash = sim_mix((uint64_t)run->verdict == SIM_VACUOUS ? SIM_PASS : run->verdict, run->violations_count);
 
-    for (size_t i = 0; i < run->ledger.operations_count; i++) {
-        const struct sim_operation *operation = run->ledger.operations[i];
+    for (uint64_t i = 1; i <= run->ledger.operations_count; i++) {
+        const struct sim_operation *operation = sim_ledger_operation(&run->ledger, i);
 
         hash = sim_mix(hash ^ (uint64_t)operation->status, operation->version << 1 | operation->lost);
     }

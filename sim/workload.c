@@ -59,11 +59,8 @@ struct sim_workload {
     struct task *tasks;
     size_t tasks_count;
     struct client *clients;
-    struct sim_operation **by_command; /* by command - 1; NULL: no operation of ours, or answered */
-    uint64_t *commands;                /* of operations, by number - 1 */
-    size_t by_command_room;
-    size_t commands_room;
-    struct sim_operation **aborts; /* to be cancelled at once */
+    struct sim_numbered by_command; /* operations that run */
+    uint64_t *aborts;               /* numbers of those to be cancelled at once */
     size_t aborts_count;
     size_t running;
     uint64_t tokens_made;
@@ -95,37 +92,17 @@ static uint64_t mix_draw(const struct task *task, enum mix_draw purpose, uint64_
 
 /* Commands and operations -------------------------------------------------------------------------------------------------- */
 
-static void remember(struct sim_workload *workload, uint64_t command, struct sim_operation *operation)
-{
-    const size_t place = (size_t)command - 1;
-
-    if (place >= workload->by_command_room) {
-        const size_t room = place < 512 ? 1024 : 2 * place;
-
-        workload->by_command = dfs_realloc_array(workload->by_command, room, sizeof(struct sim_operation *));
-        for (size_t i = workload->by_command_room; i < room; i++)
-            workload->by_command[i] = NULL;
-        workload->by_command_room = room;
-    }
-    workload->by_command[place] = operation;
-    if (operation == NULL)
-        return;
-    if (operation->number > workload->commands_room) {
-        workload->commands_room = operation->number < 512 ? 1024 : 2 * (size_t)operation->number;
-        workload->commands = dfs_realloc_array(workload->commands, workload->commands_room, sizeof *workload->commands);
-    }
-    workload->commands[operation->number - 1] = command;
-}
-
+/* NULL: it is no operation of ours, or was answered. */
 static struct sim_operation *operation_of(struct sim_workload *workload, uint64_t command)
 {
-    return command - 1 < workload->by_command_room ? workload->by_command[command - 1] : NULL;
+    return sim_numbered_at(&workload->by_command, command);
 }
 
+/* NULL: it was answered, and is forgotten. */
 static struct sim_operation *operation_by_number(const struct sim_workload *workload, uint64_t number)
 {
     DFS_ASSERT(number >= 1 && number <= workload->run->ledger.operations_count);
-    return workload->run->ledger.operations[number - 1];
+    return sim_ledger_operation(&workload->run->ledger, number);
 }
 
 /* What an operation's outcome adds to the trace hash. */
@@ -140,12 +117,13 @@ static void hash_outcome(struct sim_run *run, const struct sim_operation *operat
 static size_t on_fill(void *arg, uint32_t client, uint64_t source, uint64_t offset, uint8_t *bytes, size_t count)
 {
     struct sim_workload *workload = arg;
-    struct sim_operation *operation = operation_by_number(workload, source);
-    const uint64_t left = offset < operation->size_bytes ? operation->size_bytes - offset : 0;
+    const struct sim_operation *operation = operation_by_number(workload, source);
+    const struct sim_put *put = operation != NULL ? operation->put : sim_ledger_put_of(&workload->run->ledger, source);
+    const uint64_t left = offset < put->size_bytes ? put->size_bytes - offset : 0;
     const size_t part = count < left ? count : (size_t)left;
 
     (void)client;
-    sim_content_fill(operation->key, offset, bytes, part);
+    sim_content_fill(put->key, offset, bytes, part);
     return part;
 }
 
@@ -155,11 +133,11 @@ static void cancel_due(void *arg, struct sim_world *world)
 
     (void)world;
     for (size_t i = 0; i < workload->aborts_count; i++) {
-        const struct sim_operation *operation = workload->aborts[i];
+        const struct sim_operation *operation = operation_by_number(workload, workload->aborts[i]);
 
-        if (operation->answered_at != DFS_NEVER || operation->lost)
+        if (operation == NULL || operation->answered_at != DFS_NEVER || operation->lost)
             continue;
-        const struct dfs_client_cancel cancel = {.command = workload->commands[operation->number - 1]};
+        const struct dfs_client_cancel cancel = {.command = operation->command};
 
         (void)sim_client_command(workload->run->cluster, operation->client, DFS_CLIENT_CANCEL, &cancel, sizeof cancel);
     }
@@ -174,11 +152,11 @@ static size_t on_fill_counted(void *arg, uint32_t client, uint64_t source, uint6
     struct sim_operation *operation = operation_by_number(workload, source);
     const size_t got = on_fill(arg, client, source, offset, bytes, count);
 
-    if (operation->kind == SIM_OP_ABORT_PUT && !operation->aborting && offset + got >= operation->abort_after_bytes) {
+    if (operation != NULL && operation->kind == SIM_OP_ABORT_PUT && !operation->aborting &&
+        offset + got >= operation->abort_after_bytes) {
         operation->aborting = true;
-        workload->aborts =
-            dfs_realloc_array(workload->aborts, workload->aborts_count + 1, sizeof(struct sim_operation *));
-        workload->aborts[workload->aborts_count++] = operation;
+        workload->aborts = dfs_realloc_array(workload->aborts, workload->aborts_count + 1, sizeof *workload->aborts);
+        workload->aborts[workload->aborts_count++] = source;
         if (workload->aborts_count == 1)
             sim_world_call(workload->run->world, sim_world_now(workload->run->world), cancel_due, workload);
     }
@@ -191,7 +169,7 @@ static void on_accept(void *arg, uint32_t client, uint64_t sink, uint64_t offset
     struct sim_operation *operation = operation_by_number(workload, sink);
 
     (void)client;
-    if (operation->answered_at == DFS_NEVER && !operation->lost)
+    if (operation != NULL && operation->answered_at == DFS_NEVER && !operation->lost)
         sim_ledger_got(operation, offset, bytes, count);
 }
 
@@ -199,8 +177,11 @@ static void on_finish(void *arg, uint32_t client, uint64_t sink, bool commit)
 {
     struct sim_workload *workload = arg;
 
+    struct sim_operation *operation = operation_by_number(workload, sink);
+
     (void)client;
-    operation_by_number(workload, sink)->got_all = commit;
+    if (operation != NULL)
+        operation->got_all = commit;
 }
 
 /* Answers --------------------------------------------------------------------------------------------------------------------- */
@@ -339,6 +320,18 @@ static void line_of_operation(struct sim_run *run, const struct sim_operation *o
     run->line_is_mix = is_mix;
 }
 
+static void tell_event(struct sim_run *run, const struct sim_operation *operation)
+{
+    struct sim_host *host = run->cluster->clients[operation->client].host;
+
+    if (operation->audit || operation->status != DFS_OK)
+        return;
+    if (operation->kind == SIM_OP_PUT || operation->kind == SIM_OP_ABORT_PUT)
+        sim_run_event(run, SIM_EVENT_PUT_ACKNOWLEDGED, host);
+    else if (operation->kind == SIM_OP_GET || operation->kind == SIM_OP_RANGE_GET)
+        sim_run_event(run, SIM_EVENT_GET_DONE, host);
+}
+
 static void on_answer(void *arg, uint32_t index, uint64_t command, const struct dfs_client_result *result)
 {
     struct sim_workload *workload = arg;
@@ -359,7 +352,7 @@ static void on_answer(void *arg, uint32_t index, uint64_t command, const struct 
         question_end(workload, result);
     if (operation == NULL)
         return;
-    workload->by_command[command - 1] = NULL;
+    sim_numbered_drop(&workload->by_command, command);
     workload->running--;
     workload->clients[index].steps_running -= operation->step != UINT32_MAX;
     named(result, &version, &file);
@@ -372,12 +365,9 @@ static void on_answer(void *arg, uint32_t index, uint64_t command, const struct 
         sim_run_violation(run, violation.checker, run->cluster->clients[index].host, "%s", violation.text);
     unspoil(&workload->clients[index], operation);
     sim_tell_answered(run, operation, result);
-    if (operation->audit || operation->status != DFS_OK)
-        return;
-    if (operation->kind == SIM_OP_PUT || operation->kind == SIM_OP_ABORT_PUT)
-        sim_run_event(run, SIM_EVENT_PUT_ACKNOWLEDGED, run->cluster->clients[index].host);
-    else if (operation->kind == SIM_OP_GET || operation->kind == SIM_OP_RANGE_GET)
-        sim_run_event(run, SIM_EVENT_GET_DONE, run->cluster->clients[index].host);
+    tell_event(run, operation);
+    if (!run->options.keeps_operations)
+        sim_ledger_forget(&run->ledger, operation);
 }
 
 struct sim_client_hooks sim_workload_hooks(struct sim_workload *workload)
@@ -508,10 +498,9 @@ static struct sim_operation *ask(struct sim_workload *workload, uint32_t client,
     operation->token = token;
     operation->audit = wish->audit;
     line_of_operation(run, operation);
-    const uint64_t command = command_send(workload, wish, operation);
-
-    DFS_ASSERT(command != 0);
-    remember(workload, command, operation);
+    operation->command = command_send(workload, wish, operation);
+    DFS_ASSERT(operation->command != 0);
+    sim_numbered_put(&workload->by_command, operation->command, operation);
     workload->running++;
     workload->clients[client].steps_running += wish->step != UINT32_MAX;
     sim_tell_asked(run, operation);
@@ -753,17 +742,20 @@ static void on_host(struct sim_run *run, void *state, struct sim_host *host, enu
     client->login_command = 0;
     if (workload->question.command != 0 && workload->question.client == index)
         question_end(workload, NULL);
-    for (size_t i = 0; i < workload->by_command_room; i++) {
-        struct sim_operation *operation = workload->by_command[i];
+    dfs_list_each(at, &run->ledger.running)
+    {
+        struct sim_operation *operation = dfs_container_of(at, struct sim_operation, of_running);
 
-        if (operation == NULL || operation->client != index)
+        if (operation->client != index)
             continue;
-        workload->by_command[i] = NULL;
+        sim_numbered_drop(&workload->by_command, operation->command);
         workload->running--;
         client->steps_running -= operation->step != UINT32_MAX;
         sim_ledger_lose(&run->ledger, operation);
         hash_outcome(run, operation);
         sim_tell_answered(run, operation, NULL);
+        if (!run->options.keeps_operations)
+            sim_ledger_forget(&run->ledger, operation);
     }
 }
 
@@ -773,19 +765,15 @@ static bool at_rest(struct sim_run *run, void *state, char *why, size_t room)
 
     if (workload->running == 0)
         return true;
-    for (size_t i = 0; i < workload->by_command_room; i++) {
-        const struct sim_operation *operation = workload->by_command[i];
+    const struct sim_operation *operation =
+        dfs_container_of(run->ledger.running.next, struct sim_operation, of_running);
 
-        if (operation == NULL)
-            continue;
-        (void)snprintf(why, room,
-                       "%zu operations have no answer; the first is number %llu: %s of %s by c%u, asked at %.3f s",
-                       workload->running, (unsigned long long)operation->number, sim_operation_name(operation->kind),
-                       operation->path != NULL ? operation->path->name : "-", operation->client + 1,
-                       (double)(operation->asked_at - run->zero) / 1e9);
-        return false;
-    }
-    dfs_unreachable("at_rest");
+    (void)snprintf(why, room,
+                   "%zu operations have no answer; the first is number %llu: %s of %s by c%u, asked at %.3f s",
+                   workload->running, (unsigned long long)operation->number, sim_operation_name(operation->kind),
+                   operation->path != NULL ? operation->path->name : "-", operation->client + 1,
+                   (double)(operation->asked_at - run->zero) / 1e9);
+    return false;
 }
 
 static const struct sim_message_hook message_hooks[] = {{DFS_MSG_TOKEN, SIM_DELIVERED, on_token}};
@@ -847,8 +835,7 @@ void sim_workload_free(struct sim_workload *workload)
         dfs_free(workload->tasks[i].password);
     dfs_free(workload->tasks);
     dfs_free(workload->clients);
-    dfs_free(workload->by_command);
-    dfs_free(workload->commands);
+    sim_numbered_close(&workload->by_command);
     dfs_free(workload->aborts);
     dfs_free(workload);
 }

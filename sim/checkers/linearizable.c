@@ -9,6 +9,7 @@
  *   - a STAT's and a LIST's figures are those of the version they name, and a LIST leaves out nothing that certainly stood there.
  * A change without a certain outcome may take its place at any time after it was asked, or never.
  */
+#include "core/base/assert.h"
 #include "core/base/mem.h"
 #include "sim/checkers/checkers.h"
 
@@ -17,18 +18,19 @@
 /* Paths of a run beyond which a LIST is not compared with what stood there: comparing costs as much as there are paths. */
 #define LIST_PATHS_MAX 1000
 
-/* A place in the order. */
+/* A place in the order: kept for each change of a run, as any may be claimed or shown again. When it was first shown matters until the change that made it is known. */
 struct place {
-    uint64_t version;
     const struct sim_path *path;
-    struct dfs_id file; /* zero: not known */
-    uint64_t change;    /* number of the operation that made it; 0: not known */
-    uint64_t size_bytes;
-    bool size_known;
-    dfs_time_ns shown_at; /* when it was first shown to somebody; DFS_NEVER: not yet */
-    uint64_t shown_by;
-    uint64_t removed_by;
+    struct dfs_id file;   /* zero: not known */
+    uint64_t size_bytes;  /* SIZE_UNKNOWN: not known */
+    dfs_time_ns shown_at; /* when it was first shown to somebody; DFS_NEVER: not yet; MADE: who made it is known */
+    uint32_t by;          /* number of the operation that made it, or it was first shown to */
+    uint32_t removed_by;
 };
+_Static_assert(sizeof(struct place) <= 48, "as many as changes");
+
+#define SIZE_UNKNOWN UINT64_MAX
+#define MADE (DFS_NEVER - 1)
 
 /* Versions that follow one another stand together: metadata counts them one by one, and what is asked for is mostly one of the newest, whose page is at hand. */
 #define PAGE_PLACES 32
@@ -90,7 +92,7 @@ static struct page *page_new(struct state *state, uint64_t number)
 
     page->number = number;
     for (uint32_t i = 0; i < PAGE_PLACES; i++) {
-        page->places[i].version = number * PAGE_PLACES + i;
+        page->places[i].size_bytes = SIZE_UNKNOWN;
         page->places[i].shown_at = DFS_NEVER;
     }
     dfs_map_insert(&state->pages, page);
@@ -112,31 +114,37 @@ static struct place *place_of(struct state *state, uint64_t version)
     return &page->places[version % PAGE_PLACES];
 }
 
+static uint32_t number_of(const struct sim_operation *operation)
+{
+    DFS_ASSERT(operation->number <= UINT32_MAX);
+    return (uint32_t)operation->number;
+}
+
 static void broken(struct sim_run *run, const struct sim_operation *operation, const struct sim_path *path,
-                   const struct place *place, const char *what)
+                   uint64_t version, const struct place *place, const char *what)
 {
     sim_run_violation(run, "linearizable", NULL, "operation %llu (%s of \"%s\"): version %llu %s (operation %llu)",
                       (unsigned long long)operation->number, sim_operation_name(operation->kind),
-                      path != NULL ? path->name : "-", (unsigned long long)place->version, what,
-                      (unsigned long long)(place->change != 0 ? place->change : place->shown_by));
+                      path != NULL ? path->name : "-", (unsigned long long)version, what,
+                      (unsigned long long)place->by);
 }
 
 /* The same version, at one path, of one file. */
 static bool agrees(struct sim_run *run, const struct sim_operation *operation, const struct sim_path *path,
-                   const struct dfs_id *file, struct place *place)
+                   const struct dfs_id *file, uint64_t version, struct place *place)
 {
     const bool names_file = file != NULL && !dfs_id_is_zero(file);
 
     if (place->path == NULL)
         place->path = path;
     if (place->path != path) {
-        broken(run, operation, path, place, "stands at another path as well");
+        broken(run, operation, path, version, place, "stands at another path as well");
         return false;
     }
     if (names_file && dfs_id_is_zero(&place->file))
         place->file = *file;
     if (names_file && !dfs_id_equal(&place->file, file)) {
-        broken(run, operation, path, place, "is another file as well");
+        broken(run, operation, path, version, place, "is another file as well");
         return false;
     }
     return true;
@@ -147,7 +155,8 @@ static bool agrees(struct sim_run *run, const struct sim_operation *operation, c
 static void change_answered(struct sim_run *run, struct state *state, const struct sim_operation *operation)
 {
     const struct sim_path *path = operation->kind == SIM_OP_MOVE ? operation->to_path : operation->path;
-    struct place *place = place_of(state, operation->version);
+    const uint64_t version = operation->version;
+    struct place *place = place_of(state, version);
     const bool puts = operation->kind == SIM_OP_PUT || operation->kind == SIM_OP_ABORT_PUT;
 
     if (operation->kind == SIM_OP_MOVE && operation->to_path == operation->path)
@@ -158,18 +167,18 @@ static void change_answered(struct sim_run *run, struct state *state, const stru
             "operation %llu (%s of \"%s\") was given version %llu, though version %llu was certain before it was asked",
             (unsigned long long)operation->number, sim_operation_name(operation->kind), operation->path->name,
             (unsigned long long)operation->version, (unsigned long long)operation->floor_version);
-    if (place->change != 0) {
-        broken(run, operation, path, place, "was given to another change as well");
+    if (place->shown_at == MADE) {
+        broken(run, operation, path, version, place, "was given to another change as well");
         return;
     }
-    if (!agrees(run, operation, path, puts ? &operation->file : NULL, place))
+    if (!agrees(run, operation, path, puts ? &operation->file : NULL, version, place))
         return;
     if (place->shown_at != DFS_NEVER && place->shown_at < operation->asked_at)
-        broken(run, operation, path, place, "was shown before the change that made it was asked");
-    if (puts && place->size_known && place->size_bytes != operation->size_bytes)
-        broken(run, operation, path, place, "was shown with another size");
-    place->change = operation->number;
-    place->size_known = place->size_known || puts;
+        broken(run, operation, path, version, place, "was shown before the change that made it was asked");
+    if (puts && place->size_bytes != SIZE_UNKNOWN && place->size_bytes != operation->size_bytes)
+        broken(run, operation, path, version, place, "was shown with another size");
+    place->shown_at = MADE;
+    place->by = number_of(operation);
     if (puts)
         place->size_bytes = operation->size_bytes;
 }
@@ -177,15 +186,16 @@ static void change_answered(struct sim_run *run, struct state *state, const stru
 /* It names the version that it took away. */
 static void remove_answered(struct sim_run *run, struct state *state, const struct sim_operation *operation)
 {
-    struct place *place = place_of(state, operation->version);
+    const uint64_t version = operation->version;
+    struct place *place = place_of(state, version);
 
-    if (operation->version < operation->floor_version)
-        broken(run, operation, operation->path, place, "is removed, though a newer one was certain before");
-    if (!agrees(run, operation, operation->path, NULL, place))
+    if (version < operation->floor_version)
+        broken(run, operation, operation->path, version, place, "is removed, though a newer one was certain before");
+    if (!agrees(run, operation, operation->path, NULL, version, place))
         return;
     if (place->removed_by != 0)
-        broken(run, operation, operation->path, place, "was removed twice");
-    place->removed_by = operation->number;
+        broken(run, operation, operation->path, version, place, "was removed twice");
+    place->removed_by = number_of(operation);
 }
 
 /* Reads ---------------------------------------------------------------------------------------------------------------- */
@@ -195,17 +205,16 @@ static void shown(struct sim_run *run, struct state *state, const struct sim_ope
 {
     struct place *place = place_of(state, version);
 
-    if (!agrees(run, operation, path, file, place))
+    if (!agrees(run, operation, path, file, version, place))
         return;
     if (place->shown_at == DFS_NEVER) {
         place->shown_at = operation->answered_at;
-        place->shown_by = operation->number;
+        place->by = number_of(operation);
     }
     if (size_bytes == NULL)
         return;
-    if (place->size_known && place->size_bytes != *size_bytes)
-        broken(run, operation, path, place, "is shown with another size than it has");
-    place->size_known = true;
+    if (place->size_bytes != SIZE_UNKNOWN && place->size_bytes != *size_bytes)
+        broken(run, operation, path, version, place, "is shown with another size than it has");
     place->size_bytes = *size_bytes;
 }
 

@@ -166,8 +166,8 @@ static void facts_take(const struct sim_real_clients *clients, const struct sim_
 /* The PUT whose bytes these are; NULL: nobody's. */
 static const struct sim_operation *put_of(const struct sim_ledger *ledger, const struct sim_operation *get)
 {
-    for (size_t i = ledger->operations_count; i > 0; i--) {
-        const struct sim_operation *put = ledger->operations[i - 1];
+    for (uint64_t i = ledger->operations_count; i > 0; i--) {
+        const struct sim_operation *put = sim_ledger_operation(ledger, i);
 
         if (put->kind == SIM_OP_PUT && put->size_bytes == get->got_bytes &&
             sim_content_is(put->key, 0, get->got, (size_t)get->got_bytes))
@@ -178,8 +178,10 @@ static const struct sim_operation *put_of(const struct sim_ledger *ledger, const
 
 static bool was_moved_to(const struct sim_ledger *ledger, const struct sim_path *path)
 {
-    for (size_t i = 0; i < ledger->operations_count; i++) {
-        if (ledger->operations[i]->kind == SIM_OP_MOVE && ledger->operations[i]->to_path == path)
+    for (uint64_t i = 1; i <= ledger->operations_count; i++) {
+        const struct sim_operation *move = sim_ledger_operation(ledger, i);
+
+        if (move->kind == SIM_OP_MOVE && move->to_path == path)
             return true;
     }
     return false;
@@ -439,8 +441,8 @@ void sim_real_clients_audit_end(struct sim_real_clients *clients)
 
 const struct sim_operation *sim_real_clients_operation(const struct sim_real_clients *clients, const char *id)
 {
-    for (size_t i = 0; i < clients->ledger.operations_count; i++) {
-        const struct sim_operation *operation = clients->ledger.operations[i];
+    for (uint64_t i = 1; i <= clients->ledger.operations_count; i++) {
+        const struct sim_operation *operation = sim_ledger_operation(&clients->ledger, i);
 
         if (operation->step != UINT32_MAX && strcmp(clients->scenario->works[operation->step].id, id) == 0)
             return operation;

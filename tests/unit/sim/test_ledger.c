@@ -349,6 +349,58 @@ static void a_named_version_may_be_an_old_one(void **state)
     }
 }
 
+/* What the operation has put outlives it: it is told from what nobody has put, and by whom. */
+static void what_a_forgotten_put_has_put_is_known(void **state)
+{
+    struct fixture *f = *state;
+    struct sim_operation *first = put(f, "x", 1, 1);
+    struct sim_operation *failed = ask_put(f, "x");
+
+    sim_ledger_forget(&f->ledger, first);
+    assert_null(sim_ledger_operation(&f->ledger, 1));
+    assert_true(answer(f, failed, DFS_NO_SPACE, 0, 0));
+    sim_ledger_forget(&f->ledger, failed);
+    struct sim_operation *second = put(f, "y", 2, 2); /* in the memory of one of them */
+
+    assert_true(second == first || second == failed);
+    assert_int_equal(second->number, 3);
+    assert_ptr_equal(sim_ledger_operation(&f->ledger, 3), second);
+    assert_int_equal(sim_ledger_put_of(&f->ledger, 1)->key, 1);
+    assert_int_equal(sim_ledger_put_of(&f->ledger, 3)->key, 3);
+    assert_true(get_answers(f, "x", 1, 1, 1));
+    assert_false(get_answers(f, "x", 3, 1, 1)); /* its own bytes, not those of y */
+    assert_false(get_answers(f, "x", 2, 3, 3)); /* of the one that failed */
+    assert_string_equal(f->violation.checker, "linearizable");
+    assert_null(sim_ledger_put_of(&f->ledger, 4));
+}
+
+static void a_forgotten_change_may_still_happen(void **state)
+{
+    struct fixture *f = *state;
+    struct sim_operation *operation;
+
+    (void)put(f, "x", 1, 1);
+    operation = ask(f, SIM_OP_REMOVE, "x", NULL);
+    assert_true(answer(f, operation, DFS_TIMEOUT, 0, 0));
+    assert_true(operation->path->changed_maybe);
+    sim_ledger_forget(&f->ledger, operation);
+    operation = ask(f, SIM_OP_GET, "x", NULL);
+    assert_true(answer(f, operation, DFS_NOT_FOUND, 0, 0));
+}
+
+static void steps_are_not_forgotten(void **state)
+{
+    struct fixture *f = *state;
+    struct sim_operation *step = ask_put(f, "x");
+
+    step->step = 0;
+    assert_int_equal(sim_ledger_asked_from(&f->ledger), step->asked_at);
+    assert_true(answer(f, step, DFS_OK, 1, 1));
+    assert_true(sim_ledger_asked_from(&f->ledger) == DFS_NEVER);
+    sim_ledger_forget(&f->ledger, step);
+    assert_ptr_equal(sim_ledger_operation(&f->ledger, 1), step);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -374,6 +426,9 @@ int main(void)
         TEST(bytes_of_another_path_need_a_move),
         TEST(if_absent_needs_a_moment_without_a_file),
         TEST(a_named_version_may_be_an_old_one),
+        TEST(what_a_forgotten_put_has_put_is_known),
+        TEST(a_forgotten_change_may_still_happen),
+        TEST(steps_are_not_forgotten),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
