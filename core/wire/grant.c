@@ -60,8 +60,8 @@ static inline void put_block(uint8_t ret_bytes[BLOCK_BYTES], const struct dfs_w_
 #define SECTIONS(bytes) (((bytes) + DFS_MAC_SECTION_BYTES - 1) / DFS_MAC_SECTION_BYTES)
 #define REPLICA_BYTES (DFS_ID_BYTES + 8 + 16 + 2)
 
-/* Who shall have the block, under which key: the sections are counted. */
-static size_t put_list(const struct dfs_w_grant *grant, uint8_t ret_bytes[LIST_SECTIONS_MAX * DFS_MAC_SECTION_BYTES])
+/* Who shall have the block, under which key, in up to LIST_SECTIONS_MAX sections: they are counted. */
+static size_t put_list(const struct dfs_w_grant *grant, uint8_t *ret_bytes)
 {
     struct dfs_wr w = dfs_wr_make(ret_bytes, LIST_SECTIONS_MAX * DFS_MAC_SECTION_BYTES);
     size_t count;
@@ -85,7 +85,7 @@ static size_t put_list(const struct dfs_w_grant *grant, uint8_t ret_bytes[LIST_S
 }
 
 /* Who may ask, and when it was. */
-static void put_bearer(const struct dfs_w_grant *grant, uint8_t ret_bytes[BEARER_SECTIONS * DFS_MAC_SECTION_BYTES])
+static void put_bearer(const struct dfs_w_grant *grant, uint8_t *ret_bytes)
 {
     memset(ret_bytes, 0, BEARER_SECTIONS * DFS_MAC_SECTION_BYTES);
     memcpy(ret_bytes, grant->bearer, sizeof grant->bearer);
@@ -100,50 +100,35 @@ static void put_request(const struct dfs_w_grant *grant, uint8_t ret_bytes[REQUE
     ret_bytes[BLOCK_BYTES + 4] = grant->operation;
 }
 
-/* Where the hash of a grant stands behind its list, and behind its bearer: for each of some keys. */
+/* Where the hash of a grant stands behind its list and its bearer: for each of some keys. */
 struct begun {
-    struct dfs_grant_line *line;        /* NULL: the list is new here */
-    const struct dfs_mac_state *behind; /* what the tags go on from: the line's, or our own */
-    struct dfs_mac_state list[DFS_REPLICAS_MAX];
-    struct dfs_mac_state bearer[DFS_REPLICAS_MAX];
+    const struct dfs_mac_state *behind; /* the cache's, or our own */
+    struct dfs_mac_state own[DFS_REPLICAS_MAX];
 };
 
-static void begin(struct dfs_grant_cache *cache, const struct dfs_w_grant *grant, struct dfs_mac *const *keys,
+static void begin(const struct dfs_grant_cache *cache, const struct dfs_w_grant *grant, struct dfs_mac *const *keys,
                   uint32_t keys_count, struct begun *ret_begun)
 {
-    uint8_t sections[LIST_SECTIONS_MAX * DFS_MAC_SECTION_BYTES];
-    const struct dfs_mac_state *list = ret_begun->list;
+    uint8_t sections[(LIST_SECTIONS_MAX + BEARER_SECTIONS) * DFS_MAC_SECTION_BYTES];
+    size_t count;
 
-    ret_begun->line = cache == NULL ? NULL : dfs_grant_cache_find(cache, grant);
-    if (ret_begun->line != NULL) {
-        ret_begun->behind = dfs_grant_line_find(cache, ret_begun->line, grant);
-        if (ret_begun->behind != NULL)
-            return;
-        list = dfs_grant_line_list(ret_begun->line);
-    } else {
-        const size_t count = put_list(grant, sections);
-
-        for (uint32_t i = 0; i < keys_count; i++) {
-            dfs_mac_begin(keys[i], &ret_begun->list[i]);
-            dfs_mac_go_on(&ret_begun->list[i], sections, count);
-        }
-    }
-    put_bearer(grant, sections);
+    ret_begun->behind = cache == NULL ? NULL : dfs_grant_cache_find(cache, grant);
+    if (ret_begun->behind != NULL)
+        return;
+    count = put_list(grant, sections);
+    put_bearer(grant, sections + count * DFS_MAC_SECTION_BYTES);
     for (uint32_t i = 0; i < keys_count; i++) {
-        ret_begun->bearer[i] = list[i];
-        dfs_mac_go_on(&ret_begun->bearer[i], sections, BEARER_SECTIONS);
+        dfs_mac_begin(keys[i], &ret_begun->own[i]);
+        dfs_mac_go_on(&ret_begun->own[i], sections, count + BEARER_SECTIONS);
     }
-    ret_begun->behind = ret_begun->bearer;
+    ret_begun->behind = ret_begun->own;
 }
 
 static void keep(struct dfs_grant_cache *cache, const struct dfs_w_grant *grant, uint32_t keys_count,
-                 struct begun *begun)
+                 const struct begun *begun)
 {
-    if (cache == NULL || begun->behind != begun->bearer)
-        return;
-    if (begun->line == NULL)
-        begun->line = dfs_grant_cache_add(cache, grant, begun->list, keys_count);
-    dfs_grant_line_add(cache, begun->line, grant, begun->bearer);
+    if (cache != NULL && begun->behind == begun->own)
+        dfs_grant_cache_add(cache, grant, begun->own, keys_count);
 }
 
 static size_t sections_before(const struct dfs_w_grant *grant)

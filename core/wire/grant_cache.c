@@ -3,60 +3,58 @@
 #include "core/base/assert.h"
 #include "core/base/mem.h"
 
-/* Four lines where a list may stand, the one used last in front. A cluster of five servers has sixty lists of three, and a server is in thirty-six of
- * them: hardly one pushes out another. A line of three replicas takes 256 bytes at a server and 704 at metadata. */
-#define SETS_BITS 6
+/* Lists and bearers together: a cluster of five with four clients has 240. 64 bytes each at a server, 112 at metadata with three copies. */
+#define SETS_BITS 7
 #define SETS (1u << SETS_BITS)
 #define WAYS 4
 
-/* Clients that share a list at about the same time. */
-#define BEARERS 6
+/* Known at once; the tables are twice as large, so that a search is short. */
+#define REPLICAS_MAX 64
+#define BEARERS_MAX 32
 
-/* A cache line: a server's look-up finds list and numbers in one, the state in one more. */
-#define LINE_ALIGNMENT 64
+#define CACHE_LINE_BYTES 64
 
-/* Replicas and bearers that are known by a number. When there is no room for one more, everything begins anew. */
-#define NAMES_MAX 120
-#define PLACES_BITS 8
-#define PLACES (1u << PLACES_BITS) /* twice as many: the next free place is near */
+/* What is learned before it is forgotten is a few dozen grants: a few parts in a hundred of this. */
+#define REST_GRANTS 1024
 
 /* Of a replica: all but its tag. */
 #define REPLICA_BYTES offsetof(struct dfs_w_replica, mac)
 _Static_assert(REPLICA_BYTES == DFS_ID_BYTES + sizeof(uint64_t) + 16 + sizeof(uint16_t),
                "a replica is compared byte by byte: no padding in it");
 
-#define BEARER_BYTES (DFS_FINGERPRINT_BYTES + sizeof(uint64_t)) /* fingerprint and epoch */
+#define BEARER_BYTES (DFS_FINGERPRINT_BYTES + sizeof(uint64_t))
 
-#define NAME_BYTES_MAX 47
-_Static_assert(REPLICA_BYTES <= NAME_BYTES_MAX && BEARER_BYTES <= NAME_BYTES_MAX && BEARER_BYTES != REPLICA_BYTES,
-               "the length of a name says what it is of");
+/* A replica, or a bearer and an epoch. */
+struct known {
+    uint8_t bytes[REPLICA_BYTES];
+    bool used;
+};
+_Static_assert(BEARER_BYTES <= REPLICA_BYTES, "one kind of place for both");
 
+/* Which list and which bearer, by their places. */
 struct name {
-    uint8_t bytes[NAME_BYTES_MAX];
-    uint8_t count;
-};
-
-/* The numbers of a list's replicas, zeros behind them. */
-struct list {
-    uint64_t words[2];
-};
-_Static_assert(DFS_REPLICAS_MAX <= sizeof(struct list) && NAMES_MAX <= UINT8_MAX, "a byte for each replica");
-
-struct dfs_grant_line {
-    struct list list;
     uint32_t key_id;
-    uint8_t keys_count;
-    uint8_t bearers_count;
-    uint8_t bearer_next; /* whose place the next one takes */
-    uint8_t bearers[BEARERS];
-    struct dfs_mac_state states[]; /* keys_count behind the list, as many behind each bearer */
+    uint8_t replicas_count;
+    uint8_t bearer;
+    uint8_t replicas[DFS_REPLICAS_MAX + 1]; /* the last is not used: no padding */
+};
+_Static_assert(sizeof(struct name) == 16, "names are compared as two words");
+
+struct record {
+    struct name name;
+    struct dfs_mac_state states[];
 };
 
-struct dfs_grant_known {
-    struct dfs_grant_line *lines[SETS * WAYS];
-    uint32_t names_count;
-    uint8_t places[PLACES]; /* by hash: the number of a name; 0: free */
-    struct name names[NAMES_MAX];
+struct dfs_grant_table {
+    struct known replicas[2 * REPLICAS_MAX];
+    struct known bearers[2 * BEARERS_MAX];
+    uint32_t replicas_count;
+    uint32_t bearers_count;
+    uint32_t keys_max; /* states of a record */
+    uint32_t turn;     /* whose place the next record takes in a full set */
+    size_t record_bytes;
+    uint8_t *records;
+    uint16_t marks[SETS][WAYS]; /* of the names' hashes; 0: free */
 };
 
 void dfs_grant_cache_init(struct dfs_grant_cache *cache)
@@ -64,30 +62,44 @@ void dfs_grant_cache_init(struct dfs_grant_cache *cache)
     *cache = (struct dfs_grant_cache){0};
 }
 
-static size_t line_bytes(uint32_t keys_count)
+static struct record *record_at(const struct dfs_grant_table *table, size_t set, size_t way)
 {
-    const size_t bytes =
-        sizeof(struct dfs_grant_line) + (size_t)(1 + BEARERS) * keys_count * sizeof(struct dfs_mac_state);
-
-    return (bytes + LINE_ALIGNMENT - 1) / LINE_ALIGNMENT * LINE_ALIGNMENT;
+    return (struct record *)(void *)(table->records + (set * WAYS + way) * table->record_bytes);
 }
 
-static void line_free(struct dfs_grant_line *line)
+/* Only what was written is wiped: most of a large cluster's caches never hold much. */
+static void forget(struct dfs_grant_cache *cache)
 {
-    if (line != NULL)
-        dfs_wipe(line, line_bytes(line->keys_count));
-    dfs_free(line);
+    struct dfs_grant_table *table = cache->table;
+
+    cache->table = NULL;
+    if (table == NULL)
+        return;
+    for (size_t set = 0; set < SETS; set++) {
+        for (size_t way = 0; way < WAYS; way++) {
+            if (table->marks[set][way] != 0)
+                dfs_wipe(record_at(table, set, way), table->record_bytes);
+        }
+    }
+    dfs_free(table->records);
+    dfs_free(table);
 }
 
 void dfs_grant_cache_close(struct dfs_grant_cache *cache)
 {
-    for (size_t i = 0; cache->known != NULL && i < SETS * WAYS; i++)
-        line_free(cache->known->lines[i]);
-    dfs_free(cache->known);
-    dfs_grant_cache_init(cache);
+    forget(cache);
+    cache->rest = 0;
 }
 
-/* Names ------------------------------------------------------------------------------------------------------------------ */
+/* What is known ---------------------------------------------------------------------------------------------------- */
+
+static inline uint64_t word_at(const uint8_t *bytes, size_t at)
+{
+    uint64_t word;
+
+    memcpy(&word, bytes + at, sizeof word);
+    return word;
+}
 
 /* `bytes` of at least eight: the last word overlaps the one before. */
 static inline bool same_bytes(const uint8_t *a, const uint8_t *b, size_t bytes)
@@ -96,170 +108,175 @@ static inline bool same_bytes(const uint8_t *a, const uint8_t *b, size_t bytes)
 
     for (size_t at = 0; at < bytes; at += 8) {
         const size_t from = at + 8 <= bytes ? at : bytes - 8;
-        uint64_t left;
-        uint64_t right;
 
-        memcpy(&left, a + from, sizeof left);
-        memcpy(&right, b + from, sizeof right);
-        differ |= left ^ right;
+        differ |= word_at(a, from) ^ word_at(b, from);
     }
     return differ == 0;
 }
 
-/* Where the search for a name begins: ids and fingerprints are random, so their first bytes spread well. */
-static inline size_t place_of(const uint8_t *bytes)
+/* Ids are random and fingerprints are hashes: spread well by themselves. Where it is or where it would go; the table is never full. */
+static inline uint8_t place_of(const struct known *table, uint32_t room, const uint8_t *bytes, size_t count)
 {
-    uint64_t words[2];
+    uint64_t place = (word_at(bytes, 0) ^ word_at(bytes, 8)) * UINT64_C(0x9e3779b97f4a7c15) >> 32;
 
-    memcpy(words, bytes, sizeof words);
-    return (words[0] ^ words[1]) * UINT64_C(0x9e3779b97f4a7c15) >> (64 - PLACES_BITS);
-}
+    for (;; place++) {
+        const struct known *known = &table[place & (room - 1)];
 
-/* Its number; 0: not known. *ret_place is where it stands, or may. */
-static inline uint8_t name_find(const struct dfs_grant_known *known, const uint8_t *bytes, size_t count,
-                                size_t *ret_place)
-{
-    size_t place = place_of(bytes);
-
-    for (; known->places[place] != 0; place = (place + 1) % PLACES) {
-        const struct name *name = &known->names[known->places[place] - 1];
-
-        if (name->count == count && same_bytes(name->bytes, bytes, count))
-            break;
+        if (!known->used || same_bytes(known->bytes, bytes, count))
+            return (uint8_t)(place & (room - 1));
     }
-    *ret_place = place;
-    return known->places[place];
 }
 
-static uint8_t name_add(struct dfs_grant_known *known, const uint8_t *bytes, size_t count)
-{
-    size_t place;
-    const uint8_t number = name_find(known, bytes, count, &place);
-
-    if (number != 0)
-        return number;
-    DFS_ASSERT(known->names_count < NAMES_MAX);
-
-    struct name *name = &known->names[known->names_count++];
-
-    memcpy(name->bytes, bytes, count);
-    name->count = (uint8_t)count;
-    known->places[place] = (uint8_t)known->names_count;
-    return known->places[place];
-}
-
-static void bearer_bytes(const struct dfs_w_grant *grant, uint8_t ret_bytes[BEARER_BYTES])
+static inline void bearer_of(const struct dfs_w_grant *grant, uint8_t ret_bytes[BEARER_BYTES])
 {
     memcpy(ret_bytes, grant->bearer, DFS_FINGERPRINT_BYTES);
     memcpy(ret_bytes + DFS_FINGERPRINT_BYTES, &grant->epoch, sizeof grant->epoch);
 }
 
-/* Lines ------------------------------------------------------------------------------------------------------------------ */
-
-/* false: one of its replicas is not known. */
-static bool list_find(const struct dfs_grant_known *known, const struct dfs_w_grant *grant, struct list *ret_list)
+static inline uint8_t replica_place(const struct dfs_grant_table *table, const struct dfs_w_replica *replica)
 {
-    uint8_t numbers[sizeof(struct list)] = {0};
+    return place_of(table->replicas, 2 * REPLICAS_MAX, (const uint8_t *)replica, REPLICA_BYTES);
+}
 
+static inline uint8_t bearer_place(const struct dfs_grant_table *table, const uint8_t bytes[BEARER_BYTES])
+{
+    return place_of(table->bearers, 2 * BEARERS_MAX, bytes, BEARER_BYTES);
+}
+
+/* false: a replica or the bearer is not known. */
+static bool name_of(const struct dfs_grant_table *table, const struct dfs_w_grant *grant, struct name *ret_name)
+{
+    uint8_t bearer[BEARER_BYTES];
+    bool known;
+
+    DFS_ASSERT(grant->replicas_count <= DFS_REPLICAS_MAX);
+    bearer_of(grant, bearer);
+    *ret_name = (struct name){.key_id = grant->key_id,
+                              .replicas_count = (uint8_t)grant->replicas_count,
+                              .bearer = bearer_place(table, bearer)};
+    known = table->bearers[ret_name->bearer].used;
     for (uint32_t i = 0; i < grant->replicas_count; i++) {
-        size_t place;
-
-        numbers[i] = name_find(known, (const uint8_t *)&grant->replicas[i], REPLICA_BYTES, &place);
-        if (numbers[i] == 0)
-            return false;
+        ret_name->replicas[i] = replica_place(table, &grant->replicas[i]);
+        known &= table->replicas[ret_name->replicas[i]].used;
     }
-    memcpy(ret_list, numbers, sizeof *ret_list);
+    return known;
+}
+
+static void learn(struct known *known, const void *bytes, size_t count, uint32_t *counted)
+{
+    if (known->used)
+        return;
+    memcpy(known->bytes, bytes, count);
+    known->used = true;
+    (*counted)++;
+}
+
+/* false: there is no room for them all. */
+static bool learn_all(struct dfs_grant_table *table, const struct dfs_w_grant *grant)
+{
+    uint8_t bearer[BEARER_BYTES];
+
+    if (table->replicas_count + grant->replicas_count > REPLICAS_MAX || table->bearers_count == BEARERS_MAX)
+        return false;
+    bearer_of(grant, bearer);
+    learn(&table->bearers[bearer_place(table, bearer)], bearer, sizeof bearer, &table->bearers_count);
+    for (uint32_t i = 0; i < grant->replicas_count; i++)
+        learn(&table->replicas[replica_place(table, &grant->replicas[i])], &grant->replicas[i], REPLICA_BYTES,
+              &table->replicas_count);
     return true;
 }
 
-static struct dfs_grant_line **set_of(struct dfs_grant_known *known, const struct list *list, uint32_t key_id)
-{
-    const uint64_t mix =
-        (list->words[0] ^ list->words[1] << 31 ^ (uint64_t)key_id << 40) * UINT64_C(0x9e3779b97f4a7c15);
+/* Records ---------------------------------------------------------------------------------------------------------- */
 
-    return &known->lines[(mix >> (64 - SETS_BITS)) * WAYS];
+static inline uint64_t hash_of(const struct name *name)
+{
+    const uint8_t *bytes = (const uint8_t *)name;
+    uint64_t hash = word_at(bytes, 0) * UINT64_C(0x9e3779b97f4a7c15);
+
+    hash = (hash ^ hash >> 32 ^ word_at(bytes, 8)) * UINT64_C(0xc2b2ae3d27d4eb4f);
+    return hash ^ hash >> 32;
 }
 
-struct dfs_grant_line *dfs_grant_cache_find(struct dfs_grant_cache *cache, const struct dfs_w_grant *grant)
+static inline size_t set_of(uint64_t hash)
 {
-    struct dfs_grant_line **set;
-    struct list list;
+    return hash & (SETS - 1);
+}
 
-    if (cache->known == NULL || !list_find(cache->known, grant, &list))
+static inline uint16_t mark_of(uint64_t hash)
+{
+    return (uint16_t)(hash >> 16 | 1);
+}
+
+const struct dfs_mac_state *dfs_grant_cache_find(const struct dfs_grant_cache *cache, const struct dfs_w_grant *grant)
+{
+    const struct dfs_grant_table *table = cache->table;
+    struct name name;
+    uint64_t hash;
+
+    if (table == NULL || !name_of(table, grant, &name))
         return NULL;
-    set = set_of(cache->known, &list, grant->key_id);
-    for (size_t way = 0; way < WAYS && set[way] != NULL; way++) {
-        struct dfs_grant_line *line = set[way];
+    hash = hash_of(&name);
+    for (size_t way = 0; way < WAYS; way++) {
+        const struct record *record;
 
-        if (line->list.words[0] == list.words[0] && line->list.words[1] == list.words[1] &&
-            line->key_id == grant->key_id) {
-            set[way] = set[0];
-            set[0] = line;
-            return line;
-        }
+        if (table->marks[set_of(hash)][way] != mark_of(hash))
+            continue;
+        record = record_at(table, set_of(hash), way);
+        if (same_bytes((const uint8_t *)&record->name, (const uint8_t *)&name, sizeof name))
+            return record->states;
     }
     return NULL;
 }
 
-struct dfs_grant_line *dfs_grant_cache_add(struct dfs_grant_cache *cache, const struct dfs_w_grant *grant,
-                                           const struct dfs_mac_state *list, uint32_t keys_count)
+static struct dfs_grant_table *table_new(uint32_t keys_max)
 {
-    uint8_t numbers[sizeof(struct list)] = {0};
-    struct dfs_grant_line *line;
-    struct dfs_grant_line **set;
+    struct dfs_grant_table *table = dfs_alloc_zero(sizeof *table);
 
-    if (cache->known != NULL && cache->known->names_count + grant->replicas_count > NAMES_MAX)
-        dfs_grant_cache_close(cache);
-    if (cache->known == NULL)
-        cache->known = dfs_alloc_zero(sizeof *cache->known);
-    for (uint32_t i = 0; i < grant->replicas_count; i++)
-        numbers[i] = name_add(cache->known, (const uint8_t *)&grant->replicas[i], REPLICA_BYTES);
-    line = dfs_alloc_aligned(LINE_ALIGNMENT, line_bytes(keys_count));
-    *line = (struct dfs_grant_line){.key_id = grant->key_id, .keys_count = (uint8_t)keys_count};
-    memcpy(&line->list, numbers, sizeof line->list);
-    memcpy(line->states, list, keys_count * sizeof *list);
-    set = set_of(cache->known, &line->list, line->key_id);
-    line_free(set[WAYS - 1]);
-    memmove(&set[1], &set[0], (WAYS - 1) * sizeof(struct dfs_grant_line *));
-    set[0] = line;
-    return line;
+    table->keys_max = keys_max;
+    table->record_bytes = sizeof(struct record) + keys_max * sizeof(struct dfs_mac_state);
+    if (table->record_bytes < CACHE_LINE_BYTES)
+        table->record_bytes = CACHE_LINE_BYTES;
+    table->records = dfs_alloc_aligned(CACHE_LINE_BYTES, SETS * WAYS * table->record_bytes);
+    return table;
 }
 
-const struct dfs_mac_state *dfs_grant_line_list(const struct dfs_grant_line *line)
+static size_t way_free(struct dfs_grant_table *table, size_t set)
 {
-    return line->states;
-}
-
-const struct dfs_mac_state *dfs_grant_line_find(const struct dfs_grant_cache *cache, const struct dfs_grant_line *line,
-                                                const struct dfs_w_grant *grant)
-{
-    uint8_t bytes[BEARER_BYTES];
-    uint8_t number;
-    size_t place;
-
-    bearer_bytes(grant, bytes);
-    number = name_find(cache->known, bytes, sizeof bytes, &place);
-    for (size_t i = 0; number != 0 && i < line->bearers_count; i++) {
-        if (line->bearers[i] == number)
-            return &line->states[(1 + i) * line->keys_count];
+    for (size_t way = 0; way < WAYS; way++) {
+        if (table->marks[set][way] == 0)
+            return way;
     }
-    return NULL;
+    return table->turn++ % WAYS;
 }
 
-void dfs_grant_line_add(struct dfs_grant_cache *cache, struct dfs_grant_line *line, const struct dfs_w_grant *grant,
-                        const struct dfs_mac_state *bearer)
+void dfs_grant_cache_add(struct dfs_grant_cache *cache, const struct dfs_w_grant *grant,
+                         const struct dfs_mac_state *states, uint32_t keys_count)
 {
-    const size_t place = line->bearer_next;
-    uint8_t bytes[BEARER_BYTES];
+    struct name name;
+    struct record *record;
+    uint64_t hash;
+    size_t way;
+    bool known;
 
-    if (cache->known->names_count == NAMES_MAX) {
-        dfs_grant_cache_close(cache);
+    if (cache->rest > 0) {
+        cache->rest--;
         return;
     }
-    bearer_bytes(grant, bytes);
-    line->bearer_next = (uint8_t)((place + 1) % BEARERS);
-    if (place == line->bearers_count)
-        line->bearers_count++;
-    line->bearers[place] = name_add(cache->known, bytes, sizeof bytes);
-    memcpy(&line->states[(1 + place) * line->keys_count], bearer, line->keys_count * sizeof *bearer);
+    if (cache->table != NULL && cache->table->keys_max < keys_count)
+        forget(cache);
+    if (cache->table == NULL)
+        cache->table = table_new(keys_count);
+    if (!learn_all(cache->table, grant)) {
+        forget(cache);
+        cache->rest = REST_GRANTS;
+        return;
+    }
+    known = name_of(cache->table, grant, &name);
+    DFS_ASSERT(known);
+    hash = hash_of(&name);
+    way = way_free(cache->table, set_of(hash));
+    record = record_at(cache->table, set_of(hash), way);
+    cache->table->marks[set_of(hash)][way] = mark_of(hash);
+    record->name = name;
+    memcpy(record->states, states, keys_count * sizeof *states);
 }

@@ -199,7 +199,8 @@ static void some_grant(struct dfs_w_grant *grant, struct dfs_w_replica replicas[
     }
 }
 
-/* Hundreds of lists push each other out, known ones come with other bearers, and by turns one key is not there: the tags are those of an empty cache. */
+/* Hundreds of lists push each other out, known ones come with other bearers, bearers become too many, and by turns one key is not there: the tags are those
+ * of an empty cache. */
 static void a_cache_changes_no_tag(void **state)
 {
     struct dfs_mac macs[MANY_NODES];
@@ -241,6 +242,40 @@ static void a_cache_changes_no_tag(void **state)
     dfs_grant_cache_close(&checker);
     for (uint32_t i = 0; i < MANY_NODES; i++)
         dfs_mac_close(&macs[i]);
+}
+
+/* More replicas than a cache knows: it forgets them all, keeps nothing for a while, and then begins again. */
+static void a_cache_that_meets_too_many_rests(void **state)
+{
+    struct dfs_w_replica replica = {.incarnation = 1, .addr = {.port = 7}};
+    struct dfs_w_grant grant = {.block = {.generation = 1},
+                                .operation = DFS_GRANT_READ,
+                                .epoch = 1,
+                                .key_id = 1,
+                                .replicas = &replica,
+                                .replicas_count = 1};
+    struct dfs_grant_cache signer;
+    struct dfs_mac key;
+    struct dfs_mac *keys[1] = {&key};
+    uint32_t met = 0;
+    uint32_t rested = 0;
+
+    (void)state;
+    dfs_grant_cache_init(&signer);
+    node_key(&key, 1, 1, 1);
+    do {
+        assert_in_range(++met, 1, 1000);
+        replica.node.bytes[met % DFS_ID_BYTES]++;
+        dfs_grant_sign_all(&signer, &grant, keys);
+    } while (dfs_grant_cache_find(&signer, &grant) != NULL);
+    assert_true(met > 32);
+    do {
+        assert_in_range(++rested, 1, 100000);
+        dfs_grant_sign_all(&signer, &grant, keys);
+    } while (dfs_grant_cache_find(&signer, &grant) == NULL);
+    assert_true(rested > met);
+    dfs_grant_cache_close(&signer);
+    dfs_mac_close(&key);
 }
 
 /* What a checker was shown in vain leaves nothing behind, and other keys begin with nothing. */
@@ -358,6 +393,7 @@ int main(void)
         cmocka_unit_test(every_field_is_covered),
         cmocka_unit_test(a_tag_is_over_the_documented_bytes),
         cmocka_unit_test(a_cache_changes_no_tag),
+        cmocka_unit_test(a_cache_that_meets_too_many_rests),
         cmocka_unit_test(a_checker_keeps_what_proved_genuine),
         cmocka_unit_test(receipts_and_orders_are_told_apart_and_cannot_be_changed),
         cmocka_unit_test(files_are_cut_as_the_design_says),
