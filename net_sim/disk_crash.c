@@ -248,11 +248,13 @@ static void file_cut(struct sim_disk *disk, struct sim_file *file, uint64_t byte
     const size_t tail = bytes % SIM_PAGE_BYTES;
     struct sim_page *last;
 
-    while (file->slot_count > whole)
-        sim_page_unref(&disk->world->store, file->slots[--file->slot_count].page);
-    last = whole > 0 && whole == file->slot_count ? file->slots[whole - 1].page : NULL;
+    struct sim_page **pages = sim_file_pages(file);
+
+    while (file->page_count > whole)
+        sim_page_unref(&disk->world->store, pages[--file->page_count]);
+    last = whole > 0 && whole == file->page_count ? pages[whole - 1] : NULL;
     if (last != NULL && tail != 0 && last->count > tail) {
-        file->slots[whole - 1].page = sim_page_intern(&disk->world->store, last->bytes, tail);
+        pages[whole - 1] = sim_page_intern(&disk->world->store, last->bytes, tail);
         sim_page_unref(&disk->world->store, last);
     }
     file->bytes = bytes;
@@ -267,7 +269,7 @@ static void content_decide(struct sim_disk *disk, struct sim_file *file, enum si
 
     while (file->dirty_count > 0) {
         const struct sim_dirty *dirty = &file->dirty[file->dirty_count - 1];
-        struct sim_file_slot *slot = &file->slots[dirty->place];
+        struct sim_page **at = &sim_file_pages(file)[dirty->place];
         uint64_t sectors = mode == SIM_UNSYNCED_KEEP ? UINT64_MAX : 0;
 
         if (mode == SIM_UNSYNCED_TORN)
@@ -276,10 +278,10 @@ static void content_decide(struct sim_disk *disk, struct sim_file *file, enum si
             sectors = 0;
         if (sectors != UINT64_MAX) {
             struct sim_page *page =
-                sectors == 0 ? sim_page_ref(dirty->stored) : page_tear(disk, slot->page, dirty->stored, sectors);
+                sectors == 0 ? sim_page_ref(dirty->stored) : page_tear(disk, *at, dirty->stored, sectors);
 
-            sim_page_unref(&disk->world->store, slot->page);
-            slot->page = page;
+            sim_page_unref(&disk->world->store, *at);
+            *at = page;
             changed = true;
         }
         sim_file_dirty_remove(disk, file, file->dirty_count - 1);

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #define PAGE_ROOM_STEP 64u
+#define DIRTY_FIRST 4 /* what the smallest piece of the pool has room for */
 
 /* The directory ---------------------------------------------------------------------------------------------------- */
 
@@ -68,6 +69,12 @@ void sim_changes_apply(struct sim_disk *disk, uint64_t until)
     }
 }
 
+/* Of a file: no more than SIM_FILE_BYTES_MAX. */
+static uint32_t pages_for(uint64_t bytes)
+{
+    return (uint32_t)(sim_file_charge_for(bytes) / SIM_PAGE_BYTES);
+}
+
 struct sim_file *sim_file_new(struct sim_disk *disk, struct sim_name *name, uint64_t reserved_bytes)
 {
     uint8_t pool_class;
@@ -75,12 +82,9 @@ struct sim_file *sim_file_new(struct sim_disk *disk, struct sim_name *name, uint
 
     *file = (struct sim_file){
         .number = ++disk->file_number,
-        .reserved_bytes = reserved_bytes,
+        .reserved_pages = pages_for(reserved_bytes),
         .version = ++disk->version_last,
-        .slot_capacity = SIM_SLOTS_OWN,
-        .pool_class = pool_class,
     };
-    file->slots = file->slots_own;
     dfs_list_init(&file->of_disk);
     dfs_list_push(&disk->active, &file->of_disk);
     sim_file_rename(disk, file, name);
@@ -96,52 +100,80 @@ uint64_t sim_file_charge_for(uint64_t bytes)
 
 void sim_file_charge(struct sim_disk *disk, struct sim_file *file)
 {
-    const uint64_t wanted = file->reserved_bytes > file->bytes ? file->reserved_bytes : file->bytes;
-    const uint64_t charge = file->name == NULL ? 0 : sim_file_charge_for(wanted);
+    uint32_t charge = 0;
 
-    disk->used_bytes += charge - file->charged_bytes;
-    file->charged_bytes = charge;
+    if (file->name != NULL) {
+        charge = pages_for(file->bytes);
+        charge = charge > file->reserved_pages ? charge : file->reserved_pages;
+    }
+    disk->used_bytes += ((uint64_t)charge - file->charged_pages) * SIM_PAGE_BYTES;
+    file->charged_pages = charge;
 }
 
 /* Pages ------------------------------------------------------------------------------------------------------------ */
 
 struct sim_page *sim_file_page(const struct sim_file *file, enum sim_view view, uint64_t place)
 {
-    const struct sim_file_slot *slot;
-
-    if (place >= file->slot_count)
+    if (place >= file->page_count)
         return NULL;
-    slot = &file->slots[place];
-    return view == SIM_NOW || slot->dirty == 0 ? slot->page : file->dirty[slot->dirty - 1].stored;
+    if (view == SIM_DURABLE && sim_file_is_dirty(file, place))
+        return file->dirty[sim_file_mark(file, place) - 1].stored;
+    return file->is_outside ? file->pages.outside[place] : file->pages.own[place];
 }
 
-static void slots_reach(struct sim_file *file, uint32_t count)
+static uint32_t capacity_of(const struct sim_file *file)
 {
-    if (count > file->slot_capacity) {
-        const uint32_t capacity = file->slot_capacity * 2 < count ? count : file->slot_capacity * 2;
-        const bool moves_out = file->slots == file->slots_own;
+    return file->is_outside ? file->marks.capacity : SIM_PAGES_OWN;
+}
 
-        file->slots = dfs_realloc_array(moves_out ? NULL : file->slots, capacity, sizeof *file->slots);
-        if (moves_out)
-            memcpy(file->slots, file->slots_own, file->slot_count * sizeof *file->slots);
-        file->slot_capacity = capacity;
+/* Pages and marks move out of the file, or to where there is more room. */
+static void pages_grow(struct sim_file *file, uint32_t capacity)
+{
+    struct sim_page **pages = dfs_alloc_zero_array(capacity, sizeof *pages + sizeof(uint32_t));
+
+    memcpy(pages, sim_file_pages(file), file->page_count * sizeof *pages);
+    memcpy(pages + capacity, sim_file_marks(file), file->page_count * sizeof(uint32_t));
+    if (file->is_outside)
+        dfs_free(file->pages.outside);
+    file->pages.outside = pages;
+    file->marks.capacity = capacity;
+    file->is_outside = true;
+}
+
+static void pages_reach(struct sim_file *file, uint32_t count)
+{
+    const uint32_t capacity = capacity_of(file);
+
+    if (count <= file->page_count)
+        return;
+    if (count > capacity)
+        pages_grow(file, capacity * 2 < count ? count : capacity * 2);
+    struct sim_page **pages = sim_file_pages(file);
+    uint32_t *marks = sim_file_marks(file);
+
+    for (; file->page_count < count; file->page_count++) {
+        pages[file->page_count] = NULL;
+        marks[file->page_count] = 0;
     }
-    while (file->slot_count < count)
-        file->slots[file->slot_count++] = (struct sim_file_slot){.page = NULL};
+}
+
+static uint8_t dirty_class(const struct sim_file *file)
+{
+    return (uint8_t)sim_pool_class(file->dirty_capacity * sizeof *file->dirty);
 }
 
 static void dirty_free(struct sim_disk *disk, struct sim_file *file)
 {
     if (file->dirty_capacity > 0)
-        sim_pool_give(&disk->world->pool, file->dirty, file->dirty_class);
+        sim_pool_give(&disk->world->pool, file->dirty, dirty_class(file));
     file->dirty = NULL;
     file->dirty_capacity = 0;
 }
 
 static void dirty_grow(struct sim_disk *disk, struct sim_file *file)
 {
-    const uint32_t capacity = file->dirty_capacity == 0 ? 2 : file->dirty_capacity * 2;
-    uint8_t pool_class;
+    const uint32_t capacity = file->dirty_capacity == 0 ? DIRTY_FIRST : file->dirty_capacity * 2;
+    uint8_t pool_class; /* follows from the capacity again */
     struct sim_dirty *dirty = sim_pool_take(&disk->world->pool, capacity * sizeof *dirty, &pool_class);
 
     if (file->dirty_count > 0)
@@ -149,50 +181,63 @@ static void dirty_grow(struct sim_disk *disk, struct sim_file *file)
     dirty_free(disk, file);
     file->dirty = dirty;
     file->dirty_capacity = capacity;
-    file->dirty_class = pool_class;
 }
 
 void sim_file_page_set(struct sim_disk *disk, struct sim_file *file, uint32_t place, struct sim_page *page)
 {
-    struct sim_file_slot *slot;
+    pages_reach(file, place + 1);
+    struct sim_page **at = &sim_file_pages(file)[place];
+    uint32_t *mark = &sim_file_marks(file)[place];
 
-    slots_reach(file, place + 1);
-    slot = &file->slots[place];
-    if (slot->dirty != 0) {
-        sim_page_unref(&disk->world->store, slot->page);
-        file->dirty[slot->dirty - 1].lost = false;
+    if (*mark != 0) {
+        sim_page_unref(&disk->world->store, *at);
+        file->dirty[*mark - 1].lost = false;
     } else {
         if (file->dirty_count == file->dirty_capacity)
             dirty_grow(disk, file);
-        file->dirty[file->dirty_count++] = (struct sim_dirty){.stored = slot->page, .place = place};
-        slot->dirty = file->dirty_count;
+        file->dirty[file->dirty_count++] = (struct sim_dirty){.stored = *at, .place = place};
+        *mark = file->dirty_count;
         disk->unsynced_pages++;
     }
-    slot->page = page;
+    *at = page;
+}
+
+void sim_file_page_rot(struct sim_disk *disk, struct sim_file *file, uint32_t place, struct sim_page *page)
+{
+    pages_reach(file, place + 1); /* a hole may have none yet */
+    if (sim_file_marks(file)[place] != 0) {
+        sim_file_page_set(disk, file, place, page);
+        return;
+    }
+    struct sim_page **at = &sim_file_pages(file)[place];
+
+    sim_page_unref(&disk->world->store, *at);
+    *at = page;
 }
 
 void sim_file_dirty_remove(struct sim_disk *disk, struct sim_file *file, uint32_t dirty)
 {
     struct sim_dirty *hole = &file->dirty[dirty];
+    uint32_t *marks = sim_file_marks(file);
 
-    file->slots[hole->place].dirty = 0;
+    marks[hole->place] = 0;
     sim_page_unref(&disk->world->store, hole->stored);
     *hole = file->dirty[--file->dirty_count];
     if (dirty < file->dirty_count)
-        file->slots[hole->place].dirty = dirty + 1;
+        marks[hole->place] = dirty + 1;
     disk->unsynced_pages--;
 }
 
 void sim_file_page_stored(struct sim_disk *disk, struct sim_file *file, uint32_t place, struct sim_page *stored)
 {
-    const struct sim_file_slot *slot = &file->slots[place];
+    const uint32_t mark = sim_file_marks(file)[place];
     struct sim_dirty *dirty;
 
-    if (slot->dirty == 0)
+    if (mark == 0)
         return;
-    dirty = &file->dirty[slot->dirty - 1];
-    if (slot->page == stored) {
-        sim_file_dirty_remove(disk, file, slot->dirty - 1);
+    dirty = &file->dirty[mark - 1];
+    if (sim_file_pages(file)[place] == stored) {
+        sim_file_dirty_remove(disk, file, mark - 1);
     } else {
         sim_page_unref(&disk->world->store, dirty->stored);
         dirty->stored = sim_page_ref(stored);
@@ -200,10 +245,9 @@ void sim_file_page_stored(struct sim_disk *disk, struct sim_file *file, uint32_t
 }
 
 /* Only the holder of the last reference may write in place, and only what stable storage does not have. */
-static bool may_write_in_place(const struct sim_file_slot *slot, size_t end)
+static bool may_write_in_place(const struct sim_page *page, uint32_t mark, size_t end)
 {
-    return slot->dirty != 0 && slot->page != NULL && slot->page->references == 1 && !slot->page->interned &&
-           slot->page->room >= end;
+    return mark != 0 && page != NULL && page->references == 1 && !page->interned && page->room >= end;
 }
 
 static void page_fill(struct sim_page *page, size_t at, const uint8_t *bytes, size_t count)
@@ -219,17 +263,18 @@ static void write_part(struct sim_disk *disk, struct sim_file *file, uint32_t pl
                        size_t count)
 {
     struct sim_store *store = &disk->world->store;
-    const struct sim_page *old;
     struct sim_page *page;
     size_t room = at + count;
 
-    slots_reach(file, place + 1);
-    if (may_write_in_place(&file->slots[place], at + count)) {
-        page_fill(file->slots[place].page, at, bytes, count);
-        file->dirty[file->slots[place].dirty - 1].lost = false;
+    pages_reach(file, place + 1);
+    struct sim_page *old = sim_file_pages(file)[place];
+    const uint32_t mark = sim_file_marks(file)[place];
+
+    if (may_write_in_place(old, mark, at + count)) {
+        page_fill(old, at, bytes, count);
+        file->dirty[mark - 1].lost = false;
         return;
     }
-    old = file->slots[place].page;
     if (old != NULL) {
         room = room > old->count ? room : old->count;
         room *= 2; /* a tail that is appended to will be appended to again */
@@ -273,13 +318,14 @@ void sim_file_write(struct sim_disk *disk, struct sim_file *file, uint64_t offse
 void sim_file_intern(struct sim_disk *disk, struct sim_file *file)
 {
     struct sim_store *store = &disk->world->store;
+    struct sim_page **pages = sim_file_pages(file);
 
-    for (uint32_t i = 0; i < file->slot_count; i++) {
-        struct sim_page *page = file->slots[i].page;
+    for (uint32_t i = 0; i < file->page_count; i++) {
+        struct sim_page *page = pages[i];
 
         if (page == NULL || page->interned || page->references > 1)
             continue;
-        file->slots[i].page = sim_page_intern(store, page->bytes, page->count);
+        pages[i] = sim_page_intern(store, page->bytes, page->count);
         sim_page_unref(store, page);
     }
 }
@@ -289,18 +335,21 @@ void sim_file_intern(struct sim_disk *disk, struct sim_file *file)
 void sim_file_close(struct sim_disk *disk, struct sim_file *file)
 {
     struct sim_store *store = &disk->world->store;
+    struct sim_page **pages = sim_file_pages(file);
 
     while (file->dirty_count > 0)
         sim_file_dirty_remove(disk, file, file->dirty_count - 1);
-    for (uint32_t i = 0; i < file->slot_count; i++)
-        sim_page_unref(store, file->slots[i].page);
+    for (uint32_t i = 0; i < file->page_count; i++)
+        sim_page_unref(store, pages[i]);
     sim_file_name_set(disk, file, NULL);
     sim_name_unref(file->durable_name);
-    dfs_list_remove(&file->of_disk);
-    if (file->slots != file->slots_own)
-        dfs_free(file->slots);
-    dirty_free(disk, file);
-    sim_pool_give(&disk->world->pool, file, file->pool_class);
+    if (!file->settled) {
+        dfs_list_remove(&file->of_disk);
+        dirty_free(disk, file);
+    }
+    if (file->is_outside)
+        dfs_free(file->pages.outside);
+    sim_pool_give(&disk->world->pool, file, (uint8_t)sim_pool_class(sizeof *file));
 }
 
 void sim_file_settle(struct sim_disk *disk, struct sim_file *file)
@@ -309,15 +358,15 @@ void sim_file_settle(struct sim_disk *disk, struct sim_file *file)
         sim_file_close(disk, file);
         return;
     }
-    const bool rests = !file->open && file->dirty_count == 0 && file->bytes == file->durable_bytes;
-
-    if (rests && file->settled)
-        return; /* its neighbours have not been touched for long */
+    if (file->settled)
+        return;
     dfs_list_remove(&file->of_disk);
-    dfs_list_push(rests ? &disk->settled : &disk->active, &file->of_disk);
-    file->settled = rests;
-    if (rests)
-        dirty_free(disk, file);
+    if (file->open || file->dirty_count > 0 || file->bytes != file->durable_bytes) {
+        dfs_list_push(&disk->active, &file->of_disk); /* a crash walks them in the order of their last change */
+        return;
+    }
+    dirty_free(disk, file);
+    file->settled = true;
 }
 
 /* Looking ---------------------------------------------------------------------------------------------------------- */
@@ -397,29 +446,39 @@ static int seen_compare(const void *a, const void *b)
     return strcmp(left->name->text, right->name->text);
 }
 
-static size_t seen_gather(const struct dfs_list *files, enum sim_view view, struct seen *seen, size_t count)
+static void seen_add(struct seen *seen, size_t *count, const struct sim_name *name, const struct sim_file *file)
 {
-    dfs_list_each(at, files)
-    {
-        const struct sim_file *file = dfs_container_of(at, struct sim_file, of_disk);
-        const struct sim_name *name = view == SIM_NOW ? file->name : file->durable_name;
+    if (name == NULL)
+        return;
+    if (seen != NULL)
+        seen[*count] = (struct seen){.name = name, .file = file};
+    (*count)++;
+}
 
-        if (name == NULL)
-            continue;
-        if (seen != NULL)
-            seen[count] = (struct seen){.name = name, .file = file};
-        count++;
+/* Those that have a name now; and those that were removed, while stable storage has them. */
+static size_t seen_gather(const struct sim_disk *disk, enum sim_view view, struct seen *seen)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < disk->names.capacity; i++) {
+        const struct sim_name *name = disk->names.values[i];
+
+        if (name != NULL && name->file != NULL)
+            seen_add(seen, &count, view == SIM_NOW ? name : name->file->durable_name, name->file);
     }
+    for (const struct sim_change *at = disk->changes; at != NULL && view == SIM_DURABLE; at = at->next)
+        if (at->name == NULL)
+            seen_add(seen, &count, at->file->durable_name, at->file);
     return count;
 }
 
 void sim_disk_each(const struct sim_disk *disk, enum sim_view view,
                    bool (*each)(void *arg, const char *name, const struct sim_file *file), void *arg)
 {
-    const size_t count = seen_gather(&disk->settled, view, NULL, seen_gather(&disk->active, view, NULL, 0));
+    const size_t count = seen_gather(disk, view, NULL);
     struct seen *seen = dfs_alloc_zero_array(count, sizeof *seen);
 
-    (void)seen_gather(&disk->settled, view, seen, seen_gather(&disk->active, view, seen, 0));
+    (void)seen_gather(disk, view, seen);
     qsort(seen, count, sizeof *seen, seen_compare);
     for (size_t i = 0; i < count; i++)
         if (!each(arg, seen[i].name->text, seen[i].file))

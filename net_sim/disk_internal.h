@@ -20,46 +20,53 @@ struct sim_name {
     char text[];
 };
 
-/* A page now, and whether a crash may take it. */
-struct sim_file_slot {
-    struct sim_page *page;
-    uint32_t dirty; /* 1 + place in file->dirty; 0: on stable storage */
-};
-
 struct sim_dirty {
-    struct sim_page *stored; /* what stable storage has instead */
-    uint32_t place;          /* of the slot */
+    struct sim_page *stored; /* what stable storage has instead of the page */
+    uint32_t place;          /* of the page */
     bool lost;               /* a failed sync has marked it clean: no later sync writes it */
 };
 
-/* Slots inside the file itself: a block of 4 KB with its header and checksums has two. */
-#define SIM_SLOTS_OWN 2
+/* Pages inside the file itself: a block of 4 KB with its header and checksums has two. */
+#define SIM_PAGES_OWN 2
 
+/*
+ * In the order of use. Most files are blocks that are written once, read now and then, and removed when nobody has touched them for long: for a read and for
+ * a removal the first cache line is enough.
+ */
 struct sim_file {
-    struct dfs_list of_disk;       /* in disk->active or disk->settled */
     struct sim_name *name;         /* now; NULL: removed */
     struct sim_name *durable_name; /* on stable storage; NULL: not there */
-    struct sim_file_slot *slots;
-    struct sim_dirty *dirty;
-    uint32_t slot_count;
-    uint32_t slot_capacity;
+    union {
+        struct sim_page *own[SIM_PAGES_OWN];
+        struct sim_page **outside; /* when there are more: the pages, then the marks */
+    } pages;
+    uint64_t bytes;
+    uint32_t page_count;
+    uint32_t charged_pages; /* of the disk's capacity */
     uint32_t dirty_count;
-    uint32_t dirty_capacity;
     uint32_t changes;    /* of its name, not durable */
     uint32_t references; /* pending syncs */
-    uint64_t bytes;
-    uint64_t durable_bytes;
-    uint64_t reserved_bytes;
-    uint64_t charged_bytes; /* of the disk's capacity */
-    uint64_t number;        /* of the disk's files: keys the draws of a crash */
-    uint64_t version;
     bool open;
-    bool broken;  /* was open when the disk vanished */
-    bool settled; /* which list it is in */
-    uint8_t pool_class;
-    uint8_t dirty_class;                           /* of file->dirty, while dirty_capacity > 0 */
-    struct sim_file_slot slots_own[SIM_SLOTS_OWN]; /* where the slots of a small file stand */
+    bool broken;     /* was open when the disk vanished */
+    bool settled;    /* not open and wholly on stable storage, for ever: nothing opens a file again */
+    bool is_outside; /* pages.outside, marks.capacity */
+
+    uint64_t durable_bytes;
+    union {
+        uint32_t own[SIM_PAGES_OWN];
+        uint32_t capacity; /* pages that there is room for outside */
+    } marks;               /* of each page, 1 + its place in `dirty`; 0: it is on stable storage */
+    struct sim_dirty *dirty;
+    struct dfs_list of_disk; /* in disk->active, while it is not settled */
+    uint32_t dirty_capacity;
+    uint32_t reserved_pages;
+    uint64_t number; /* of the disk's files: keys the draws of a crash */
+    uint64_t version;
 };
+
+#define SIM_CACHE_LINE 64
+_Static_assert(offsetof(struct sim_file, durable_bytes) == SIM_CACHE_LINE, "what rests needs one line");
+_Static_assert(sizeof(struct sim_file) == 2 * SIM_CACHE_LINE, "and a file two");
 
 /* A creation, rename or removal that no SYNC_DIR has covered. */
 struct sim_change {
@@ -125,8 +132,7 @@ struct sim_disk {
     dfs_time_ns busy_until;
     struct sim_table names; /* struct sim_name, by their texts */
     size_t file_count;      /* with a name now */
-    struct dfs_list active; /* files that are open or not wholly on stable storage */
-    struct dfs_list settled;
+    struct dfs_list active; /* files that are not settled; those are found by their names and changes */
     struct sim_change *changes;
     struct sim_change *changes_last;
     uint64_t change_count;
@@ -174,6 +180,29 @@ static inline void sim_name_unref(struct sim_name *name)
 
 /* disk_file.c ------------------------------------------------------------------------------------------------------ */
 
+static inline struct sim_page **sim_file_pages(struct sim_file *file)
+{
+    return file->is_outside ? file->pages.outside : file->pages.own;
+}
+
+static inline uint32_t *sim_file_marks(struct sim_file *file)
+{
+    return file->is_outside ? (uint32_t *)(void *)(file->pages.outside + file->marks.capacity) : file->marks.own;
+}
+
+/* Of a page that is there. */
+static inline uint32_t sim_file_mark(const struct sim_file *file, uint64_t place)
+{
+    return file->is_outside ? ((const uint32_t *)(const void *)(file->pages.outside + file->marks.capacity))[place]
+                            : file->marks.own[place];
+}
+
+static inline bool sim_file_is_dirty(const struct sim_file *file, uint64_t place)
+{
+    return file->dirty_count > 0 && place < file->page_count && sim_file_mark(file, place) != 0;
+}
+
+/* `reserved_bytes` up to SIM_FILE_BYTES_MAX. */
 struct sim_file *sim_file_new(struct sim_disk *disk, struct sim_name *name, uint64_t reserved_bytes);
 
 /* Records the change; `name` NULL removes. */
@@ -184,6 +213,9 @@ void sim_file_name_set(struct sim_disk *disk, struct sim_file *file, struct sim_
 
 void sim_file_write(struct sim_disk *disk, struct sim_file *file, uint64_t offset, const uint8_t *bytes, size_t count);
 void sim_file_page_set(struct sim_disk *disk, struct sim_file *file, uint32_t place, struct sim_page *page);
+
+/* The medium itself has changed: a page that was on stable storage still is, with other bytes. */
+void sim_file_page_rot(struct sim_disk *disk, struct sim_file *file, uint32_t place, struct sim_page *page);
 struct sim_page *sim_file_page(const struct sim_file *file, enum sim_view view, uint64_t place);
 void sim_file_intern(struct sim_disk *disk, struct sim_file *file); /* shares what can be shared */
 void sim_file_charge(struct sim_disk *disk, struct sim_file *file); /* brings used_bytes up to date */
@@ -193,7 +225,7 @@ uint64_t sim_file_charge_for(uint64_t bytes);
 void sim_file_page_stored(struct sim_disk *disk, struct sim_file *file, uint32_t place, struct sim_page *stored);
 void sim_file_dirty_remove(struct sim_disk *disk, struct sim_file *file, uint32_t dirty);
 
-/* Moves the file between active and settled; frees it when nothing refers to it any more. */
+/* Takes the file from the active ones when it rests; frees it when nothing refers to it any more. */
 void sim_file_settle(struct sim_disk *disk, struct sim_file *file);
 void sim_file_close(struct sim_disk *disk, struct sim_file *file); /* frees in any state */
 

@@ -27,17 +27,24 @@ struct sim_disk *sim_disk_new(struct sim_world *world, const char *name, const s
     disk->slow_factor = 1;
     sim_names_init(&disk->names);
     dfs_list_init(&disk->active);
-    dfs_list_init(&disk->settled);
     dfs_list_init(&disk->pending);
     disk->next = world->disks;
     world->disks = disk;
     return disk;
 }
 
-static void files_close(struct sim_disk *disk, struct dfs_list *files)
+/* All of them have names when no change is left: with the last file goes the last name that anything uses. */
+static void files_close(struct sim_disk *disk)
 {
-    while (!dfs_list_empty(files))
-        sim_file_close(disk, dfs_container_of(dfs_list_first(files), struct sim_file, of_disk));
+    struct sim_table *names = &disk->names;
+
+    for (size_t i = 0; i < names->capacity; i++) {
+        const struct sim_name *name;
+
+        /* What stands behind it may move up. */
+        while ((name = names->values[i]) != NULL && name->file != NULL)
+            sim_file_close(disk, name->file);
+    }
 }
 
 void sim_disk_free(struct sim_disk *disk)
@@ -52,10 +59,11 @@ void sim_disk_free(struct sim_disk *disk)
         struct sim_change *change = disk->changes;
 
         disk->changes = change->next;
+        if (change->name == NULL) /* the only thing that still knows this file */
+            sim_file_close(disk, change->file);
         sim_change_free(disk, change);
     }
-    files_close(disk, &disk->active);
-    files_close(disk, &disk->settled);
+    files_close(disk);
     while (disk->rules != NULL) {
         struct sim_rule *rule = disk->rules;
 
@@ -74,29 +82,24 @@ void sim_disks_suffix(struct sim_world *world, uint64_t suffix)
         disk->key = sim_prf(disk->key, SIM_DRAW_SUFFIX, suffix);
 }
 
+static bool clone_add(void *arg, const char *text, const struct sim_file *from)
+{
+    struct sim_disk *disk = arg;
+    struct sim_name *name = sim_name_ref_text(disk, text, strlen(text));
+    struct sim_file *file = sim_file_new(disk, name, (uint64_t)from->reserved_pages * SIM_PAGE_BYTES);
+
+    sim_name_unref(name);
+    for (uint32_t place = 0; place < from->page_count; place++)
+        sim_file_page_set(disk, file, place, sim_page_ref(sim_file_page(from, SIM_DURABLE, place)));
+    file->bytes = from->durable_bytes;
+    sim_file_charge(disk, file);
+    return true;
+}
+
 void sim_disk_clone_synced(struct sim_disk *disk, const struct sim_disk *source)
 {
-    const struct dfs_list *const lists[] = {&source->active, &source->settled};
-
     DFS_ASSERT(disk->file_count == 0 && disk->world == source->world);
-    for (unsigned i = 0; i < 2; i++) {
-        dfs_list_each(at, lists[i])
-        {
-            const struct sim_file *from = dfs_container_of(at, struct sim_file, of_disk);
-            struct sim_file *file;
-
-            if (from->durable_name == NULL)
-                continue;
-            struct sim_name *name = sim_name_ref_text(disk, from->durable_name->text, from->durable_name->bytes);
-
-            file = sim_file_new(disk, name, from->reserved_bytes);
-            sim_name_unref(name);
-            for (uint32_t place = 0; place < from->slot_count; place++)
-                sim_file_page_set(disk, file, place, sim_page_ref(sim_file_page(from, SIM_DURABLE, place)));
-            file->bytes = from->durable_bytes;
-            sim_file_charge(disk, file);
-        }
-    }
+    sim_disk_each(source, SIM_DURABLE, clone_add, disk);
     sim_disk_settle(disk);
 }
 
@@ -237,13 +240,15 @@ static void capture(struct sim_disk *disk, struct sim_disk_pending *pending)
         return;
     pending->captured =
         sim_pool_take(&disk->world->pool, file->dirty_count * sizeof *pending->captured, &pending->captured_class);
+    struct sim_page *const *pages = sim_file_pages(file);
+
     for (uint32_t i = 0; i < file->dirty_count; i++) {
         const struct sim_dirty *dirty = &file->dirty[i];
 
         if (dirty->lost)
             continue;
         pending->captured[pending->captured_count++] = (struct sim_capture){
-            .page = sim_page_ref(file->slots[dirty->place].page),
+            .page = sim_page_ref(pages[dirty->place]),
             .place = dirty->place,
         };
     }
@@ -346,8 +351,6 @@ static struct sim_disk_event event_of(struct sim_disk_pending *pending, const st
     };
 }
 
-#define CACHE_LINE 64
-
 /* What will be read is fetched while others have their turn: nothing here has been touched for long. */
 static void read_expect(const struct sim_disk_pending *pending)
 {
@@ -355,21 +358,8 @@ static void read_expect(const struct sim_disk_pending *pending)
     const struct sim_page *page = file == NULL ? NULL : sim_file_page(file, SIM_NOW, pending->offset / SIM_PAGE_BYTES);
     const size_t count = pending->length < SIM_PAGE_BYTES ? (size_t)pending->length : SIM_PAGE_BYTES;
 
-    for (size_t at = 0; page != NULL && at < sizeof *page + count; at += CACHE_LINE)
+    for (size_t at = 0; page != NULL && at < sizeof *page + count; at += SIM_CACHE_LINE)
         __builtin_prefetch((const void *)((uintptr_t)page + at));
-}
-
-/* What a removal will touch: the file, its neighbours among the files, and its first pages. It has stood about for long as well. */
-static void remove_expect(const struct sim_disk_pending *pending)
-{
-    const struct sim_file *file = pending->name == NULL ? NULL : pending->name->file;
-
-    if (file == NULL)
-        return;
-    __builtin_prefetch((const void *)((uintptr_t)file + CACHE_LINE));
-    __builtin_prefetch((const void *)((uintptr_t)file + 2 * CACHE_LINE));
-    __builtin_prefetch(file->of_disk.next);
-    __builtin_prefetch(file->of_disk.prev);
 }
 
 /* Field by field: most are set, and clearing 200 bytes first takes longer than all of them. */
@@ -416,6 +406,8 @@ static void disk_submit(void *ctx, const struct dfs_disk_op *op)
     struct sim_disk_verdict verdict = {.status = DFS_OK};
     struct sim_disk_pending *pending = pending_new(host, op);
 
+    if (pending->name != NULL)
+        __builtin_prefetch(pending->name->file); /* of a block: nobody has touched it for long */
     dfs_list_push(&disk->pending, &pending->of_disk);
     disk->pending_count++;
     world->counts.disk_operations++;
@@ -425,10 +417,6 @@ static void disk_submit(void *ctx, const struct dfs_disk_op *op)
     DFS_ASSERT(op->buf != NULL || (op->verb != DFS_DISK_READ && op->verb != DFS_DISK_WRITE));
     if (op->verb == DFS_DISK_SYNC)
         capture(disk, pending);
-    else if (op->verb == DFS_DISK_READ)
-        read_expect(pending);
-    else if (op->verb == DFS_DISK_REMOVE)
-        remove_expect(pending);
     if (disk->rules != NULL)
         rules_apply(disk, pending);
     if (world->observed & SIM_SEES_DISK_SUBMITTED) {
@@ -441,6 +429,8 @@ static void disk_submit(void *ctx, const struct dfs_disk_op *op)
             pending->status = verdict.status;
     }
     sim_push(world, &pending->item, done_at(disk, pending, verdict.delay));
+    if (op->verb == DFS_DISK_READ)
+        read_expect(pending);
 }
 
 const struct dfs_disk_ops sim_disk_ops = {.submit = disk_submit};
@@ -461,7 +451,7 @@ static enum dfs_status do_create(struct sim_disk *disk, const struct sim_disk_pe
         return DFS_IO;
     if (pending->name->file != NULL)
         return DFS_EXISTS;
-    if (disk->full || pending->length > disk->options.capacity_bytes ||
+    if (disk->full || pending->length > SIM_FILE_BYTES_MAX || pending->length > disk->options.capacity_bytes ||
         !has_room(disk, sim_file_charge_for(pending->length)))
         return DFS_NO_SPACE;
     file = sim_file_new(disk, pending->name, pending->length);
@@ -474,6 +464,7 @@ static enum dfs_status do_write(struct sim_disk *disk, const struct sim_disk_pen
     struct sim_file *file = pending->name->file;
     const uint64_t end = pending->offset + pending->length;
     uint64_t charge;
+    uint64_t charged;
 
     if (disk->gone)
         return DFS_IO;
@@ -484,7 +475,8 @@ static enum dfs_status do_write(struct sim_disk *disk, const struct sim_disk_pen
     if (pending->length > SIM_FILE_BYTES_MAX || pending->offset > SIM_FILE_BYTES_MAX - pending->length)
         return DFS_NO_SPACE;
     charge = sim_file_charge_for(end);
-    if (charge > file->charged_bytes && !has_room(disk, charge - file->charged_bytes))
+    charged = (uint64_t)file->charged_pages * SIM_PAGE_BYTES;
+    if (charge > charged && !has_room(disk, charge - charged))
         return DFS_NO_SPACE;
     sim_file_write(disk, file, pending->offset, pending->buf->bytes + pending->buf_offset, (size_t)pending->length);
     disk->world->counts.disk_bytes_written += pending->length;
@@ -520,25 +512,26 @@ static void sync_failed(struct sim_disk *disk, struct sim_disk_pending *pending)
 
     for (uint32_t i = 0; file != NULL && i < pending->captured_count; i++) {
         const struct sim_capture *captured = &pending->captured[i];
-        struct sim_file_slot *slot = &file->slots[captured->place];
+        struct sim_page **page = &sim_file_pages(file)[captured->place];
+        const uint32_t mark = sim_file_marks(file)[captured->place];
 
-        if (slot->dirty == 0 || slot->page != captured->page)
+        if (mark == 0 || *page != captured->page)
             continue;
         switch (sim_below(sim_draw(world, key, SIM_DRAW_DISK_SYNC_FAILED, captured->place), 3)) {
         case 0:
             sim_file_page_stored(disk, file, captured->place, captured->page);
             break;
         case 1: {
-            struct sim_page *stored = sim_page_ref(file->dirty[slot->dirty - 1].stored);
+            struct sim_page *stored = sim_page_ref(file->dirty[mark - 1].stored);
 
-            sim_page_unref(&world->store, slot->page);
-            slot->page = stored;
-            sim_file_dirty_remove(disk, file, slot->dirty - 1);
+            sim_page_unref(&world->store, *page);
+            *page = stored;
+            sim_file_dirty_remove(disk, file, mark - 1);
             file->version = ++disk->version_last;
             break;
         }
         default:
-            file->dirty[slot->dirty - 1].lost = true;
+            file->dirty[mark - 1].lost = true;
             break;
         }
     }
@@ -566,8 +559,8 @@ static enum dfs_status do_remove(struct sim_disk *disk, const struct sim_disk_pe
     if (disk->gone || file == NULL)
         return DFS_NOT_FOUND;
     file->open = false;
-    for (uint32_t i = 0; i < file->slot_count && i < SIM_SLOTS_OWN; i++)
-        __builtin_prefetch(file->slots[i].page); /* given back when the removal is durable */
+    for (uint32_t i = 0; i < SIM_PAGES_OWN && i < file->page_count; i++)
+        __builtin_prefetch(sim_file_pages(file)[i]); /* given back when the removal is durable */
     sim_file_rename(disk, file, NULL);
     sim_file_settle(disk, file);
     return DFS_OK;
@@ -619,7 +612,7 @@ static void read_lie(struct sim_disk *disk, const struct sim_disk_pending *pendi
         source = file_other(disk, file, sim_draw(world, disk->key, SIM_DRAW_DISK_LIE, pending->number));
     if (pending->misdirected && source != NULL)
         (void)sim_file_read(source, SIM_NOW, begin, at, (size_t)(end - begin));
-    else if (!pending->misdirected && place < file->slot_count && file->slots[place].dirty != 0)
+    else if (!pending->misdirected && sim_file_is_dirty(file, place))
         (void)sim_file_read(source, SIM_DURABLE, begin, at, (size_t)(end - begin));
 }
 
@@ -823,14 +816,7 @@ static void flip(struct sim_disk *disk, struct sim_file *file, uint64_t offset, 
     (void)sim_file_read(file, SIM_NOW, (uint64_t)place * SIM_PAGE_BYTES, page->bytes, count);
     page->count = (uint16_t)count;
     page->bytes[offset % SIM_PAGE_BYTES] ^= (uint8_t)(1u << bit);
-    /* In place, so that a page which was on stable storage still is: with the flipped bit. A hole may have no
-     * slot yet. */
-    if (place >= file->slot_count || file->slots[place].dirty != 0) {
-        sim_file_page_set(disk, file, place, page);
-    } else {
-        sim_page_unref(&disk->world->store, file->slots[place].page);
-        file->slots[place].page = page;
-    }
+    sim_file_page_rot(disk, file, place, page);
     file->version = ++disk->version_last;
 }
 

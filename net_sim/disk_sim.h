@@ -19,7 +19,7 @@
 #define SIM_PAGE_BYTES 4096
 #define SIM_SECTOR_BYTES 512
 
-/* One file: page tables are dense, so this bounds their memory. */
+/* One file: page tables are dense, so this bounds their memory: beyond it is no space. */
 #define SIM_FILE_BYTES_MAX (UINT64_C(64) << 30)
 
 struct sim_world;
