@@ -461,7 +461,7 @@ static size_t seen_gather(const struct sim_disk *disk, enum sim_view view, struc
     size_t count = 0;
 
     for (size_t i = 0; i < disk->names.capacity; i++) {
-        const struct sim_name *name = disk->names.values[i];
+        const struct sim_name *name = sim_table_at(&disk->names, i);
 
         if (name != NULL && name->file != NULL)
             seen_add(seen, &count, view == SIM_NOW ? name : name->file->durable_name, name->file);

@@ -42,7 +42,7 @@ static void files_close(struct sim_disk *disk)
         const struct sim_name *name;
 
         /* What stands behind it may move up. */
-        while ((name = names->values[i]) != NULL && name->file != NULL)
+        while ((name = sim_table_at(names, i)) != NULL && name->file != NULL)
             sim_file_close(disk, name->file);
     }
 }
@@ -584,7 +584,7 @@ static const struct sim_file *file_other(const struct sim_disk *disk, const stru
     const size_t first = (size_t)sim_below(draw, names->capacity);
 
     for (size_t i = 0; i < names->capacity; i++) {
-        const struct sim_name *name = names->values[(first + i) & (names->capacity - 1)];
+        const struct sim_name *name = sim_table_at(names, (first + i) & (names->capacity - 1));
 
         if (name != NULL && name->file != NULL && name->file != not_this)
             return name->file;

@@ -5,10 +5,11 @@
 
 static void reserve(struct sim_table *table, size_t capacity)
 {
-    DFS_ASSERT(capacity <= SIM_TABLE_CAPACITY_MAX);
+    const unsigned capacity_bits = (unsigned)__builtin_ctzll(capacity);
+
     table->capacity = capacity;
-    table->values = dfs_alloc_zero_array(capacity, sizeof(void *));
-    table->tags = dfs_alloc_zero_array(capacity, sizeof *table->tags);
+    table->spread_bits = capacity_bits > SIM_TABLE_TAG_BITS ? capacity_bits - SIM_TABLE_TAG_BITS : 0;
+    table->entries = dfs_alloc_zero_array(capacity, sizeof *table->entries);
 }
 
 void sim_table_init(struct sim_table *table, size_t capacity)
@@ -20,20 +21,23 @@ void sim_table_init(struct sim_table *table, size_t capacity)
 
 void sim_table_close(struct sim_table *table)
 {
-    dfs_free(table->values);
-    dfs_free(table->tags);
+    dfs_free(table->entries);
     *table = (struct sim_table){0};
 }
 
-static void put(struct sim_table *table, uint32_t tag, void *value)
+static uint64_t entry_of(uint64_t hash, const void *value)
+{
+    return (uint64_t)(uintptr_t)value >> SIM_TABLE_ALIGN_BITS << SIM_TABLE_TAG_BITS | (hash & SIM_TABLE_TAG_MASK);
+}
+
+static void put(struct sim_table *table, uint64_t entry)
 {
     const size_t mask = table->capacity - 1;
-    size_t place = tag & mask;
+    size_t place = sim_table_home(table, entry);
 
-    while (table->tags[place] != 0)
+    while (table->entries[place] != 0)
         place = (place + 1) & mask;
-    table->tags[place] = tag;
-    table->values[place] = value;
+    table->entries[place] = entry;
 }
 
 static void grow(struct sim_table *table)
@@ -42,28 +46,29 @@ static void grow(struct sim_table *table)
 
     reserve(table, 2 * old.capacity);
     for (size_t i = 0; i < old.capacity; i++)
-        if (old.tags[i] != 0)
-            put(table, old.tags[i], old.values[i]);
-    dfs_free(old.values);
-    dfs_free(old.tags);
+        if (old.entries[i] != 0)
+            put(table, old.entries[i]);
+    dfs_free(old.entries);
 }
 
 void sim_table_add(struct sim_table *table, uint64_t hash, void *value)
 {
-    DFS_ASSERT(value != NULL);
+    const uint64_t entry = entry_of(hash, value);
+
+    DFS_ASSERT(value != NULL && sim_table_value(entry) == value);
     if (table->count >= table->capacity / 2)
         grow(table);
-    put(table, sim_table_tag(hash), value);
+    put(table, entry);
     table->count++;
 }
 
-static size_t place_of(const struct sim_table *table, uint32_t tag, const void *value)
+static size_t place_of(const struct sim_table *table, uint64_t entry)
 {
     const size_t mask = table->capacity - 1;
-    size_t place = tag & mask;
+    size_t place = sim_table_home(table, entry);
 
-    while (table->tags[place] != tag || table->values[place] != value) {
-        DFS_ASSERT(table->tags[place] != 0);
+    while (table->entries[place] != entry) {
+        DFS_ASSERT(table->entries[place] != 0);
         place = (place + 1) & mask;
     }
     return place;
@@ -72,19 +77,17 @@ static size_t place_of(const struct sim_table *table, uint32_t tag, const void *
 void sim_table_remove(struct sim_table *table, uint64_t hash, const void *value)
 {
     const size_t mask = table->capacity - 1;
-    size_t hole = place_of(table, sim_table_tag(hash), value);
+    size_t hole = place_of(table, entry_of(hash, value));
 
     /* Whoever could stand nearer to its own place moves up, so that no walk ends too early. */
-    for (size_t at = (hole + 1) & mask; table->tags[at] != 0; at = (at + 1) & mask) {
-        const size_t wanted = table->tags[at] & mask;
+    for (size_t at = (hole + 1) & mask; table->entries[at] != 0; at = (at + 1) & mask) {
+        const size_t wanted = sim_table_home(table, table->entries[at]);
 
         if (((at - wanted) & mask) >= ((at - hole) & mask)) {
-            table->tags[hole] = table->tags[at];
-            table->values[hole] = table->values[at];
+            table->entries[hole] = table->entries[at];
             hole = at;
         }
     }
-    table->tags[hole] = 0;
-    table->values[hole] = NULL;
+    table->entries[hole] = 0;
     table->count--;
 }

@@ -148,7 +148,9 @@ static uint64_t hash_of_value(size_t which)
 static void test_the_table_finds_what_is_in_it_and_nothing_else(void **state)
 {
     enum { VALUES = 500, ROUNDS = 20000 };
-    static int values[VALUES];
+    static struct {
+        _Alignas(16) int value;
+    } values[VALUES];
     static bool is_in[VALUES];
     struct sim_table table;
     size_t count = 0;
@@ -159,7 +161,7 @@ static void test_the_table_finds_what_is_in_it_and_nothing_else(void **state)
         const size_t which = (size_t)sim_below(sim_prf(5, 1, round), VALUES);
         const uint64_t hash = hash_of_value(which);
         size_t place;
-        const void *found;
+        const char *found;
 
         if (is_in[which])
             sim_table_remove(&table, hash, &values[which]);
@@ -173,10 +175,10 @@ static void test_the_table_finds_what_is_in_it_and_nothing_else(void **state)
 
         for (found = sim_table_first(&table, hash, &place); found != NULL;
              found = sim_table_next(&table, hash, &place)) {
-            const size_t at = (size_t)((const int *)found - values);
+            const size_t at = (size_t)(found - (const char *)values) / sizeof values[0];
 
             assert_true(is_in[at]);
-            assert_true((uint32_t)hash_of_value(at) == (uint32_t)hash);
+            assert_int_equal((hash_of_value(at) ^ hash) & SIM_TABLE_TAG_MASK, 0);
             seen += hash_of_value(at) == hash; /* the owner tells the others apart */
         }
         for (size_t at = 0; at < VALUES; at++)
@@ -184,6 +186,36 @@ static void test_the_table_finds_what_is_in_it_and_nothing_else(void **state)
         assert_int_equal(seen, 0);
     }
     sim_table_close(&table);
+}
+
+static void table_finds(const struct sim_table *table, uint64_t hash, const void *value, bool expected)
+{
+    size_t place;
+    const void *found = sim_table_first(table, hash, &place);
+
+    while (found != NULL && found != value)
+        found = sim_table_next(table, hash, &place);
+    assert_true((found != NULL) == expected);
+}
+
+static void test_a_table_has_more_places_than_tags(void **state)
+{
+    enum { VALUES = 600000, STEP = 16 };
+    char *values = dfs_alloc_zero((size_t)VALUES * STEP);
+    struct sim_table table;
+
+    (void)state;
+    sim_table_init(&table, 2);
+    for (size_t i = 0; i < VALUES; i++)
+        sim_table_add(&table, sim_prf(7, 1, i), values + i * STEP);
+    assert_true(table.capacity > (size_t)1 << SIM_TABLE_TAG_BITS);
+    for (size_t i = 0; i < VALUES; i += 2)
+        sim_table_remove(&table, sim_prf(7, 1, i), values + i * STEP);
+    assert_int_equal(table.count, VALUES / 2);
+    for (size_t i = 0; i < VALUES; i++)
+        table_finds(&table, sim_prf(7, 1, i), values + i * STEP, i % 2 != 0);
+    sim_table_close(&table);
+    dfs_free(values);
 }
 
 static void test_clocks_convert_both_ways(void **state)
@@ -243,6 +275,7 @@ int main(void)
         cmocka_unit_test(test_the_pool_hands_out_distinct_pieces_of_any_size),
         cmocka_unit_test(test_equal_pages_are_kept_once),
         cmocka_unit_test(test_the_table_finds_what_is_in_it_and_nothing_else),
+        cmocka_unit_test(test_a_table_has_more_places_than_tags),
         cmocka_unit_test(test_the_digest_is_the_hash_of_core),
         cmocka_unit_test(test_transfers_round_down_at_any_size),
         cmocka_unit_test(test_clocks_convert_both_ways),
