@@ -21,9 +21,14 @@ static void place(struct sim_queue *queue, size_t capacity)
     queue->heap_capacity = capacity;
 }
 
+static struct sim_queue_entry *row_begin(struct sim_queue *queue)
+{
+    return queue->places + SIM_QUEUE_ROW_FRONT;
+}
+
 void sim_queue_init(struct sim_queue *queue)
 {
-    *queue = (struct sim_queue){.first = queue->places, .end = queue->places};
+    *queue = (struct sim_queue){.first = row_begin(queue), .end = row_begin(queue)};
     place(queue, HEAP_CAPACITY_FIRST);
 }
 
@@ -38,7 +43,7 @@ static bool is_before(const struct sim_queue_entry *a, const struct sim_queue_en
     return a->at < b->at || (a->at == b->at && a->item->order < b->item->order);
 }
 
-void sim_queue_heap_push(struct sim_queue *queue, struct sim_queue_entry entry)
+static void heap_push(struct sim_queue *queue, struct sim_queue_entry entry)
 {
     struct sim_queue_entry *const heap = queue->heap;
     size_t i = queue->heap_count;
@@ -105,17 +110,59 @@ static struct sim_queue_entry heap_pop(struct sim_queue *queue)
 /* Half of it, so that what comes next finds room. */
 void sim_queue_row_fill(struct sim_queue *queue)
 {
-    queue->first = queue->places;
-    queue->end = queue->places;
+    queue->first = row_begin(queue);
+    queue->end = queue->first;
     while (queue->heap_count > 0 && queue->end - queue->first < SIM_QUEUE_ROW_MAX / 2)
         *queue->end++ = heap_pop(queue);
 }
 
-void sim_queue_row_move(struct sim_queue *queue)
+/* Back to the first place. */
+static void row_move(struct sim_queue *queue)
 {
     const size_t count = (size_t)(queue->end - queue->first);
 
-    memmove(queue->places, queue->first, count * sizeof *queue->first);
-    queue->first = queue->places;
-    queue->end = queue->places + count;
+    memmove(row_begin(queue), queue->first, count * sizeof *queue->first);
+    queue->first = row_begin(queue);
+    queue->end = queue->first + count;
+}
+
+/* A new item has the highest order: it goes behind what has its time. Four are moved at once, and which of the last three move is worked out without a branch,
+ * which would be guessed wrong every other time. */
+static void row_insert(struct sim_queue *queue, struct sim_queue_entry entry)
+{
+    struct sim_queue_entry *place = queue->end++;
+
+    for (; place[-4].at > entry.at; place -= 4) {
+        place[0] = place[-1];
+        place[-1] = place[-2];
+        place[-2] = place[-3];
+        place[-3] = place[-4];
+    }
+    const size_t last = place[-1].at > entry.at;
+    const size_t second = place[-2].at > entry.at;
+    const size_t third = place[-3].at > entry.at;
+
+    place[0] = *(place - last);
+    place[-1] = *(place - 1 - second);
+    place[-2] = *(place - 2 - third);
+    *(place - last - second - third) = entry;
+}
+
+/* Apart: it is called at many places, and would take the room of each in the cache of instructions. */
+__attribute__((noinline)) void sim_queue_push(struct sim_queue *queue, struct sim_item *item, dfs_time_ns at)
+{
+    const struct sim_queue_entry entry = {.at = at, .item = item};
+    const bool is_full = queue->end - queue->first == SIM_QUEUE_ROW_MAX;
+
+    item->order = queue->order_next++;
+    queue->count++;
+    if ((is_full || queue->heap_count > 0) && at >= queue->end[-1].at) {
+        heap_push(queue, entry);
+        return;
+    }
+    if (is_full)
+        heap_push(queue, *--queue->end);
+    else if (queue->end == row_begin(queue) + SIM_QUEUE_ROW_PLACES)
+        row_move(queue);
+    row_insert(queue, entry);
 }

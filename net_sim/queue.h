@@ -50,7 +50,10 @@ struct sim_queue_entry {
 #define SIM_QUEUE_ROW_MAX 64
 
 /* The row moves through so many places before it is moved back. */
-#define SIM_QUEUE_ROW_PLACES 512
+#define SIM_QUEUE_ROW_PLACES 256
+
+/* In front of the row stand entries of time 0, as many as inserting looks at together: it stops there without counting. */
+#define SIM_QUEUE_ROW_FRONT 4
 
 struct sim_queue {
     size_t count;
@@ -61,50 +64,29 @@ struct sim_queue {
     size_t heap_capacity;
     struct sim_queue_entry *heap; /* heap[0] is the root, placed so that children share a cache line */
     void *memory;                 /* the heap's */
-    struct sim_queue_entry places[SIM_QUEUE_ROW_PLACES + 1]; /* the last is empty: there is always one to fetch */
+    struct sim_queue_entry
+        places[SIM_QUEUE_ROW_FRONT + SIM_QUEUE_ROW_PLACES + 1]; /* the last is empty: there is always one to fetch */
 };
 
 void sim_queue_init(struct sim_queue *queue);
 void sim_queue_close(struct sim_queue *queue);
 
 /* For what inlines below. */
-void sim_queue_heap_push(struct sim_queue *queue, struct sim_queue_entry entry);
 void sim_queue_row_fill(struct sim_queue *queue); /* out of the heap, which has some */
-void sim_queue_row_move(struct sim_queue *queue); /* back to the first place */
 
 static inline dfs_time_ns sim_queue_next(const struct sim_queue *queue)
 {
     return queue->count == 0 ? DFS_NEVER : queue->first->at;
 }
 
-static inline void sim_queue_push(struct sim_queue *queue, struct sim_item *item, dfs_time_ns at)
-{
-    const struct sim_queue_entry entry = {.at = at, .item = item};
-    const bool is_full = queue->end - queue->first == SIM_QUEUE_ROW_MAX;
-
-    item->order = queue->order_next++;
-    queue->count++;
-    /* A new item has the highest order: it goes behind what has its time. */
-    if ((is_full || queue->heap_count > 0) && at >= queue->end[-1].at) {
-        sim_queue_heap_push(queue, entry);
-        return;
-    }
-    if (is_full)
-        sim_queue_heap_push(queue, *--queue->end);
-    else if (queue->end == queue->places + SIM_QUEUE_ROW_PLACES)
-        sim_queue_row_move(queue);
-    struct sim_queue_entry *place = queue->end++;
-
-    for (; place > queue->first && place[-1].at > at; place--)
-        *place = place[-1];
-    *place = entry;
-}
+void sim_queue_push(struct sim_queue *queue, struct sim_item *item, dfs_time_ns at);
 
 /* The earliest item; the queue must not be empty. */
 static inline struct sim_item *sim_queue_pop(struct sim_queue *queue)
 {
-    struct sim_item *const item = queue->first++->item;
+    struct sim_item *const item = queue->first->item;
 
+    queue->first++->at = 0;
     queue->count--;
     if (queue->first == queue->end && queue->heap_count > 0)
         sim_queue_row_fill(queue);
