@@ -761,7 +761,7 @@ static void answer(struct sim_disk_pending *pending)
         event.disk.free_bytes =
             disk->full || disk->gone || disk->used_bytes > capacity ? 0 : capacity - disk->used_bytes;
     }
-    if (world->observed & SIM_SEES_DISK_DONE) {
+    if ((host->hears_disk_done >> pending->verb & 1) != 0) {
         const struct sim_disk_event seen = event_of(pending, NULL, &event.disk);
 
         SIM_TELL(world, SIM_SEES_DISK_DONE, disk_done, &seen);

@@ -245,6 +245,13 @@ static __attribute__((noinline)) void tell_after(struct sim_host *host, const st
                                                  dfs_time_ns deadline)
 {
     SIM_TELL(host->world, SIM_SEES_AFTER, after_step, host, event, deadline);
+    host->hears_after &= SIM_HEARS_ALL;
+}
+
+void sim_host_hear_step(struct sim_host *host)
+{
+    DFS_ASSERT(host->world->stepping == host);
+    host->hears_after |= SIM_HEARS_THIS;
 }
 
 void sim_host_hearing(struct sim_host *host)
@@ -252,19 +259,22 @@ void sim_host_hearing(struct sim_host *host)
     const struct sim_world *world = host->world;
 
     host->hears_before = false;
-    host->hears_after = false;
+    host->hears_after &= SIM_HEARS_THIS;
     host->hears_traces = 0;
+    host->hears_disk_done = 0;
     for (size_t i = 0; i < world->observer_count; i++) {
         const struct sim_observer *observer = world->observers[i];
         struct sim_hearing hearing = {.before_step = observer->before_step != NULL,
                                       .after_step = observer->after_step != NULL,
-                                      .traces = observer->trace != NULL ? UINT32_MAX : 0};
+                                      .traces = observer->trace != NULL ? UINT32_MAX : 0,
+                                      .disk_done = observer->disk_done != NULL ? UINT32_MAX : 0};
 
         if (observer->hears != NULL)
             observer->hears(observer->arg, host, &hearing);
         host->hears_before |= hearing.before_step;
-        host->hears_after |= hearing.after_step;
+        host->hears_after |= hearing.after_step ? SIM_HEARS_ALL : 0;
         host->hears_traces |= hearing.traces;
+        host->hears_disk_done |= hearing.disk_done;
     }
 }
 
@@ -293,7 +303,7 @@ void sim_host_step(struct sim_host *host, struct dfs_event *event, uint64_t deta
     world->draws += deadline;
     while (host->release_count > 0)
         dfs_buf_unref(host->release[--host->release_count]);
-    if (host->hears_after)
+    if (host->hears_after != 0)
         tell_after(host, event, deadline);
     deadline_set(host, deadline);
     if (host->step_cost_ns != 0)

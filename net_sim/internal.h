@@ -212,6 +212,9 @@ struct sim_local_pending {
     uint8_t pool_class;
 };
 
+/* Which steps are told after them: all, or the one under way. */
+enum { SIM_HEARS_ALL = 1, SIM_HEARS_THIS = 2 };
+
 /* In lines of the cache: what a step needs stands in the first three. */
 struct sim_host {
     _Alignas(SIM_POOL_STEP) struct sim_world *world;
@@ -224,9 +227,9 @@ struct sim_host {
     bool start_queued;
     bool tick_waits; /* the tick stands in the inbox */
     bool listens;
-    bool dark;         /* down without an operating system that would say so */
-    bool hears_before; /* some observer wants it of this host */
-    bool hears_after;
+    bool dark;             /* down without an operating system that would say so */
+    bool hears_before;     /* some observer wants it of this host */
+    uint8_t hears_after;   /* SIM_HEARS_ALL, SIM_HEARS_THIS */
     uint32_t hears_traces; /* bits of kinds */
     uint32_t index;
     uint32_t life;
@@ -242,7 +245,8 @@ struct sim_host {
     struct sim_slot *slots;
     uint32_t slot_count;
     uint32_t slot_free;
-    struct sim_link **links; /* by the index of the other host; NULL: not used yet */
+    uint32_t hears_disk_done; /* bits of verbs */
+    struct sim_link **links;  /* by the index of the other host; NULL: not used yet */
     size_t link_count;
     void *user;
     uint64_t key;

@@ -294,7 +294,8 @@ struct sim_connection {
 struct sim_hearing {
     bool before_step;
     bool after_step;
-    uint32_t traces; /* bits (1 << enum dfs_trace_kind) */
+    uint32_t traces;    /* bits (1 << enum dfs_trace_kind) */
+    uint32_t disk_done; /* bits (1 << enum dfs_disk_verb) */
 };
 
 /*
@@ -326,6 +327,9 @@ struct sim_observer {
      * observer wants costs nothing; what another one wants is told all the same. Asked when it is added and when a machine starts. NULL: all of all. */
     void (*hears)(void *arg, const struct sim_host *host, struct sim_hearing *hearing);
 };
+
+/* From a trace: after_step is called for the step of this host that is under way, even if nobody hears its steps. */
+void sim_host_hear_step(struct sim_host *host);
 
 /* Copied. Before the first event, or between items. */
 void sim_world_observe(struct sim_world *world, const struct sim_observer *observer);

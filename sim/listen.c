@@ -20,7 +20,7 @@ struct hearers {
 };
 
 struct message_hearer {
-    const struct sim_message_hook *hook;
+    void (*seen)(struct sim_run *run, void *state, const struct sim_seen *seen, unsigned when);
     void *state;
 };
 
@@ -30,11 +30,22 @@ struct message_hearers {
     bool read; /* some hearer wants the body */
 };
 
+struct trace_hearer {
+    void (*trace)(struct sim_run *run, void *state, struct sim_host *host, const struct dfs_trace *trace);
+    void *state;
+    uint32_t of; /* roles; 0: all */
+};
+
+struct trace_hearers {
+    struct trace_hearer *at;
+    size_t count;
+};
+
 struct sim_listeners {
     struct sim_run *run;
     struct listener *all;
     size_t count;
-    struct hearers traces[DFS_TRACE_COUNT];
+    struct trace_hearers traces[DFS_TRACE_COUNT];
     struct hearers before_step, after_step, disk_submitted, disk_done, datagram_lost, connection_opened,
         connection_closed, host_changed, asked, answered, fault;
     bool any_trace;
@@ -93,10 +104,17 @@ static void hear(struct hearers *hearers, const struct listener *listener)
     hearers->at[hearers->count++] = *listener;
 }
 
+static void hear_trace(struct trace_hearers *hearers, const struct listener *listener)
+{
+    hearers->at = dfs_realloc_array(hearers->at, hearers->count + 1, sizeof *hearers->at);
+    hearers->at[hearers->count++] =
+        (struct trace_hearer){listener->hooks->trace, listener->state, listener->hooks->traces_of};
+}
+
 static void hear_message(struct message_hearers *hearers, const struct sim_message_hook *hook, void *state)
 {
     hearers->at = dfs_realloc_array(hearers->at, hearers->count + 1, sizeof *hearers->at);
-    hearers->at[hearers->count++] = (struct message_hearer){hook, state};
+    hearers->at[hearers->count++] = (struct message_hearer){hook->seen, state};
     hearers->read |= (hook->when & SIM_BLIND) == 0;
 }
 
@@ -128,7 +146,7 @@ static void add(struct sim_run *run, const struct listener *listener)
     for (size_t i = 0; hooks->trace != NULL && i < DFS_TRACE_COUNT; i++) {
         if ((hooks->traces & UINT32_C(1) << i) == 0)
             continue;
-        hear(&listeners->traces[i], listener);
+        hear_trace(&listeners->traces[i], listener);
         listeners->any_trace = true;
     }
     if (hooks->before_step != NULL) {
@@ -137,7 +155,7 @@ static void add(struct sim_run *run, const struct listener *listener)
     }
     if (hooks->after_step != NULL) {
         hear(&listeners->after_step, listener);
-        listeners->steps_after |= hooks->steps;
+        listeners->steps_after |= hooks->asks_for_steps ? 0 : hooks->steps;
     }
 #define HEAR(hook) \
     if (hooks->hook != NULL) \
@@ -197,39 +215,38 @@ const void *sim_seen_body(struct sim_run *run, const struct sim_seen *seen)
     return seen->body != NULL ? seen->body : body_of(run->listeners, seen->message, seen->number);
 }
 
-static void tell_message(struct sim_listeners *listeners, const struct message_hearers *by_number,
-                         const struct sim_message *message, unsigned when)
+static void tell_message(struct sim_listeners *listeners, const struct message_hearers *hearers,
+                         const struct sim_message *message, uint32_t number, unsigned when)
 {
-    const uint32_t number = sim_message_number(message);
     struct sim_seen seen = {.message = message, .number = number};
     struct dfs_frame frame;
 
-    if (number > DFS_MSG_NUMBER_MAX || by_number[number].count == 0)
-        return;
     if (dfs_frame_decode(message->head, &frame) != DFS_OK)
         return;
-    const struct message_hearers *hearers = &by_number[number];
-
     seen.request = frame.request;
     if (hearers->read)
         seen.body = body_of(listeners, message, number);
     for (size_t i = 0; i < hearers->count; i++)
-        hearers->at[i].hook->seen(listeners->run, hearers->at[i].state, &seen, when);
+        hearers->at[i].seen(listeners->run, hearers->at[i].state, &seen, when);
 }
 
 static void on_sent(void *arg, const struct sim_message *message, struct sim_verdict *verdict)
 {
     struct sim_listeners *listeners = arg;
+    const uint32_t number = sim_message_number(message);
 
     (void)verdict;
-    tell_message(listeners, listeners->sent, message, SIM_SENT);
+    if (number <= DFS_MSG_NUMBER_MAX && listeners->sent[number].count > 0)
+        tell_message(listeners, &listeners->sent[number], message, number, SIM_SENT);
 }
 
 static void on_delivered(void *arg, const struct sim_message *message)
 {
     struct sim_listeners *listeners = arg;
+    const uint32_t number = sim_message_number(message);
 
-    tell_message(listeners, listeners->delivered, message, SIM_DELIVERED);
+    if (number <= DFS_MSG_NUMBER_MAX && listeners->delivered[number].count > 0)
+        tell_message(listeners, &listeners->delivered[number], message, number, SIM_DELIVERED);
 }
 
 /* The rest of what the world tells ---------------------------------------------------------------------------------------- */
@@ -245,21 +262,22 @@ static uint32_t role_bit(const struct sim_host *host)
     return UINT32_C(1) << node->role;
 }
 
-static bool hears_traces_of(const struct sim_hooks *hooks, uint32_t role)
+/* Of whom something is heard: `of` 0 is everybody. */
+static bool hears_of(uint32_t of, uint32_t role)
 {
-    return hooks->traces_of == 0 || (hooks->traces_of & role) != 0;
+    return of == 0 || (of & role) != 0;
 }
 
 static void on_trace(void *arg, struct sim_host *host, const struct dfs_trace *trace)
 {
     struct sim_listeners *listeners = arg;
-    const struct hearers *hearers = &listeners->traces[trace->kind];
+    const struct trace_hearers *hearers = &listeners->traces[trace->kind];
 
     for (size_t i = 0; i < hearers->count; i++) {
-        const struct listener *listener = &hearers->at[i];
+        const struct trace_hearer *hearer = &hearers->at[i];
 
-        if (listener->hooks->traces_of == 0 || hears_traces_of(listener->hooks, role_bit(host)))
-            listener->hooks->trace(listeners->run, listener->state, host, trace);
+        if (hearer->of == 0 || (hearer->of & role_bit(host)) != 0)
+            hearer->trace(listeners->run, hearer->state, host, trace);
     }
 }
 
@@ -273,11 +291,14 @@ static void hears(void *arg, const struct sim_host *host, struct sim_hearing *he
     hearing->before_step = (listeners->steps_before & role) != 0;
     hearing->after_step = (listeners->steps_after & role) != 0;
     hearing->traces = 0;
+    hearing->disk_done = 0;
     for (size_t i = 0; i < listeners->count; i++) {
         const struct sim_hooks *hooks = listeners->all[i].hooks;
 
-        if (hooks->trace != NULL && hears_traces_of(hooks, role))
+        if (hooks->trace != NULL && hears_of(hooks->traces_of, role))
             hearing->traces |= hooks->traces;
+        if (hooks->disk_done != NULL && hears_of(hooks->disk_done_of, role))
+            hearing->disk_done |= hooks->disk_done_verbs == 0 ? UINT32_MAX : hooks->disk_done_verbs;
     }
 }
 
@@ -301,8 +322,6 @@ static void on_after_step(void *arg, struct sim_host *host, const struct dfs_eve
     struct sim_listeners *listeners = arg;
     const uint32_t bit = role_bit(host);
 
-    if ((listeners->steps_after & bit) == 0)
-        return;
     for (size_t i = 0; i < listeners->after_step.count; i++) {
         const struct listener *listener = &listeners->after_step.at[i];
 
@@ -321,9 +340,16 @@ static void on_disk_submitted(void *arg, const struct sim_disk_event *event, str
 
 static void on_disk_done(void *arg, const struct sim_disk_event *event)
 {
-    struct sim_listeners *listeners = arg;
+    const struct sim_listeners *listeners = arg;
+    const uint32_t role = role_bit(event->host);
 
-    TELL(listeners, disk_done, disk_done, event);
+    for (size_t i = 0; i < listeners->disk_done.count; i++) {
+        const struct listener *listener = &listeners->disk_done.at[i];
+        const uint32_t verbs = listener->hooks->disk_done_verbs;
+
+        if (hears_of(listener->hooks->disk_done_of, role) && (verbs == 0 || (verbs >> event->done->verb & 1) != 0))
+            listener->hooks->disk_done(listeners->run, listener->state, event);
+    }
 }
 
 static void on_datagram_lost(void *arg, const struct sim_message *message)

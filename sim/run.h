@@ -66,11 +66,15 @@ struct sim_hooks {
     size_t messages_count;
 
     uint32_t steps; /* bits (1 << enum dfs_role) of machines whose steps are heard */
+    bool
+        asks_for_steps; /* after_step is for those alone in which `trace` has asked for it (sim_host_hear_step); it may be called for others too */
     void (*before_step)(struct sim_run *run, void *state, struct sim_host *host, const struct dfs_event *event);
     void (*after_step)(struct sim_run *run, void *state, struct sim_host *host, const struct dfs_event *event,
                        dfs_time_ns deadline);
 
     void (*disk_submitted)(struct sim_run *run, void *state, const struct sim_disk_event *event);
+    uint32_t disk_done_verbs; /* bits (1 << enum dfs_disk_verb) of operations that `disk_done` hears; 0: all */
+    uint32_t disk_done_of;    /* bits (1 << enum dfs_role) of the machines whose operations these are; 0: of all */
     void (*disk_done)(struct sim_run *run, void *state, const struct sim_disk_event *event);
     void (*datagram_lost)(struct sim_run *run, void *state, const struct sim_message *message);
     void (*connection_opened)(struct sim_run *run, void *state, const struct sim_connection *connection);

@@ -234,7 +234,7 @@ static void on_disk_done(struct sim_run *run, void *arg, const struct sim_disk_e
 {
     struct state *state = arg;
 
-    if (event->host != run->cluster->meta.host || event->done->verb != DFS_DISK_SYNC || event->done->status != DFS_OK)
+    if (event->host != run->cluster->meta.host || event->done->status != DFS_OK)
         return;
     if (strncmp(event->name, "journal-", 8) != 0)
         return;
@@ -436,6 +436,8 @@ const struct sim_checker sim_checker_acked_data = {.name = "acked_data",
                                                              .trace = on_evicted,
                                                              .messages = messages,
                                                              .messages_count = sizeof messages / sizeof messages[0],
+                                                             .disk_done_verbs = 1u << DFS_DISK_SYNC,
+                                                             .disk_done_of = 1u << DFS_ROLE_META,
                                                              .disk_done = on_disk_done,
                                                              .fault = on_fault,
                                                              .end = end}};

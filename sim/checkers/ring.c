@@ -19,11 +19,12 @@ static void on_trace(struct sim_run *run, void *arg, struct sim_host *host, cons
 {
     struct state *state = arg;
 
-    (void)run, (void)host;
+    (void)run;
     if (trace->kind == DFS_TRACE_STATE && __builtin_strcmp(trace->text, "member") != 0)
         return;
     state->changed = true;
     state->changes++;
+    sim_host_hear_step(host);
 }
 
 static void look(struct sim_run *run)
@@ -79,5 +80,6 @@ const struct sim_checker sim_checker_ring = {.name = "ring",
                                                        .traces_of = 1u << DFS_ROLE_META,
                                                        .trace = on_trace,
                                                        .steps = 1u << DFS_ROLE_META,
+                                                       .asks_for_steps = true,
                                                        .after_step = after_step,
                                                        .end = end}};
