@@ -8,6 +8,10 @@
  * them move. Placement reaches nodes only by walking this tree; the block map stays the truth, the ring only
  * proposes.
  *
+ * The tree is threaded, so the way on is one step, and fingers point into it: one for each part of the circle, as many parts as positions or more. A search
+ * begins at the finger and goes on from there, where a descent would read a cold line a level; from the root it finds the same, and dfs_keyring_is_sound
+ * compares.
+ *
  * Pure: the ring depends on nothing but the order of calls; equal members give equal walks, whatever the
  * order they joined in (but for the share of the first). Losing one node spreads its load over all others,
  * since its positions lie between those of everybody.
@@ -31,7 +35,8 @@
 struct dfs_keyring_position {
     struct dfs_avl_node tree;
     uint64_t hash;
-    struct dfs_id node;
+    struct dfs_keyring_position *next; /* in the order of the tree; NULL: the last */
+    const struct dfs_id *node;         /* in front of its member's positions */
     uint32_t number;
     uint16_t index; /* the node's, in the caller's table */
 };
@@ -44,6 +49,9 @@ struct dfs_keyring_member {
 
 struct dfs_keyring {
     struct dfs_avl tree;
+    /* By the upper bits of a hash: the first position at or after all hashes of these; NULL: none. */
+    struct dfs_keyring_position **fingers;
+    unsigned fingers_shift;             /* of a hash, to its finger */
     struct dfs_keyring_member *members; /* by node index */
     uint32_t members_room;
     uint32_t members_count;

@@ -9,6 +9,12 @@ struct seen {
     uint64_t bits[DFS_NODES_MAX / 64];
 };
 
+/* As far as there are members: a small ring shall not pay for the largest. */
+static void seen_nobody(struct seen *seen, const struct dfs_keyring *ring)
+{
+    memset(seen->bits, 0, (ring->members_room + 63) / 64 * sizeof seen->bits[0]);
+}
+
 static bool seen_before(struct seen *seen, uint16_t index)
 {
     const uint64_t bit = UINT64_C(1) << (index % 64);
@@ -53,12 +59,13 @@ static bool zone_take(struct walk *walk, uint16_t zone)
 uint32_t dfs_placement_choose(const struct dfs_keyring *ring, uint64_t hash, uint32_t count,
                               const struct dfs_placement_rule *rule, uint16_t ret_nodes[DFS_REPLICAS_MAX])
 {
-    struct seen seen = {{0}};
+    struct seen seen;
     struct walk walk = {.ring = ring};
     uint32_t chosen = 0;
     uint32_t members_left = ring->members_count;
 
     DFS_ASSERT(count <= DFS_REPLICAS_MAX);
+    seen_nobody(&seen, ring);
     for (uint32_t i = 0; i < rule->holders_count; i++) {
         const uint16_t index = rule->holders[i];
 
