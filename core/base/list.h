@@ -71,6 +71,18 @@ static inline struct dfs_list *dfs_list_pop(struct dfs_list *list) /* from the f
     return link;
 }
 
+/* All of `from` behind what `list` has; `from` is empty then. */
+static inline void dfs_list_move_all(struct dfs_list *list, struct dfs_list *from)
+{
+    if (dfs_list_empty(from))
+        return;
+    from->next->prev = list->prev;
+    from->prev->next = list;
+    list->prev->next = from->next;
+    list->prev = from->prev;
+    dfs_list_init(from);
+}
+
 /* The body may remove `at`. */
 #define dfs_list_each(at, list) \
     for (struct dfs_list *at = (list)->next, *at##_next = at->next; at != (list); at = at##_next, at##_next = at->next)

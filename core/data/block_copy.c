@@ -31,7 +31,7 @@ void data_on_block_copy(struct dfs_data *data, struct data_peer *peer, const str
     const struct dfs_w_order *order = &message->order;
     const struct dfs_block_id id = data_block_id(&order->block);
     enum dfs_status status = admit(data, peer, order);
-    bool matching = false;
+    struct data_block *here = NULL;
     struct data_write *write;
 
     if (status != DFS_OK)
@@ -43,16 +43,14 @@ void data_on_block_copy(struct dfs_data *data, struct data_peer *peer, const str
     if (status == DFS_OK)
         status = data_write_contest(data, &id, 0, 0);
     if (status == DFS_OK)
-        status = data_write_prepare(data, &id, order->length_bytes, &matching);
+        status = data_write_prepare(data, &id, order->length_bytes, &here);
     if (status != DFS_OK) {
         data_refuse_write(data, peer, in->request, &order->block, 0, status);
         return;
     }
-    write = data_write_new(data, peer, in->request, &id, order->length_bytes);
+    write = data_write_new(data, peer, in->request, &id, order->length_bytes, here);
     write->ordered = true;
     write->order_crc = order->crc32c;
     write->sync = true; /* repair has no reason to hurry past the disk */
-    write->matching = matching;
-    write->room_taken = !matching;
     data_write_begin(write);
 }

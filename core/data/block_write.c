@@ -84,17 +84,15 @@ static bool request_is_used(struct data_peer *peer, uint32_t request)
 }
 
 static void write_accept(struct dfs_data *data, struct data_peer *peer, uint32_t request,
-                         const struct dfs_m_block_write *message, bool matching, int sender)
+                         const struct dfs_m_block_write *message, struct data_block *here, int sender)
 {
     const struct dfs_block_id id = data_block_id(&message->grant.block);
-    struct data_write *write = data_write_new(data, peer, request, &id, message->length_bytes);
+    struct data_write *write = data_write_new(data, peer, request, &id, message->length_bytes, here);
 
     write->attempt = message->attempt;
     write->hop = message->hop;
     write->sender = sender;
     write->sync = message->durability != DFS_DURABILITY_ASYNC;
-    write->matching = matching;
-    write->room_taken = !matching;
     memcpy(write->replicas, message->grant.replicas, message->grant.replicas_count * sizeof write->replicas[0]);
     write->grant = message->grant;
     write->grant.replicas = write->replicas;
@@ -106,7 +104,7 @@ void data_on_block_write(struct dfs_data *data, struct data_peer *peer, const st
     const struct dfs_m_block_write *message = in->body;
     const struct dfs_block_id id = data_block_id(&message->grant.block);
     enum dfs_status status;
-    bool matching = false;
+    struct data_block *here = NULL;
     int sender = -1;
 
     dfs_map_expect(&data->blocks_by_id, &id); /* by data_write_prepare, when the grant's tag is made out */
@@ -119,12 +117,12 @@ void data_on_block_write(struct dfs_data *data, struct data_peer *peer, const st
     if (status == DFS_OK)
         status = data_write_contest(data, &id, message->attempt, sender);
     if (status == DFS_OK)
-        status = data_write_prepare(data, &id, message->length_bytes, &matching);
+        status = data_write_prepare(data, &id, message->length_bytes, &here);
     if (status != DFS_OK) {
         data_refuse_write(data, peer, in->request, &message->grant.block, message->attempt, status);
         return;
     }
-    write_accept(data, peer, in->request, message, matching, sender);
+    write_accept(data, peer, in->request, message, here, sender);
 }
 
 /* From the next hop, or from the target of a copy. */

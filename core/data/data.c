@@ -218,7 +218,6 @@ struct dfs_data *dfs_data_new(const struct dfs_data_config *config, const struct
     dfs_stall_init(&data->stall, DATA_INTERVAL_FIRST_NS);
     dfs_heap_init(&data->timers);
     dfs_heap_init(&data->patience);
-    dfs_list_init(&data->ios_free);
     dfs_buf_pool_init(&data->pool, config->pool_bytes);
     dfs_links_init(&data->links);
     dfs_list_init(&data->hungry);

@@ -88,15 +88,19 @@ typedef void data_io_done(struct dfs_data *data, void *owner, const struct dfs_d
                           uint64_t tag);
 
 struct data_io {
-    struct dfs_list link; /* in the owner's list, or in data->ios_free */
+    struct dfs_list link; /* in the owner's list */
     uint32_t slot;
     uint32_t generation;
     bool busy;
     data_io_done *done; /* NULL: the owner is gone, the answer finds nobody */
-    void *owner;
+    union {
+        void *owner;
+        struct data_io *next_free; /* while not busy */
+    };
     struct dfs_buf *buf;
     uint64_t tag;
 };
+_Static_assert(sizeof(struct data_io) <= 64, "the half dozen of every write touch a cache line each");
 
 /* Connections -------------------------------------------------------------------------------------------- */
 
@@ -268,6 +272,7 @@ struct data_write {
     struct dfs_list at; /* data->writes */
     struct dfs_list at_peer;
     struct dfs_data *data;
+    struct data_block *here; /* the index's block of this id, NULL while there is none: store.c sees to it */
     enum data_write_phase phase;
     struct data_peer *upstream; /* NULL: gone */
     uint32_t request;
@@ -365,8 +370,11 @@ struct data_removal {
     uint32_t pending;
     uint32_t count;
     struct dfs_list ios;
-    struct dfs_w_removed results[];
+    struct dfs_w_removed *results; /* behind the blocks, in the same memory */
+    struct data_block *blocks[];   /* while REMOVE is under way; otherwise NULL */
 };
+
+#define DATA_WRITES_BUCKETS 64
 
 struct data_grant_key {
     bool valid;
@@ -463,7 +471,7 @@ struct dfs_data {
     struct data_io **ios; /* by slot */
     uint32_t ios_count;
     uint32_t ios_room;
-    struct dfs_list ios_free;
+    struct data_io *ios_free; /* the last one that became free in front: it is the likeliest to be in a cache */
 
     size_t sending_bytes;      /* held by frames that wait to leave, or are being read for that */
     struct dfs_list sent_free; /* struct data_sent, by at_peer */
@@ -561,6 +569,8 @@ struct dfs_data {
     /* work */
     struct dfs_list writes;
     uint32_t writes_count;
+    uint16_t writes_of
+        [DATA_WRITES_BUCKETS]; /* how many of them are of blocks with this hash: mostly none, and nobody looks through the list */
     struct dfs_list reads;
     uint32_t reads_count;
     struct dfs_list copies;
@@ -657,9 +667,8 @@ struct data_block *data_block_behind(const struct dfs_mark *mark); /* NULL: it s
 struct data_block *data_block_before(const struct dfs_mark *mark); /* NULL: it stands at the beginning */
 struct data_block *data_block_listed(struct dfs_data *data, const struct dfs_block_id *id, uint64_t file_bytes);
 /* Published now: into the index, with a change number, traced. A block that is in already keeps its number
- * (unless it was bad). */
-struct data_block *data_block_added(struct dfs_data *data, const struct dfs_block_id *id, uint32_t length_bytes,
-                                    uint32_t crc, bool durable);
+ * (unless it was bad). write->here is the block. */
+void data_block_added(struct data_write *write);
 void data_block_removed(struct dfs_data *data, struct data_block *block);
 void data_block_free(struct dfs_data *data, struct data_block *block); /* out of the index without a word */
 void data_blocks_forget(struct dfs_data *data);                        /* all of them: the store is lost */
@@ -669,8 +678,9 @@ void data_stumps_remove(struct dfs_data *data); /* as far as the disk lets us, o
 /* A read said so: BLOCK_CORRUPT, BLOCK_MISSING or IO (twice). Marks, reports and traces once; nothing for
  * blocks that are going anyway. */
 void data_block_failed(struct dfs_data *data, const struct dfs_block_id *id, enum dfs_status status);
-bool data_block_is_written(struct dfs_data *data, const struct dfs_block_id *id); /* a live write of it */
-bool data_block_is_copied(struct dfs_data *data, const struct dfs_block_id *id);  /* a source of a copy under way */
+bool data_block_is_written(struct dfs_data *data, const struct dfs_block_id *id);           /* a live write of it */
+void data_block_written(struct dfs_data *data, const struct dfs_block_id *id, bool begins); /* one more, one less */
+bool data_block_is_copied(struct dfs_data *data, const struct dfs_block_id *id); /* a source of a copy under way */
 bool data_room_take(struct dfs_data *data, uint64_t file_bytes); /* false: it would go below the reserve */
 void data_room_give(struct dfs_data *data, uint64_t file_bytes);
 bool data_room_is_left(const struct dfs_data *data); /* above the reserve */
@@ -746,14 +756,16 @@ void data_on_block_written(struct dfs_data *data, struct data_peer *peer, const 
  * STALE_INCARNATION. The bearer is the caller's. */
 enum dfs_status data_grant_admit(struct dfs_data *data, const struct dfs_w_grant *grant, uint32_t hop,
                                  enum dfs_grant_operation operation);
-/* A new write; its fields of identity are set by the caller before data_write_begin. */
+/* A new write, with what data_write_prepare has found; its fields of identity are set by the caller before
+ * data_write_begin. */
 struct data_write *data_write_new(struct dfs_data *data, struct data_peer *upstream, uint32_t request,
-                                  const struct dfs_block_id *block, uint32_t length_bytes);
+                                  const struct dfs_block_id *block, uint32_t length_bytes, struct data_block *here);
 void data_write_begin(struct data_write *write);
-/* What is here already: OK with *ret_matching (published, as long) or with room taken for a new file; EXISTS
- * (of another length), UNAVAILABLE (being removed), NO_SPACE, IO (the store cannot be written). */
+/* What is here already, *ret_here: OK with a good block (published, as long: the new bytes are compared), or with room
+ * taken for a new file; EXISTS (of another length), UNAVAILABLE (being removed), NO_SPACE, IO (the store cannot be
+ * written). */
 enum dfs_status data_write_prepare(struct dfs_data *data, const struct dfs_block_id *id, uint32_t length_bytes,
-                                   bool *ret_matching);
+                                   struct data_block **ret_here);
 /* Other writes of the same block that are still receiving: taken over, or the reason why this one may not begin. */
 enum dfs_status data_write_contest(struct dfs_data *data, const struct dfs_block_id *block, uint32_t attempt,
                                    int sender);

@@ -13,11 +13,12 @@
 
 static struct data_io *io_new(struct dfs_data *data)
 {
-    struct dfs_list *link = dfs_list_pop(&data->ios_free);
-    struct data_io *io;
+    struct data_io *io = data->ios_free;
 
-    if (link != NULL)
-        return dfs_container_of(link, struct data_io, link);
+    if (io != NULL) {
+        data->ios_free = io->next_free;
+        return io;
+    }
     if (data->ios_count == data->ios_room) {
         data->ios_room = data->ios_room == 0 ? IOS_ROOM_FIRST : 2 * data->ios_room;
         data->ios = dfs_realloc_array(data->ios, data->ios_room, sizeof(struct data_io *));
@@ -70,6 +71,8 @@ void data_io_answer(struct dfs_data *data, const struct dfs_disk_done *done)
     struct data_io *io;
     struct dfs_buf *buf;
     data_io_done *call;
+    void *owner;
+    uint64_t tag;
 
     if (slot >= data->ios_count)
         return;
@@ -79,14 +82,17 @@ void data_io_answer(struct dfs_data *data, const struct dfs_disk_done *done)
     if (done->status != DFS_OK)
         io_failed(data, done);
     call = io->done;
+    owner = io->owner;
+    tag = io->tag;
     buf = io->buf;
     io->busy = false;
     io->done = NULL;
     io->buf = NULL;
     dfs_list_remove(&io->link);
-    dfs_list_push_front(&data->ios_free, &io->link); /* the most recent one is the likeliest to be in a cache */
+    io->next_free = data->ios_free;
+    data->ios_free = io;
     if (call != NULL)
-        call(data, io->owner, done, buf, io->tag);
+        call(data, owner, done, buf, tag);
     dfs_buf_unref(buf);
 }
 

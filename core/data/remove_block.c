@@ -10,6 +10,27 @@
 #include "core/base/assert.h"
 #include "core/base/mem.h"
 
+static void on_named(struct data_dir_wait *wait, enum dfs_status status);
+
+static struct data_removal *removal_new(struct dfs_data *data, uint32_t request, uint32_t count)
+{
+    struct data_removal *removal =
+        dfs_alloc_zero(sizeof *removal + count * (sizeof removal->blocks[0] + sizeof removal->results[0]));
+
+    removal->data = data;
+    removal->control_life = data->control_life;
+    removal->request = request;
+    removal->count = count;
+    removal->results = (struct dfs_w_removed *)(void *)(removal->blocks + count);
+    removal->naming.done = on_named;
+    dfs_list_init(&removal->naming.link);
+    dfs_list_init(&removal->ios);
+    dfs_list_init(&removal->at);
+    dfs_list_push(&data->removals, &removal->at);
+    data->removals_count++;
+    return removal;
+}
+
 void data_removal_free(struct data_removal *removal)
 {
     data_io_forget(&removal->ios);
@@ -44,10 +65,10 @@ static void on_removed(struct dfs_data *data, void *owner, const struct dfs_disk
                        uint64_t tag)
 {
     struct data_removal *removal = owner;
-    const struct dfs_block_id id = data_block_id(&removal->results[tag].block);
-    struct data_block *block = data_block_find(data, &id);
+    struct data_block *block = removal->blocks[tag];
 
     (void)buf;
+    removal->blocks[tag] = NULL;
     if (done->status == DFS_OK || done->status == DFS_NOT_FOUND) {
         data->counters.removes_done++;
         if (block != NULL)
@@ -75,7 +96,8 @@ static enum dfs_status remove_one(struct dfs_data *data, struct data_removal *re
         return DFS_OK;
     if (block->removing)
         return DFS_UNAVAILABLE; /* by an earlier batch */
-    block->removing = true;
+    block->removing = true;     /* so nobody else frees it, but for the loss of the whole store */
+    removal->blocks[place] = block;
     dfs_order_expect(&block->order); /* until the disk has removed the file */
     removal->pending++;
     dfs_block_name(&id, name);
@@ -112,17 +134,7 @@ void data_on_remove_block(struct dfs_data *data, struct data_peer *peer, const s
 
         dfs_map_expect(&data->blocks_by_id, &id);
     }
-    removal = dfs_alloc_zero(sizeof *removal + order->blocks_count * sizeof removal->results[0]);
-    removal->data = data;
-    removal->control_life = data->control_life;
-    removal->request = in->request;
-    removal->count = order->blocks_count;
-    removal->naming.done = on_named;
-    dfs_list_init(&removal->naming.link);
-    dfs_list_init(&removal->ios);
-    dfs_list_init(&removal->at);
-    dfs_list_push(&data->removals, &removal->at);
-    data->removals_count++;
+    removal = removal_new(data, in->request, order->blocks_count);
     for (uint32_t i = 0; i < order->blocks_count; i++) {
         const enum dfs_status status = remove_one(data, removal, i, &order->blocks[i]);
 

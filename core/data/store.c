@@ -55,6 +55,12 @@ struct data_block *data_block_before(const struct dfs_mark *mark)
     return block_of(dfs_mark_item(mark));
 }
 
+/* Ids of files are random; of one file's blocks the index goes round. */
+static uint16_t *writes_of(struct dfs_data *data, const struct dfs_block_id *id)
+{
+    return &data->writes_of[(id->file.bytes[DFS_ID_BYTES - 1] ^ id->index) % DATA_WRITES_BUCKETS];
+}
+
 /* What a block adds to the digest. A stump (below) is in no inventory, so it counts nowhere. */
 static void digest_toggle(struct dfs_data *data, const struct data_block *block, bool adds)
 {
@@ -66,8 +72,25 @@ static void digest_toggle(struct dfs_data *data, const struct data_block *block,
     data->blocks_good += adds ? 1 : (uint64_t)-1;
 }
 
+/* Live writes know the index's block of their id. `by`: the one that has brought it, mostly alone; NULL: none. */
+static void tell_writes(struct dfs_data *data, const struct dfs_block_id *id, struct data_block *block,
+                        struct data_write *by)
+{
+    if (by != NULL)
+        by->here = block;
+    if (*writes_of(data, id) == (by != NULL))
+        return;
+    dfs_list_each(at, &data->writes)
+    {
+        struct data_write *write = dfs_container_of(at, struct data_write, at);
+
+        if (data_block_compare(&write->block, id) == 0)
+            write->here = block;
+    }
+}
+
 static struct data_block *block_insert(struct dfs_data *data, const struct dfs_block_id *id, uint32_t length_bytes,
-                                       uint64_t file_bytes)
+                                       uint64_t file_bytes, struct data_write *by)
 {
     struct data_block *block = dfs_slab_take(&data->blocks_slab);
 
@@ -81,12 +104,13 @@ static struct data_block *block_insert(struct dfs_data *data, const struct dfs_b
     dfs_map_insert(&data->blocks_by_id, block);
     data->blocks_bytes += file_bytes;
     digest_toggle(data, block, true);
+    tell_writes(data, id, block, by);
     return block;
 }
 
 struct data_block *data_block_listed(struct dfs_data *data, const struct dfs_block_id *id, uint64_t file_bytes)
 {
-    struct data_block *block = block_insert(data, id, data_length_of_file(file_bytes), file_bytes);
+    struct data_block *block = block_insert(data, id, data_length_of_file(file_bytes), file_bytes, NULL);
 
     block->durable = true; /* it was there at the start: what it was promised with is over */
     block->bad = block->length_bytes == 0;
@@ -96,12 +120,13 @@ struct data_block *data_block_listed(struct dfs_data *data, const struct dfs_blo
 
 void data_stump_left(struct dfs_data *data, const struct dfs_block_id *id, uint64_t file_bytes)
 {
-    block_insert(data, id, 0, file_bytes)->bad = true;
+    block_insert(data, id, 0, file_bytes, NULL)->bad = true;
     data->stumps_count++;
 }
 
 void data_block_free(struct dfs_data *data, struct data_block *block)
 {
+    tell_writes(data, &block->id, NULL, NULL);
     digest_toggle(data, block, false);
     data->stumps_count -= block->length_bytes == 0;
     data->blocks_bytes -= block->file_bytes;
@@ -114,6 +139,14 @@ void data_blocks_forget(struct dfs_data *data)
 {
     struct data_block *block;
 
+    dfs_list_each(at, &data->removals)
+    {
+        struct data_removal *removal = dfs_container_of(at, struct data_removal, at);
+
+        for (uint32_t i = 0; i < removal->count; i++)
+            removal->blocks[i] = NULL;
+    }
+
     while ((block = data_block_next(data, NULL)) != NULL)
         data_block_free(data, block);
 }
@@ -124,28 +157,29 @@ void data_store_close(struct dfs_data *data)
     dfs_slab_close(&data->blocks_slab);
 }
 
-struct data_block *data_block_added(struct dfs_data *data, const struct dfs_block_id *id, uint32_t length_bytes,
-                                    uint32_t crc, bool durable)
+void data_block_added(struct data_write *write)
 {
-    struct data_block *block = data_block_find(data, id);
+    struct dfs_data *data = write->data;
+    const struct dfs_block_id *id = &write->block;
+    const uint32_t length_bytes = write->length_bytes;
+    struct data_block *block = write->here;
 
     /* Two writes of the same bytes: the first one counts, durable or not. */
     if (block != NULL && !block->bad)
-        return block;
+        return;
     if (block != NULL) { /* the bad copy was replaced */
         if (block->length_bytes > 0)
             (void)data_change(data, DFS_CHANGE_REMOVED, id, block->length_bytes, 0);
         data_room_give(data, block->file_bytes);
         data_block_free(data, block);
     }
-    block = block_insert(data, id, length_bytes, (uint64_t)length_bytes + data_footer_bytes(length_bytes));
-    block->durable = durable;
-    block->change = data_change(data, DFS_CHANGE_ADDED, id, length_bytes, crc);
+    block = block_insert(data, id, length_bytes, write->file_bytes, write);
+    block->durable = write->sync;
+    block->change = data_change(data, DFS_CHANGE_ADDED, id, length_bytes, write->crc);
 
     const struct dfs_trace trace = {
         .kind = DFS_TRACE_PUBLISHED, .node = data->config.node, .block = *id, .a = length_bytes, .b = block->change};
     dfs_trace_put(&data->env, &trace);
-    return block;
 }
 
 void data_block_removed(struct dfs_data *data, struct data_block *block)
@@ -234,8 +268,18 @@ void data_block_failed(struct dfs_data *data, const struct dfs_block_id *id, enu
     dfs_trace_put(&data->env, &trace);
 }
 
+void data_block_written(struct dfs_data *data, const struct dfs_block_id *id, bool begins)
+{
+    uint16_t *count = writes_of(data, id);
+
+    DFS_ASSERT(begins ? *count < UINT16_MAX : *count > 0);
+    *count = (uint16_t)(*count + (begins ? 1 : -1));
+}
+
 bool data_block_is_written(struct dfs_data *data, const struct dfs_block_id *id)
 {
+    if (*writes_of(data, id) == 0)
+        return false;
     dfs_list_each(at, &data->writes)
     {
         if (data_block_compare(&dfs_container_of(at, struct data_write, at)->block, id) == 0)
@@ -317,13 +361,10 @@ static void on_dir_synced(struct dfs_data *data, void *owner, const struct dfs_d
  * the next. */
 static void dir_submit(struct dfs_data *data)
 {
-    struct dfs_list *link;
-
     if (data->dir_syncing)
         return;
     data->dir_syncing = true;
-    while ((link = dfs_list_pop(&data->dir_waiters)) != NULL)
-        dfs_list_push(&data->dir_covered, link);
+    dfs_list_move_all(&data->dir_covered, &data->dir_waiters);
     data_io_submit(data, &data->store_ios, on_dir_synced, data, 0, (struct dfs_disk_op){.verb = DFS_DISK_SYNC_DIR});
 }
 

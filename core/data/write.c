@@ -92,6 +92,7 @@ void data_write_free(struct data_write *write)
     }
     dfs_list_remove(&write->at);
     data->writes_count--;
+    data_block_written(data, &write->block, false);
     if (write->crcs != write->crcs_inline)
         dfs_free(write->crcs);
     dfs_free(write);
@@ -114,7 +115,7 @@ static struct data_write *find_rival(const struct data_write *write)
  * until it is gone. */
 static void write_disown(struct data_write *write)
 {
-    const struct data_block *block = data_block_find(write->data, &write->block);
+    const struct data_block *block = write->here;
     struct data_write *rival = find_rival(write);
 
     if (block != NULL)
@@ -159,7 +160,7 @@ void data_write_fail(struct data_write *write, enum dfs_status status, const cha
 static void write_finish(struct data_write *write)
 {
     struct dfs_data *data = write->data;
-    const struct data_block *block = data_block_find(data, &write->block);
+    const struct data_block *block = write->here;
     struct dfs_w_receipt receipts[DFS_REPLICAS_MAX];
     struct dfs_m_block_written message = {.block = data_w_block(&write->block),
                                           .attempt = write->attempt,
@@ -318,7 +319,7 @@ static void write_stored(struct data_write *write, const char *why)
 {
     write->room_taken = write->room_taken && !write->published; /* a copy that was here before used its own room */
     write->published = false;                                   /* the index has it */
-    (void)data_block_added(write->data, &write->block, write->length_bytes, write->crc, write->sync);
+    data_block_added(write);
     write_enter(write, DATA_WRITE_CHAINING, why);
     write_check_done(write);
 }
@@ -408,7 +409,7 @@ static void on_bad_removed(struct dfs_data *data, void *owner, const struct dfs_
 
 static void write_publish(struct data_write *write, const char *why)
 {
-    struct data_block *block = data_block_find(write->data, &write->block);
+    const struct data_block *block = write->here;
 
     write_enter(write, DATA_WRITE_PUBLISHING, why);
     write->pass.stream.hold = true; /* until it is known under which name the file stands */
@@ -449,7 +450,7 @@ static void write_advance(struct data_write *write, const char *why)
         write_enter(write, DATA_WRITE_COMPARING, why);
         if (memcmp(write->opening.crcs, write->crcs, data_chunks_of(write->length_bytes) * sizeof write->crcs[0]) != 0)
             data_write_fail(write, DFS_EXISTS, "exists");
-        else if (data_block_find(write->data, &write->block) == NULL)
+        else if (write->here == NULL)
             data_write_fail(write, DFS_UNAVAILABLE, "exists"); /* went with the whole store */
         else
             write_stored(write, "exists");
@@ -637,6 +638,8 @@ void data_write_upstream_lost(struct data_write *write)
 enum dfs_status data_write_contest(struct dfs_data *data, const struct dfs_block_id *block, uint32_t attempt,
                                    int sender)
 {
+    if (!data_block_is_written(data, block))
+        return DFS_OK;
     dfs_list_each(at, &data->writes)
     {
         struct data_write *write = dfs_container_of(at, struct data_write, at);
@@ -653,32 +656,31 @@ enum dfs_status data_write_contest(struct dfs_data *data, const struct dfs_block
 }
 
 enum dfs_status data_write_prepare(struct dfs_data *data, const struct dfs_block_id *id, uint32_t length_bytes,
-                                   bool *ret_matching)
+                                   struct data_block **ret_here)
 {
-    const struct data_block *block = data_block_find(data, id);
+    struct data_block *block = data_block_find(data, id);
 
-    *ret_matching = false;
+    *ret_here = block;
     if (block != NULL && block->removing)
         return DFS_UNAVAILABLE;
-    if (block != NULL && !block->bad) {
-        if (block->length_bytes != length_bytes)
-            return DFS_EXISTS;
-        *ret_matching = true;
-        return DFS_OK;
-    }
+    if (block != NULL && !block->bad)
+        return block->length_bytes == length_bytes ? DFS_OK : DFS_EXISTS;
     if (data->write_refused)
         return DFS_IO;
     return data_room_take(data, (uint64_t)length_bytes + data_footer_bytes(length_bytes)) ? DFS_OK : DFS_NO_SPACE;
 }
 
 struct data_write *data_write_new(struct dfs_data *data, struct data_peer *upstream, uint32_t request,
-                                  const struct dfs_block_id *block, uint32_t length_bytes)
+                                  const struct dfs_block_id *block, uint32_t length_bytes, struct data_block *here)
 {
     const uint32_t chunks = data_chunks_of(length_bytes);
     struct data_write *write = dfs_alloc(sizeof *write);
 
     memset(write, 0, offsetof(struct data_write, name));
     write->data = data;
+    write->here = here;
+    write->matching = here != NULL && !here->bad;
+    write->room_taken = !write->matching;
     write->phase = DATA_WRITE_RECEIVING;
     write->upstream = upstream;
     write->request = request;
@@ -702,6 +704,7 @@ struct data_write *data_write_new(struct dfs_data *data, struct data_peer *upstr
     dfs_block_name(block, write->name);
     dfs_list_push(&data->writes, &write->at);
     data->writes_count++;
+    data_block_written(data, block, true);
     dfs_list_push(&upstream->writes, &write->at_peer);
     upstream->writes_count++;
     return write;
