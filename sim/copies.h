@@ -26,40 +26,41 @@ struct sim_holder {
     uint32_t listed; /* while it holds it: place in the server's list (risk.c) */
 };
 
+/* What comes and goes with a file stands at the end, and at the beginning of the version behind it: a record is cold when its file is removed. */
 struct sim_block {
-    struct dfs_block_id id; /* first: the key of its map */
-    uint32_t length_bytes;  /* 0: no receipt was seen yet */
+    uint64_t sound_fingerprint; /* of a file that verified, and what it said of itself; 0: none yet */
+    uint32_t sound_length_bytes;
+    uint32_t sound_crc32c;
+    struct sim_holder holders_own[SIM_HOLDERS_OWN];
+    bool found_bad;        /* somebody has said of a copy that it does not verify, or is missing */
+    uint32_t length_bytes; /* 0: no receipt was seen yet */
     uint32_t crc32c;
+    struct dfs_block_id id;     /* the key of its map */
     uint64_t holding;           /* bits by place in `holders`: who has it now (risk.c) */
     struct sim_holder *holders; /* holders_own, or an allocation; NULL: none */
     uint32_t holders_count;
     uint32_t holders_room;
-    struct sim_holder holders_own[SIM_HOLDERS_OWN];
     struct sim_risk risk;
-    uint64_t sound_fingerprint; /* of a file that verified, and what it said of itself; 0: none yet */
-    uint32_t sound_length_bytes;
-    uint32_t sound_crc32c;
-    bool found_bad; /* somebody has said of a copy that it does not verify, or is missing */
 };
 
 /* A version of a path. */
 struct sim_version {
-    struct dfs_id file; /* first: the key of its map */
-    const char *path;   /* where it stands, or stood; "" while nothing was heard of that */
-    struct dfs_list of_all;
     struct dfs_list of_path;
     struct dfs_list of_live; /* while it is committed and not removed */
-    uint64_t size_bytes;
-    uint64_t number; /* of the version; 0: not known yet */
-    bool committed;  /* visible once */
-    bool removed;    /* replaced, removed */
-    bool uncertain;
-    dfs_time_ns committed_at; /* of the scenario */
-    dfs_time_ns removed_at;   /* of the world, when `removed` */
     /* By index; as of the newest PUT_COMMIT before it was committed. block_own where it is one only, or an allocation; NULL: none. */
     struct sim_block **blocks;
-    struct sim_block *block_own;
     uint32_t blocks_count;
+    bool committed; /* visible once */
+    bool removed;   /* replaced, removed */
+    bool uncertain;
+    uint64_t number; /* of the version; 0: not known yet */
+    struct sim_block *block_own;
+    dfs_time_ns removed_at; /* of the world, when `removed` */
+    struct dfs_id file;
+    const char *path; /* where it stands, or stood; "" while nothing was heard of that */
+    struct dfs_list of_all;
+    uint64_t size_bytes;
+    dfs_time_ns committed_at; /* of the scenario */
 };
 
 struct sim_copies *sim_copies_new(struct sim_run *run); /* adds its listener */

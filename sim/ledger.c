@@ -22,30 +22,24 @@ const char *sim_operation_name(enum sim_operation_kind kind)
 
 #define PUTS_PAGE 256
 
-static struct sim_put *put_at(const struct sim_ledger *ledger, size_t place)
+/* From 1. */
+static struct sim_put *put_at(const struct sim_ledger *ledger, uint32_t place)
 {
-    return &ledger->puts[place / PUTS_PAGE][place % PUTS_PAGE];
+    return &ledger->puts[(place - 1) / PUTS_PAGE][(place - 1) % PUTS_PAGE];
 }
 
-/* While the file rests: whose bytes it has, as ever; from 1, 0: nobody's. */
+/* While the file rests: whose bytes it has, as ever. */
 static enum sim_rest rest(void *arg, const void *part, uint8_t *ret_bytes)
 {
-    const struct sim_put *const *maker = part;
-    const uint32_t place = *maker == NULL ? 0 : (*maker)->place + 1;
-
     (void)arg;
-    memcpy(ret_bytes, &place, sizeof place);
+    memcpy(ret_bytes, part, sizeof(uint32_t));
     return SIM_REST_YES;
 }
 
 static void wake(void *arg, const struct dfs_id *file, void *part, const uint8_t *bytes)
 {
-    struct sim_put **maker = part;
-    uint32_t place;
-
-    (void)file;
-    memcpy(&place, bytes, sizeof place);
-    *maker = place == 0 ? NULL : put_at(arg, place - 1);
+    (void)arg, (void)file;
+    memcpy(part, bytes, sizeof(uint32_t));
 }
 
 void sim_ledger_init(struct sim_ledger *ledger)
@@ -55,7 +49,7 @@ void sim_ledger_init(struct sim_ledger *ledger)
     dfs_list_init(&ledger->running);
     dfs_list_init(&ledger->spare);
     ledger->part =
-        sim_files_part(&ledger->files, sizeof(struct sim_put *),
+        sim_files_part(&ledger->files, sizeof(uint32_t),
                        &(struct sim_resting){.bytes = sizeof(uint32_t), .arg = ledger, .rest = rest, .wake = wake});
     dfs_map_init(&ledger->by_path, offsetof(struct sim_path, key), sizeof(struct sim_path_key), 0);
 }
@@ -126,6 +120,7 @@ struct sim_path *sim_ledger_path(struct sim_ledger *ledger, const char *name)
     dfs_map_insert(&ledger->by_path, path);
     grow(&ledger->paths, ledger->paths_count, &ledger->paths_room);
     ledger->paths[ledger->paths_count++] = path;
+    path->number = (uint32_t)ledger->paths_count;
     return path;
 }
 
@@ -219,7 +214,7 @@ dfs_time_ns sim_ledger_asked_from(const struct sim_ledger *ledger)
                : dfs_container_of_const(ledger->running.next, struct sim_operation, of_running)->asked_at;
 }
 
-static struct sim_put *put_new(struct sim_ledger *ledger)
+static uint32_t put_new(struct sim_ledger *ledger)
 {
     const size_t page = ledger->puts_count / PUTS_PAGE;
 
@@ -228,7 +223,7 @@ static struct sim_put *put_new(struct sim_ledger *ledger)
         ledger->puts = dfs_realloc_array(ledger->puts, page + 1, sizeof(struct sim_put *));
         ledger->puts[page] = dfs_alloc(PUTS_PAGE * sizeof **ledger->puts);
     }
-    return put_at(ledger, ledger->puts_count++);
+    return (uint32_t)++ledger->puts_count;
 }
 
 void sim_ledger_put(struct sim_ledger *ledger, struct sim_operation *operation, uint64_t key, uint64_t size_bytes)
@@ -237,28 +232,28 @@ void sim_ledger_put(struct sim_ledger *ledger, struct sim_operation *operation, 
     operation->key = key;
     operation->size_bytes = size_bytes;
     operation->put = put_new(ledger);
-    *operation->put = (struct sim_put){.key = key,
-                                       .size_bytes = size_bytes,
-                                       .path = operation->path,
-                                       .number = (uint32_t)operation->number,
-                                       .place = (uint32_t)ledger->puts_count - 1};
-    grow(&ledger->open_puts, ledger->open_puts_count, &ledger->open_puts_room);
+    *put_at(ledger, operation->put) = (struct sim_put){
+        .key = key, .size_bytes = size_bytes, .path = operation->path->number, .number = (uint32_t)operation->number};
+    if (ledger->open_puts_count == ledger->open_puts_room) {
+        ledger->open_puts_room = ledger->open_puts_room == 0 ? 64 : 2 * ledger->open_puts_room;
+        ledger->open_puts = dfs_realloc_array(ledger->open_puts, ledger->open_puts_room, sizeof *ledger->open_puts);
+    }
     ledger->open_puts[ledger->open_puts_count++] = operation->put;
 }
 
-struct sim_put *sim_ledger_put_of(const struct sim_ledger *ledger, uint64_t number)
+const struct sim_put *sim_ledger_put_of(const struct sim_ledger *ledger, uint64_t number)
 {
-    size_t from = 0;
+    uint32_t from = 1;
 
-    for (size_t to = ledger->puts_count; from < to;) {
-        const size_t middle = from + (to - from) / 2;
+    for (uint32_t to = (uint32_t)ledger->puts_count + 1; from < to;) {
+        const uint32_t middle = from + (to - from) / 2;
 
         if (put_at(ledger, middle)->number < number)
             from = middle + 1;
         else
             to = middle;
     }
-    return from < ledger->puts_count && put_at(ledger, from)->number == number ? put_at(ledger, from) : NULL;
+    return from <= ledger->puts_count && put_at(ledger, from)->number == number ? put_at(ledger, from) : NULL;
 }
 
 void sim_ledger_got(struct sim_operation *operation, uint64_t offset, const uint8_t *bytes, size_t count)
@@ -301,7 +296,7 @@ bool sim_status_leaves_open(enum dfs_status status)
     }
 }
 
-static void open_put_forget(struct sim_ledger *ledger, const struct sim_put *put)
+static void open_put_forget(struct sim_ledger *ledger, uint32_t put)
 {
     for (size_t i = 0; i < ledger->open_puts_count; i++) {
         if (ledger->open_puts[i] == put) {
@@ -329,7 +324,7 @@ static bool is_got(const struct sim_operation *get, const struct sim_put *put)
 }
 
 /* The PUT that made the file. One PUT may make several: what was lost was begun again. */
-static struct sim_put **maker_of(struct sim_ledger *ledger, const struct dfs_id *file)
+static uint32_t *maker_of(struct sim_ledger *ledger, const struct dfs_id *file)
 {
     return sim_about_part(sim_files_of(&ledger->files, file), ledger->part);
 }
@@ -338,25 +333,19 @@ static struct sim_put **maker_of(struct sim_ledger *ledger, const struct dfs_id 
  * The PUT that made the file: by its id, or else one with these bytes that is open, which then has been found out to have happened; or one that was begun again
  * after its first try had been lost, and yet had got through.
  */
-static struct sim_put *put_of(struct sim_ledger *ledger, const struct sim_operation *get)
+static const struct sim_put *put_of(struct sim_ledger *ledger, const struct sim_operation *get)
 {
-    struct sim_put **maker = maker_of(ledger, &get->file);
+    uint32_t *maker = maker_of(ledger, &get->file);
 
-    if (*maker != NULL)
-        return *maker;
-    for (size_t i = 0; i < ledger->open_puts_count; i++) {
-        if (is_got(get, ledger->open_puts[i])) {
+    for (size_t i = 0; *maker == 0 && i < ledger->open_puts_count; i++) {
+        if (is_got(get, put_at(ledger, ledger->open_puts[i])))
             *maker = ledger->open_puts[i];
-            return *maker;
-        }
     }
-    for (size_t i = ledger->puts_count; i-- > 0;) {
-        if (is_got(get, put_at(ledger, i))) {
-            *maker = put_at(ledger, i);
-            return *maker;
-        }
+    for (uint32_t place = (uint32_t)ledger->puts_count; *maker == 0 && place > 0; place--) {
+        if (is_got(get, put_at(ledger, place)))
+            *maker = place;
     }
-    return NULL;
+    return *maker == 0 ? NULL : put_at(ledger, *maker);
 }
 
 /* At some moment from now back nothing stood here that is so old. */
@@ -420,9 +409,9 @@ static bool answer_get(struct sim_ledger *ledger, struct sim_operation *get, str
         return violated(ret, "acked_data", get, "bytes that nobody has put", get->got_bytes, get->version);
     if (!is_got(get, put))
         return violated(ret, "acked_data", get, "other bytes than were put", get->got_bytes, put->number);
-    if (put->path == NULL)
+    if (put->path == 0)
         return violated(ret, "linearizable", get, "shows a PUT that had failed for certain", get->version, put->number);
-    if (put->path != get->path && get->path->movers == 0)
+    if (put->path != get->path->number && get->path->movers == 0)
         return violated(ret, "linearizable", get, "shows what was put to another path and never moved here",
                         get->version, put->number);
     if (get->wanted_version == 0)
@@ -463,9 +452,9 @@ static void answer_change(struct sim_ledger *ledger, struct sim_operation *opera
         }
         if (operation->maybe)
             changed_maybe(operation);
-        if (operation->put != NULL && !operation->maybe) {
+        if (operation->put != 0 && !operation->maybe) {
             open_put_forget(ledger, operation->put);
-            operation->put->path = NULL;
+            put_at(ledger, operation->put)->path = 0;
         }
         return;
     }

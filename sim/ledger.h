@@ -62,17 +62,16 @@ struct sim_path;
 struct sim_put {
     uint64_t key; /* of the content */
     uint64_t size_bytes;
-    struct sim_path *path; /* NULL: it has failed for certain */
-    uint32_t number;       /* of the operation */
-    uint32_t place;        /* among all puts */
+    uint32_t path;   /* sim_path.number; 0: it has failed for certain */
+    uint32_t number; /* of the operation */
 };
-_Static_assert(sizeof(struct sim_put) <= 32, "kept for each PUT");
+_Static_assert(sizeof(struct sim_put) <= 24, "kept for each PUT");
 
 struct sim_operation {
     uint64_t number;            /* from 1, in the order of asking */
     uint64_t command;           /* its client's; of whoever asks */
     struct dfs_list of_running; /* while it runs */
-    struct sim_put *put;        /* PUT; NULL: its content is not known yet */
+    uint32_t put;               /* PUT: its place among the puts, from 1; 0: its content is not known yet */
     enum sim_operation_kind kind;
     uint32_t client; /* 0 is c1 */
     enum sim_token token;
@@ -123,6 +122,7 @@ struct sim_path {
         gone_version; /* this version, and all before it, were certainly gone at some moment: no later read shows them. 0: none */
     uint64_t movers;        /* MOVEs and RESTOREs to this path that were asked: what it shows may come from elsewhere */
     uint64_t listed_by;     /* number of the last LIST whose answer named it */
+    uint32_t number;        /* from 1, in the order of first use */
     uint32_t removers_open; /* REMOVEs and MOVEs away that run now */
     uint64_t remover_newest; /* number of the last REMOVE or MOVE away that was asked */
     bool
@@ -144,9 +144,9 @@ struct sim_ledger {
     struct dfs_list running;        /* neither answered nor lost; in the order of asking */
     struct sim_put **puts;          /* pages of them, in the order of asking; owned */
     size_t puts_count;
-    struct sim_files files;     /* what a run knows of each file: not only the ledger has a part of these */
-    size_t part;                /* struct sim_put *: whose bytes the file has; NULL: not known */
-    struct sim_put **open_puts; /* running, or open for ever: their file id is not known yet */
+    struct sim_files files; /* what a run knows of each file: not only the ledger has a part of these */
+    size_t part;            /* uint32_t: the place of the put whose bytes the file has, from 1; 0: not known */
+    uint32_t *open_puts;    /* places of those that run, or are open for ever: their file id is not known yet */
     size_t open_puts_count;
     size_t open_puts_room;
     struct sim_path **paths; /* in the order of first use; owned */
@@ -182,7 +182,7 @@ void sim_ledger_got(struct sim_operation *operation, uint64_t offset, const uint
 struct sim_operation *sim_ledger_operation(const struct sim_ledger *ledger, uint64_t number);
 
 /* What the operation with this number has put; NULL: it is no PUT. */
-struct sim_put *sim_ledger_put_of(const struct sim_ledger *ledger, uint64_t number);
+const struct sim_put *sim_ledger_put_of(const struct sim_ledger *ledger, uint64_t number);
 
 /*
  * The operation was answered, or lost, and everybody has heard of it. It is forgotten unless it is a step or an operation of the end, which may be asked for, or a PUT that was answered

@@ -118,12 +118,13 @@ static size_t on_fill(void *arg, uint32_t client, uint64_t source, uint64_t offs
 {
     struct sim_workload *workload = arg;
     const struct sim_operation *operation = operation_by_number(workload, source);
-    const struct sim_put *put = operation != NULL ? operation->put : sim_ledger_put_of(&workload->run->ledger, source);
-    const uint64_t left = offset < put->size_bytes ? put->size_bytes - offset : 0;
+    const struct sim_put *put = operation == NULL ? sim_ledger_put_of(&workload->run->ledger, source) : NULL;
+    const uint64_t size_bytes = operation != NULL ? operation->size_bytes : put->size_bytes;
+    const uint64_t left = offset < size_bytes ? size_bytes - offset : 0;
     const size_t part = count < left ? count : (size_t)left;
 
     (void)client;
-    sim_content_fill(put->key, offset, bytes, part);
+    sim_content_fill(operation != NULL ? operation->key : put->key, offset, bytes, part);
     return part;
 }
 

@@ -20,17 +20,17 @@
 
 /* A place in the order: kept for each change of a run, as any may be claimed or shown again. When it was first shown matters until the change that made it is known. */
 struct place {
-    const struct sim_path *path;
     struct dfs_id file;   /* zero: not known */
     uint64_t size_bytes;  /* SIZE_UNKNOWN: not known */
     dfs_time_ns shown_at; /* when it was first shown to somebody; DFS_NEVER: not yet; MADE: who made it is known */
-    uint32_t by;          /* number of the operation that made it, or it was first shown to */
-    uint32_t removed_by;
+    uint32_t path;        /* sim_path.number; 0: not known */
+    uint32_t by;          /* number of the operation that made it, or it was first shown to; REMOVED besides */
 };
-_Static_assert(sizeof(struct place) <= 48, "as many as changes");
+_Static_assert(sizeof(struct place) <= 40, "as many as changes");
 
 #define SIZE_UNKNOWN UINT64_MAX
 #define MADE (DFS_NEVER - 1)
+#define REMOVED (UINT32_C(1) << 31)
 
 /* Versions that follow one another stand together: metadata counts them one by one, and what is asked for is mostly one of the newest, whose page is at hand. */
 #define PAGE_PLACES 32
@@ -116,7 +116,7 @@ static struct place *place_of(struct state *state, uint64_t version)
 
 static uint32_t number_of(const struct sim_operation *operation)
 {
-    DFS_ASSERT(operation->number <= UINT32_MAX);
+    DFS_ASSERT(operation->number < REMOVED);
     return (uint32_t)operation->number;
 }
 
@@ -126,7 +126,7 @@ static void broken(struct sim_run *run, const struct sim_operation *operation, c
     sim_run_violation(run, "linearizable", NULL, "operation %llu (%s of \"%s\"): version %llu %s (operation %llu)",
                       (unsigned long long)operation->number, sim_operation_name(operation->kind),
                       path != NULL ? path->name : "-", (unsigned long long)version, what,
-                      (unsigned long long)place->by);
+                      (unsigned long long)(place->by & ~REMOVED));
 }
 
 /* The same version, at one path, of one file. */
@@ -135,9 +135,9 @@ static bool agrees(struct sim_run *run, const struct sim_operation *operation, c
 {
     const bool names_file = file != NULL && !dfs_id_is_zero(file);
 
-    if (place->path == NULL)
-        place->path = path;
-    if (place->path != path) {
+    if (place->path == 0)
+        place->path = path->number;
+    if (place->path != path->number) {
         broken(run, operation, path, version, place, "stands at another path as well");
         return false;
     }
@@ -178,7 +178,7 @@ static void change_answered(struct sim_run *run, struct state *state, const stru
     if (puts && place->size_bytes != SIZE_UNKNOWN && place->size_bytes != operation->size_bytes)
         broken(run, operation, path, version, place, "was shown with another size");
     place->shown_at = MADE;
-    place->by = number_of(operation);
+    place->by = (place->by & REMOVED) | number_of(operation);
     if (puts)
         place->size_bytes = operation->size_bytes;
 }
@@ -193,9 +193,9 @@ static void remove_answered(struct sim_run *run, struct state *state, const stru
         broken(run, operation, operation->path, version, place, "is removed, though a newer one was certain before");
     if (!agrees(run, operation, operation->path, NULL, version, place))
         return;
-    if (place->removed_by != 0)
+    if ((place->by & REMOVED) != 0)
         broken(run, operation, operation->path, version, place, "was removed twice");
-    place->removed_by = number_of(operation);
+    place->by |= REMOVED;
 }
 
 /* Reads ---------------------------------------------------------------------------------------------------------------- */
@@ -209,7 +209,7 @@ static void shown(struct sim_run *run, struct state *state, const struct sim_ope
         return;
     if (place->shown_at == DFS_NEVER) {
         place->shown_at = operation->answered_at;
-        place->by = number_of(operation);
+        place->by = (place->by & REMOVED) | number_of(operation);
     }
     if (size_bytes == NULL)
         return;
