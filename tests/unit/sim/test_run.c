@@ -1,5 +1,6 @@
 /* Runs of small scenarios: what becomes of steps and faults, and which verdict they end with. */
 #include "core/base/mem.h"
+#include "sim/copies.h"
 #include "sim/expect.h"
 #include "sim/run.h"
 
@@ -112,6 +113,42 @@ static void an_aborted_upload_is_aborted(void **state)
     assert_int_equal(story.run->ledger.failed[SIM_OP_ABORT_PUT], 1);
     assert_int_equal(sim_ledger_operation(&story.run->ledger, 2)->status, DFS_ABORTED);
     assert_int_equal(story.run->audited, 1); /* the older x */
+    end(&story);
+}
+
+/* Files that were replaced and whose copies are gone rest, and what could still be asked of them is known. */
+static void what_is_gone_takes_little(void **state)
+{
+    struct story story;
+    struct dfs_id file;
+
+    (void)state;
+    play(
+        &story,
+        "{\"dfs_scenario\":1,\"duration\":\"20s\",\"cluster\":{\"data\":4,\"clients\":2,\"config\":{\"trash_keep\":\"100ms\"}},"
+        "\"workload\":[{\"from\":\"1s\",\"to\":\"19s\",\"rate\":20,\"paths\":3,\"size\":\"1KB\",\"mix\":{\"put\":3,\"get\":1}}]}",
+        1);
+    const struct sim_ledger *ledger = &story.run->ledger;
+
+    assert_int_equal(story.run->verdict, SIM_PASS);
+    assert_true(ledger->put_acknowledged > 200);
+    assert_true(ledger->files.resting_count > 100);
+    assert_true(ledger->files.count < 100);
+    assert_null(sim_ledger_operation(ledger, 1));
+    assert_true(ledger->running.next == &ledger->running);
+
+    memcpy(&file, ledger->files.pages[0], sizeof file);
+    const struct dfs_block_id id = {file, 0, 1};
+    const struct sim_block *block = sim_copies_block(story.run->copies, &id);
+    const struct sim_version *version = sim_copies_version_of(story.run->copies, &file);
+
+    assert_non_null(block);
+    assert_non_null(version);
+    assert_true(version->committed && version->removed && !version->uncertain);
+    assert_ptr_equal(version->blocks[0], block);
+    assert_int_equal(block->length_bytes, 1000);
+    assert_int_equal(block->holders_count, 3);
+    assert_int_equal(block->holding, 0);
     end(&story);
 }
 
@@ -838,6 +875,7 @@ int main(void)
         cmocka_unit_test(a_file_is_put_read_and_audited),
         cmocka_unit_test(counting_paths_changes_nothing),
         cmocka_unit_test(an_aborted_upload_is_aborted),
+        cmocka_unit_test(what_is_gone_takes_little),
         cmocka_unit_test(a_mix_asks_as_often_as_it_says),
         cmocka_unit_test(vacuous),
         cmocka_unit_test(failed_expectations),
