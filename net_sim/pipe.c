@@ -29,11 +29,16 @@ struct sim_segment *sim_segment_new(struct sim_world *world, enum sim_segment_ki
     return segment;
 }
 
-void sim_segment_free(struct sim_endpoint *from, struct sim_segment *segment)
+void sim_segment_drop(struct sim_host *host, struct sim_segment *segment)
 {
     if (segment->buf != NULL)
-        sim_host_buf_release(from->host, segment->buf);
-    sim_pool_give(&from->host->world->pool, segment, segment->pool_class);
+        sim_host_buf_release(host, segment->buf);
+    sim_pool_give(&host->world->pool, segment, segment->pool_class);
+}
+
+void sim_segment_free(struct sim_endpoint *from, struct sim_segment *segment)
+{
+    sim_segment_drop(from->host, segment);
 }
 
 struct sim_message sim_segment_message(struct sim_endpoint *from, const struct sim_segment *segment)

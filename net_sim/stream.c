@@ -319,16 +319,20 @@ static void net_send(void *ctx, dfs_conn conn, const void *head, size_t head_byt
 {
     struct sim_host *host = ctx;
     struct sim_world *world = host->world;
-    struct sim_endpoint *end = sim_endpoint_find(host, conn);
+    struct sim_endpoint *end;
     struct sim_segment *segment;
 
     DFS_ASSERT(head_bytes + bulk_bytes > 0 && head_bytes <= DFS_SEND_QUEUE_BYTES_MAX);
-    if (end == NULL)
-        return;
     /* Of many connections few are cached: what is needed of this one comes while the frame is copied and hashed. */
+    sim_endpoint_expect(host, conn);
+    segment = frame_copy(world, head, head_bytes, bulk, bulk_offset, bulk_bytes);
+    end = sim_endpoint_find(host, conn);
+    if (end == NULL) {
+        sim_segment_drop(host, segment);
+        return;
+    }
     __builtin_prefetch(end);
     __builtin_prefetch(&end->out.queue, 1);
-    segment = frame_copy(world, head, head_bytes, bulk, bulk_offset, bulk_bytes);
     if (end->state == SIM_ENDPOINT_ENDING) {
         sim_segment_free(end, segment);
         return;

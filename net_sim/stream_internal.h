@@ -34,6 +34,7 @@ static inline size_t sim_segment_bytes(const struct sim_segment *segment)
 struct sim_segment *sim_segment_new(struct sim_world *world, enum sim_segment_kind kind, size_t head_bytes,
                                     size_t bulk_bytes);
 void sim_segment_free(struct sim_endpoint *from, struct sim_segment *segment);
+void sim_segment_drop(struct sim_host *host, struct sim_segment *segment); /* the host's that made it */
 
 /* The same for what will never be delivered: observers are told. */
 void sim_segment_lose(struct sim_endpoint *from, struct sim_segment *segment);
@@ -78,6 +79,12 @@ void sim_endpoint_read_again(struct sim_endpoint *end);
 
 dfs_conn sim_net_connect(void *ctx, const struct dfs_addr *to_addr, enum dfs_role role, const struct dfs_id *node,
                          void *user);
+
+/* Fetches the place in which the handle is looked for. */
+static inline void sim_endpoint_expect(const struct sim_host *host, dfs_conn handle)
+{
+    __builtin_prefetch(&host->slots[(handle & ((UINT64_C(1) << SIM_CONN_SLOT_BITS) - 1)) - 1]);
+}
 
 /* NULL for a handle that is dead. */
 struct sim_endpoint *sim_endpoint_find(struct sim_host *host, dfs_conn handle);

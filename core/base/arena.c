@@ -11,7 +11,6 @@
 struct dfs_arena_chunk {
     struct dfs_arena_chunk *next;
     size_t capacity;
-    size_t used;
     alignas(max_align_t) uint8_t bytes[];
 };
 
@@ -46,11 +45,13 @@ static void add_chunk(struct dfs_arena *arena, size_t bytes)
     chunk = dfs_alloc(sizeof *chunk + capacity);
     *chunk = (struct dfs_arena_chunk){.next = arena->chunks, .capacity = capacity};
     arena->chunks = chunk;
+    arena->next = chunk->bytes;
+    arena->left = capacity;
+    arena->first_bytes = chunk->next == NULL ? capacity : 0;
 }
 
 void *dfs_arena_take_raw(struct dfs_arena *arena, size_t count, size_t size)
 {
-    struct dfs_arena_chunk *chunk;
     size_t bytes;
     void *taken;
 
@@ -59,11 +60,11 @@ void *dfs_arena_take_raw(struct dfs_arena *arena, size_t count, size_t size)
     bytes = (bytes + ARENA_ALIGNMENT - 1) / ARENA_ALIGNMENT * ARENA_ALIGNMENT;
     if (bytes > arena->bytes_max - arena->used)
         return NULL;
-    if (arena->chunks == NULL || bytes > arena->chunks->capacity - arena->chunks->used)
+    if (arena->chunks == NULL || bytes > arena->left)
         add_chunk(arena, bytes);
-    chunk = arena->chunks;
-    taken = chunk->bytes + chunk->used;
-    chunk->used += bytes;
+    taken = arena->next;
+    arena->next += bytes;
+    arena->left -= bytes;
     arena->used += bytes;
     return taken;
 }
@@ -79,15 +80,17 @@ void *dfs_arena_take(struct dfs_arena *arena, size_t count, size_t size)
 
 void dfs_arena_reset(struct dfs_arena *arena)
 {
-    struct dfs_arena_chunk *largest = arena->chunks;
+    struct dfs_arena_chunk *largest = NULL;
 
-    arena->used = 0;
-    if (largest == NULL)
+    if (arena->first_bytes > 0) { /* as nearly always */
+        arena->next -= arena->used;
+        arena->left = arena->first_bytes;
+        arena->used = 0;
         return;
-    largest->used = 0;
-    if (largest->next == NULL)
-        return; /* as nearly always */
-    largest = NULL;
+    }
+    arena->used = 0;
+    if (arena->chunks == NULL)
+        return;
     while (arena->chunks != NULL) {
         struct dfs_arena_chunk *chunk = arena->chunks;
 
@@ -100,6 +103,8 @@ void dfs_arena_reset(struct dfs_arena *arena)
         }
     }
     largest->next = NULL;
-    largest->used = 0;
     arena->chunks = largest;
+    arena->next = largest->bytes;
+    arena->left = largest->capacity;
+    arena->first_bytes = largest->capacity;
 }

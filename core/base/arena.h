@@ -9,9 +9,13 @@
 
 struct dfs_arena_chunk;
 
+/* Where the next piece comes from stands here and not in the chunk: a reset touches none of its memory. */
 struct dfs_arena {
-    struct dfs_arena_chunk *chunks; /* the newest first */
+    uint8_t *next;                  /* in the newest chunk */
+    size_t left;                    /* bytes of it behind that */
     size_t used;                    /* bytes handed out since the last reset */
+    size_t first_bytes;             /* of the only chunk; 0: there is none, or more than one */
+    struct dfs_arena_chunk *chunks; /* the newest first */
     size_t bytes_max;
 };
 
