@@ -8,8 +8,6 @@
 /* A lost SYN, or its answer, is sent again after this (RFC 6298, section 2). */
 #define CONNECT_RETRY_NS (1 * DFS_SECONDS)
 
-#define SLOT_MASK ((UINT64_C(1) << SIM_CONN_SLOT_BITS) - 1)
-
 /* Handles ---------------------------------------------------------------------------------------------------------- */
 
 static dfs_conn slot_handle(const struct sim_host *host, uint64_t place)
@@ -20,7 +18,7 @@ static dfs_conn slot_handle(const struct sim_host *host, uint64_t place)
 /* Looks at the slot alone: the end may not be cached. */
 struct sim_endpoint *sim_endpoint_find(struct sim_host *host, dfs_conn handle)
 {
-    const uint64_t place = (handle & SLOT_MASK) - 1;
+    const uint64_t place = sim_slot_place(handle);
 
     if (handle == 0 || place >= host->slot_count || slot_handle(host, place) != handle)
         return NULL;
@@ -31,7 +29,7 @@ static void slots_grow(struct sim_host *host)
 {
     const uint32_t count = host->slot_count == 0 ? 16 : host->slot_count * 2;
 
-    DFS_ASSERT(count < SLOT_MASK);
+    DFS_ASSERT(count < SIM_SLOT_MASK);
     host->slots = dfs_realloc_array(host->slots, count, sizeof *host->slots);
     for (uint32_t i = count; i-- > host->slot_count;) {
         host->slots[i] = (struct sim_slot){.free_next = host->slot_free};
@@ -55,12 +53,13 @@ void sim_endpoint_register(struct sim_endpoint *end)
     end->life = host->life;
     slot->end = end;
     host->slot_free = slot->free_next;
+    slot->free_next = end->side;
     dfs_list_push(&host->ends, &end->of_host);
 }
 
 static void handle_give(struct sim_endpoint *end)
 {
-    const uint32_t place = (uint32_t)(end->handle & SLOT_MASK);
+    const uint32_t place = (uint32_t)(end->handle & SIM_SLOT_MASK);
 
     if (end->handle == 0)
         return;
@@ -80,11 +79,11 @@ static void end_init(struct sim_endpoint *end, struct sim_host *host, struct sim
         .host = host,
         .state = SIM_ENDPOINT_CONNECTING,
         .side = side,
+        .credit_bytes = SIM_STREAM_WINDOW_BYTES,
         .out =
             {
                 .arrive = {.kind = SIM_ITEM_ARRIVE, .host = other},
                 .sent = {.kind = SIM_ITEM_SENT, .host = host},
-                .credit_bytes = SIM_STREAM_WINDOW_BYTES,
             },
     };
     dfs_list_init(&end->of_host);
@@ -167,11 +166,11 @@ void sim_endpoint_tell(struct sim_endpoint *end, enum dfs_status status, dfs_tim
 
 dfs_duration_ns sim_endpoint_way_back(struct sim_endpoint *from, uint64_t number)
 {
-    struct sim_conn *conn = sim_endpoint_conn(from);
+    const struct sim_endpoint *other = sim_endpoint_other(from);
 
-    if (conn->link[1 - from->side] == NULL)
+    if (other->link == NULL)
         return 0; /* to an address that nobody has */
-    return sim_link_latency(conn->link[1 - from->side], sim_pipe_key(from), SIM_DRAW_RESET_LATENCY, number);
+    return sim_link_latency(other->link, sim_pipe_key(from), SIM_DRAW_RESET_LATENCY, number);
 }
 
 void sim_endpoint_closed_step(struct sim_endpoint *end, enum dfs_status status)
@@ -224,7 +223,7 @@ void sim_conn_handshake_at(struct sim_conn *conn, enum sim_conn_stage stage, str
 /* One way of the handshake, from that side. */
 static dfs_duration_ns handshake_way(struct sim_conn *conn, unsigned side, enum sim_conn_stage stage)
 {
-    struct sim_link *link = conn->link[side];
+    struct sim_link *link = conn->end[side].link;
     struct sim_world *world = conn->end[0].host->world;
     const uint64_t number = (uint64_t)stage << 1;
     dfs_duration_ns way = sim_link_latency(link, conn->key, SIM_DRAW_HANDSHAKE, number);
@@ -276,9 +275,9 @@ dfs_conn sim_net_connect(void *ctx, const struct dfs_addr *to_addr, enum dfs_rol
         sim_conn_handshake_at(conn, SIM_CONN_REFUSED, host, world->now + 2 * world->options.link.latency.min);
         return conn->end[0].handle;
     }
-    conn->link[0] = sim_link_between(host, to);
-    conn->link[1] = sim_link_between(to, host);
-    conn->key = sim_prf(conn->link[0]->key, SIM_DRAW_CONN, ++conn->link[0]->conns);
+    conn->end[0].link = sim_link_between(host, to);
+    conn->end[1].link = sim_link_between(to, host);
+    conn->key = sim_prf(conn->end[0].link->key, SIM_DRAW_CONN, ++conn->end[0].link->conns);
     sim_conn_handshake_at(conn, SIM_CONN_HELLO, to, world->now + handshake_way(conn, 0, SIM_CONN_HELLO));
     return conn->end[0].handle;
 }

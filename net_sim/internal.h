@@ -75,6 +75,7 @@ struct sim_pipe {
     bool sent_queued;
     bool reader_waits; /* the sink granted nothing: until resume() */
     bool muted;
+    bool was_cut; /* otherwise the credit is whole, and it is not stalled: nobody need look */
 
     struct sim_segment *queue;   /* waits for room in flight */
     struct sim_segment *leaving; /* the first of those in flight that has not been seen to leave */
@@ -88,7 +89,6 @@ struct sim_pipe {
     struct sim_segment *queue_last;
     struct sim_sent *bulk; /* of those in flight, whose leaving was not told */
     struct sim_sent *bulk_last;
-    size_t credit_bytes;     /* what the window still lets through while the way back is cut */
     struct sim_item sent;    /* queued for the leaving of the oldest bulk frame */
     struct dfs_list stalled; /* in the world's list while something must heal first */
     dfs_time_ns stalled_at;
@@ -111,13 +111,14 @@ struct sim_endpoint {
     uint32_t life; /* of the host, when the connection was made */
     uint8_t side;
     bool closed_queued;
-    bool by_network;         /* the news comes from the other host: a cut loses it */
-    bool gone;               /* its host went down without a word */
-    enum dfs_status status;  /* of the EV_CLOSED that is queued */
-    struct dfs_list of_host; /* in host->ends while not dead */
+    bool by_network;        /* the news comes from the other host: a cut loses it */
+    bool gone;              /* its host went down without a word */
+    enum dfs_status status; /* of the EV_CLOSED that is queued */
+    struct sim_link *link;  /* that it sends over; NULL: to an address that nobody has */
+    size_t credit_bytes;    /* of what it sends: how much the window still lets through while the way back is cut */
     struct sim_pipe out;
-    struct sim_item closed; /* queued for EV_CLOSED */
-    uint8_t pad[8];         /* to the end of a line */
+    struct sim_item closed;  /* queued for EV_CLOSED */
+    struct dfs_list of_host; /* in host->ends while not dead */
 };
 _Static_assert(offsetof(struct sim_endpoint, out) % SIM_POOL_STEP == 0, "lines of the cache");
 _Static_assert(offsetof(struct sim_pipe, queue) % SIM_POOL_STEP == 0, "lines of the cache");
@@ -125,7 +126,6 @@ _Static_assert(offsetof(struct sim_pipe, queue) % SIM_POOL_STEP == 0, "lines of 
 enum sim_conn_stage { SIM_CONN_HELLO, SIM_CONN_ANSWER, SIM_CONN_REFUSED, SIM_CONN_FINISH, SIM_CONN_MADE };
 
 struct sim_conn {
-    struct sim_link *link[2]; /* by the side that sends */
     uint64_t key;
     uint64_t number; /* in the world */
     enum sim_conn_stage stage;
@@ -134,12 +134,12 @@ struct sim_conn {
     bool handshake_queued;
     bool node_given;
     enum dfs_role role_wanted;
-    struct dfs_list of_world;   /* in world->conns */
+    struct dfs_list of_world; /* in world->conns */
+    struct dfs_id node_wanted;
     struct sim_endpoint end[2]; /* 0 connected, 1 accepted */
     struct sim_item handshake;
     struct dfs_list stalled; /* the handshake waits for a heal */
     dfs_time_ns stalled_at;
-    struct dfs_id node_wanted;
 };
 
 _Static_assert(offsetof(struct sim_conn, end[0]) % SIM_POOL_STEP == 0, "lines of the cache");
@@ -148,7 +148,7 @@ _Static_assert(offsetof(struct sim_conn, end[1]) % SIM_POOL_STEP == 0, "lines of
 struct sim_slot {
     struct sim_endpoint *end; /* NULL: free */
     uint32_t generation;      /* with the place it is a dfs_conn */
-    uint32_t free_next;
+    uint32_t free_next;       /* in use: the side of the end */
 };
 _Static_assert(sizeof(struct sim_slot) == 2 * sizeof(uint64_t), "four to a line of the cache");
 

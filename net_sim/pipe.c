@@ -111,7 +111,7 @@ void sim_pipe_arm(struct sim_endpoint *from)
 {
     struct sim_pipe *pipe = &from->out;
 
-    if (pipe->flight != NULL && !pipe->reader_waits && !pipe->muted && !dfs_list_linked(&pipe->stalled))
+    if (pipe->flight != NULL && !pipe->reader_waits && !pipe->muted && !sim_pipe_is_stalled(pipe))
         sim_pipe_arrive_at(from, pipe->flight->arrive_at);
 }
 
@@ -119,6 +119,7 @@ void sim_pipe_stall(struct sim_endpoint *from)
 {
     struct sim_world *world = from->host->world;
 
+    from->out.was_cut = true;
     if (from->out.stalled_at == 0)
         from->out.stalled_at = world->now;
     if (!dfs_list_linked(&from->out.stalled))
@@ -166,7 +167,7 @@ static void tell_retry(struct sim_endpoint *from, const struct sim_segment *segm
     const struct sim_link_event event = {
         .hit = SIM_LINK_RETRIED,
         .message = {.from = from->host,
-                    .to = sim_endpoint_conn(from)->link[from->side]->to,
+                    .to = from->link->to,
                     .conn = sim_endpoint_conn(from)->number,
                     .number = segment->kind == SIM_SEGMENT_FRAME ? segment->number : 0,
                     .sent_at = segment->sent_at,
@@ -183,7 +184,7 @@ static void tell_retry(struct sim_endpoint *from, const struct sim_segment *segm
 static dfs_duration_ns segment_retry(struct sim_endpoint *from, const struct sim_segment *segment,
                                      dfs_duration_ns latency)
 {
-    const struct sim_link *link = sim_endpoint_conn(from)->link[from->side];
+    const struct sim_link *link = from->link;
     struct sim_world *world = from->host->world;
     const uint64_t packets = sim_segment_bytes(segment) / SIM_PACKET_BYTES + 1;
     const uint64_t ppb = packets * link->options->loss_ppb;
@@ -203,7 +204,7 @@ static dfs_duration_ns segment_retry(struct sim_endpoint *from, const struct sim
 
 static enum sim_segment_cut segment_cut(struct sim_endpoint *from, const struct sim_segment *segment)
 {
-    const struct sim_link_options *options = sim_endpoint_conn(from)->link[from->side]->options;
+    const struct sim_link_options *options = from->link->options;
     uint64_t value;
 
     if (options->cut_ppb == 0 && options->dribble_ppb == 0)
@@ -216,7 +217,7 @@ static enum sim_segment_cut segment_cut(struct sim_endpoint *from, const struct 
 
 void sim_segment_launch(struct sim_endpoint *from, struct sim_segment *segment)
 {
-    struct sim_link *link = sim_endpoint_conn(from)->link[from->side];
+    struct sim_link *link = from->link;
     struct sim_pipe *pipe = &from->out;
     struct sim_world *world = from->host->world;
     const dfs_duration_ns latency =

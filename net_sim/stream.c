@@ -124,7 +124,8 @@ static bool arrival_possible(struct sim_endpoint *from, size_t *ret_limit)
         return false;
     }
     if (world->partitions == NULL) {
-        pipe->credit_bytes = SIM_STREAM_WINDOW_BYTES;
+        if (pipe->was_cut)
+            from->credit_bytes = SIM_STREAM_WINDOW_BYTES;
         return true;
     }
     if (sim_blocked(from->host, to)) {
@@ -132,15 +133,25 @@ static bool arrival_possible(struct sim_endpoint *from, size_t *ret_limit)
         return false;
     }
     if (!sim_blocked(to, from->host)) {
-        pipe->credit_bytes = SIM_STREAM_WINDOW_BYTES;
+        from->credit_bytes = SIM_STREAM_WINDOW_BYTES;
         return true;
     }
-    if (pipe->credit_bytes == 0) {
+    pipe->was_cut = true;
+    if (from->credit_bytes == 0) {
         sim_pipe_stall(from);
         return false;
     }
-    *ret_limit = pipe->credit_bytes;
+    *ret_limit = from->credit_bytes;
     return true;
+}
+
+/* What a cut has left behind is over, but for credit that is spent. */
+static void arrives_again(struct sim_endpoint *from)
+{
+    struct sim_pipe *pipe = &from->out;
+
+    pipe->stalled_at = 0;
+    pipe->was_cut = from->credit_bytes != SIM_STREAM_WINDOW_BYTES || dfs_list_linked(&pipe->stalled);
 }
 
 /* An end that is not there: closed (what comes is thrown away), or of an earlier life (the operating system
@@ -175,7 +186,7 @@ static bool frame_deliver(struct sim_endpoint *from, size_t limit, struct readin
     if (!frame_read(from, limit, ret_reading))
         return false;
     if (limit != SIZE_MAX)
-        from->out.credit_bytes -= ret_reading->count;
+        from->credit_bytes -= ret_reading->count;
     if (ret_reading->complete) {
         struct dfs_event event = {.kind = DFS_EV_RECV, .net = {.conn = end->handle, .user = end->user}};
 
@@ -202,7 +213,8 @@ static void deliver(struct sim_endpoint *from)
     while (pipe->flight != NULL && arrival_possible(from, &limit)) {
         struct reading reading = {.unfinished = false};
 
-        pipe->stalled_at = 0;
+        if (pipe->was_cut)
+            arrives_again(from);
         if (is_deaf(end)) {
             deaf_discard(from);
             return;
@@ -331,20 +343,18 @@ static void net_send(void *ctx, dfs_conn conn, const void *head, size_t head_byt
         sim_segment_drop(host, segment);
         return;
     }
-    __builtin_prefetch(end);
-    __builtin_prefetch(&end->out.queue, 1);
+    sim_endpoint_expect_send(host, conn, end);
     if (end->state == SIM_ENDPOINT_ENDING) {
         sim_segment_free(end, segment);
         return;
     }
-    __builtin_prefetch(sim_endpoint_conn(end));
+    __builtin_prefetch(end->link, 1);
     segment->number = ++end->out.frames;
     segment->offset = end->out.frame_bytes;
     end->out.frame_bytes += head_bytes + bulk_bytes;
     world->counts.frames++;
     world->counts.frame_bytes += head_bytes + bulk_bytes;
     trace_frame(world, segment);
-    __builtin_prefetch(sim_endpoint_conn(end)->link[end->side]);
     sim_trace_mix(world, conn, (uint64_t)head_bytes << 32 | host->index);
     if (world->observed & SIM_SEES_FRAME_SENT && !filter(end, segment)) {
         cut_in_front(end, segment);

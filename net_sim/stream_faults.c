@@ -34,7 +34,7 @@ static void unread_drop(struct sim_endpoint *from)
     const dfs_time_ns now = from->host->world->now;
 
     from->out.reader_waits = false;
-    while (from->out.flight != NULL && from->out.flight->arrive_at <= now && !dfs_list_linked(&from->out.stalled)) {
+    while (from->out.flight != NULL && from->out.flight->arrive_at <= now && !sim_pipe_is_stalled(&from->out)) {
         struct sim_segment *segment = from->out.flight;
 
         from->out.flight_bytes -= sim_segment_bytes(segment) - segment->done_bytes;

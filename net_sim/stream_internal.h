@@ -24,6 +24,12 @@ static inline struct sim_endpoint *sim_endpoint_other(struct sim_endpoint *end)
     return end->side == 0 ? end + 1 : end - 1;
 }
 
+/* It waits for a heal, in the world's list. */
+static inline bool sim_pipe_is_stalled(const struct sim_pipe *pipe)
+{
+    return pipe->was_cut && dfs_list_linked(&pipe->stalled);
+}
+
 static inline size_t sim_segment_bytes(const struct sim_segment *segment)
 {
     return (size_t)segment->head_bytes + segment->bulk_bytes;
@@ -80,10 +86,29 @@ void sim_endpoint_read_again(struct sim_endpoint *end);
 dfs_conn sim_net_connect(void *ctx, const struct dfs_addr *to_addr, enum dfs_role role, const struct dfs_id *node,
                          void *user);
 
-/* Fetches the place in which the handle is looked for. */
+#define SIM_SLOT_MASK ((UINT64_C(1) << SIM_CONN_SLOT_BITS) - 1)
+
+static inline uint64_t sim_slot_place(dfs_conn handle)
+{
+    return (handle & SIM_SLOT_MASK) - 1;
+}
+
+/* Fetches the slot in which the handle is looked for; there may be none. */
 static inline void sim_endpoint_expect(const struct sim_host *host, dfs_conn handle)
 {
-    __builtin_prefetch(&host->slots[(handle & ((UINT64_C(1) << SIM_CONN_SLOT_BITS) - 1)) - 1]);
+    __builtin_prefetch((const void *)((uintptr_t)host->slots + sim_slot_place(handle) * sizeof *host->slots));
+}
+
+/* Fetches what sending into the end touches, where the handle has been found. */
+static inline void sim_endpoint_expect_send(const struct sim_host *host, dfs_conn handle,
+                                            const struct sim_endpoint *end)
+{
+    const uint32_t side = host->slots[sim_slot_place(handle)].free_next;
+
+    __builtin_prefetch(end);
+    __builtin_prefetch(&end->out.arrive, 1);
+    __builtin_prefetch(&end->out.queue, 1);
+    __builtin_prefetch((const uint8_t *)(end - side) - offsetof(struct sim_conn, end));
 }
 
 /* NULL for a handle that is dead. */

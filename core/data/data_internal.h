@@ -113,28 +113,30 @@ struct data_peer_key {
 };
 _Static_assert(sizeof(struct data_peer_key) == sizeof(struct dfs_id) + sizeof(struct dfs_addr), "a key: no padding");
 
+/* Of hundreds none is cached when its message comes: behind the link stands what every message looks at, then what a block needs, then the rest. */
 struct data_peer {
     struct dfs_link link;
     struct dfs_list at; /* data->peers[kind], or data->dead */
     struct dfs_data *data;
+    uint64_t frames;    /* received */
+    dfs_time_ns active; /* fair time of the last sign of life */
     enum data_peer_kind kind;
-    bool dead;             /* closed; its memory lives until the end of the step */
     enum dfs_status hello; /* IN: OK once a good HELLO came */
+    bool dead;             /* closed; its memory lives until the end of the step */
     bool hello_waits;      /* IN: for keys; the link is paused */
     bool was_open;         /* OUT: EV_OPEN came */
     uint32_t hello_request;
-    char *token; /* of a waiting HELLO */
-    uint32_t token_count;
-    struct data_peer_key to; /* OUT */
-    uint64_t frames;         /* received */
-    struct dfs_list sent;    /* struct data_sent: bulk frames that the transport holds, oldest first */
-    struct dfs_list writes;  /* struct data_write that it sends us */
     uint32_t writes_count;
-    struct dfs_list reads; /* struct data_read that it asked for */
     uint32_t reads_count;
-    struct dfs_list passes;  /* struct data_pass that we send it */
+    struct dfs_list writes; /* struct data_write that it sends us */
+    struct dfs_list reads;  /* struct data_read that it asked for */
+    struct dfs_list passes; /* struct data_pass that we send it */
+    struct dfs_list sent;   /* struct data_sent: bulk frames that the transport holds, oldest first */
+
     struct data_timer timer; /* idle, hello, connect */
-    dfs_time_ns active;      /* fair time of the last sign of life */
+    struct data_peer_key to; /* OUT */
+    char *token;             /* of a waiting HELLO */
+    uint32_t token_count;
 };
 
 /* A bulk frame on its way. */
