@@ -64,5 +64,6 @@ void *dfs_realloc_array(void *array, size_t count, size_t size)
 
 void dfs_free(void *memory)
 {
-    free(memory);
+    if (memory != NULL) /* common, and an allocator may take the long way to find nothing to do */
+        free(memory);
 }
