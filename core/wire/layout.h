@@ -44,9 +44,10 @@
 
 /*
  * Steps of the codec. S is (where the struct begins in the outermost one, its type): a part's fields are written out in its place, by the list that
- * DFS_FIELDS_OF_part names. A macro does not expand within itself, so there are as many of DFS_O_PART as parts stand in one another.
+ * DFS_FIELDS_OF_part names; a block is a step of its own. A macro does not expand within itself, so there are as many of DFS_O_PART as parts stand in one
+ * another.
  */
-#define DFS_FIELDS_OF_block DFS_FIELDS_BLOCK
+#define DFS_FIELDS_OF_block(S, ...) {.kind = DFS_OP_BLOCK, .offset = DFS_O_BASE S},
 #define DFS_FIELDS_OF_grant DFS_FIELDS_GRANT
 #define DFS_FIELDS_OF_order DFS_FIELDS_ORDER
 

@@ -17,6 +17,13 @@
 DFS_PART_MAP(X)
 #undef X
 
+/* What the step of a block takes for granted; the ranges are those of its fields. */
+enum { BLOCK_INDEX = 1, BLOCK_GENERATION = 2, BLOCK_INDEX_AT = 16, BLOCK_GENERATION_AT = 20 };
+_Static_assert(fixed_of_block == 24 && sizeof ops_block / sizeof ops_block[0] == 4 &&
+                   offsetof(struct dfs_w_block, file) == 0 && offsetof(struct dfs_w_block, index) == BLOCK_INDEX_AT &&
+                   offsetof(struct dfs_w_block, generation) == BLOCK_GENERATION_AT,
+               "a block is an id and two numbers of four bytes");
+
 #define X(number, NAME, name_) \
     DFS_LAYOUT_FIELDS(m_##name_, struct dfs_m_##name_, DFS_FIELDS_M_##NAME) \
     static const struct dfs_layout layout_m_##name_ = DFS_LAYOUT_OF(#NAME, m_##name_, struct dfs_m_##name_);
@@ -120,6 +127,11 @@ static inline bool is_in_range(const struct dfs_op *op, uint64_t number)
     return number - op->min <= op->span;
 }
 
+static inline bool is_block_sound(uint32_t index, uint32_t generation)
+{
+    return is_in_range(&ops_block[BLOCK_INDEX], index) && is_in_range(&ops_block[BLOCK_GENERATION], generation);
+}
+
 /*
  * Room, in both directions: what a struct takes at least (layout->fixed) is tested once, when it begins; `spare` is what is left beyond that. Fixed
  * fields need no further test, and the rest (characters of a text, items of a list) is taken out of `spare`.
@@ -206,6 +218,16 @@ static uint8_t *encode_structs(const struct dfs_layout *layout, const uint8_t *b
             memcpy(at, addr->ip, sizeof addr->ip);
             dfs_store_be16(at + sizeof addr->ip, addr->port);
             at += sizeof addr->ip + 2;
+            break;
+        }
+        case DFS_OP_BLOCK: {
+            const struct dfs_w_block *block = (const void *)from;
+
+            DFS_ASSERT(is_block_sound(block->index, block->generation));
+            memcpy(at, &block->file, sizeof block->file);
+            dfs_store_be32(at + BLOCK_INDEX_AT, block->index);
+            dfs_store_be32(at + BLOCK_GENERATION_AT, block->generation);
+            at += fixed_of_block;
             break;
         }
         case DFS_OP_TEXT:
@@ -421,6 +443,19 @@ static const uint8_t *decode_structs(const struct dfs_layout *layout, const uint
             memcpy(addr->ip, at, sizeof addr->ip);
             addr->port = dfs_load_be16(at + sizeof addr->ip);
             at += sizeof addr->ip + 2;
+            break;
+        }
+        case DFS_OP_BLOCK: {
+            struct dfs_w_block *block = (void *)to;
+            const uint32_t index = dfs_load_be32(at + BLOCK_INDEX_AT);
+            const uint32_t generation = dfs_load_be32(at + BLOCK_GENERATION_AT);
+
+            if (!is_block_sound(index, generation))
+                return failed(decoder, DFS_BAD_REQUEST);
+            memcpy(&block->file, at, sizeof block->file);
+            block->index = index;
+            block->generation = generation;
+            at += fixed_of_block;
             break;
         }
         case DFS_OP_TEXT:

@@ -114,6 +114,7 @@ enum dfs_op_kind {
     DFS_OP_BYTES_32,
     DFS_OP_BYTES,
     DFS_OP_ADDR,
+    DFS_OP_BLOCK, /* the part, whose three fields stand together in most messages about data: one step */
     DFS_OP_TEXT,
     DFS_OP_LIST
 };
