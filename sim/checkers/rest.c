@@ -35,13 +35,13 @@ static void on_moved(struct sim_run *run, void *arg, const struct sim_seen *seen
 }
 
 static const struct sim_message_hook moving_messages[] = {
-    {.number = DFS_MSG_COPY, .when = SIM_SENT, .seen = on_moved},
-    {.number = DFS_MSG_COPY_DONE, .when = SIM_SENT, .seen = on_moved},
-    {.number = DFS_MSG_REMOVE_BLOCK, .when = SIM_SENT, .seen = on_moved},
-    {.number = DFS_MSG_REMOVE_DONE, .when = SIM_SENT, .seen = on_moved},
-    {.number = DFS_MSG_VERIFY, .when = SIM_SENT, .seen = on_moved},
-    {.number = DFS_MSG_BLOCK_COPY, .when = SIM_SENT, .seen = on_moved},
-    {.number = DFS_MSG_JOIN, .when = SIM_SENT, .seen = on_moved},
+    {.number = DFS_MSG_COPY, .when = SIM_SENT | SIM_BLIND, .seen = on_moved},
+    {.number = DFS_MSG_COPY_DONE, .when = SIM_SENT | SIM_BLIND, .seen = on_moved},
+    {.number = DFS_MSG_REMOVE_BLOCK, .when = SIM_SENT | SIM_BLIND, .seen = on_moved},
+    {.number = DFS_MSG_REMOVE_DONE, .when = SIM_SENT | SIM_BLIND, .seen = on_moved},
+    {.number = DFS_MSG_VERIFY, .when = SIM_SENT | SIM_BLIND, .seen = on_moved},
+    {.number = DFS_MSG_BLOCK_COPY, .when = SIM_SENT | SIM_BLIND, .seen = on_moved},
+    {.number = DFS_MSG_JOIN, .when = SIM_SENT | SIM_BLIND, .seen = on_moved},
 };
 
 /* A server that runs and that no fault touches is a member again, however often it was refused. Not one whose identity, or store, a fault has taken. */
