@@ -6,6 +6,7 @@
 
 #define CLASS_BYTES_MIN 512u
 #define PAGE_BYTES 4096u
+#define LINE_BYTES 64u /* of the cache */
 
 /*
  * Buffers of up to this size go back to the allocator at once: it hands out what came back last, whoever asks. A process with many machines, the
@@ -41,16 +42,17 @@ void dfs_buf_pool_init(struct dfs_buf_pool *pool, size_t bytes_max)
     dfs_list_init(&pool->waiters);
 }
 
+/* The struct and, behind it, its bytes: one piece of memory, aligned here. An allocator asked for aligned memory takes far longer over it, and a small
+ * buffer lives for one message. */
 static struct dfs_buf *make_buffer(struct dfs_buf_pool *pool, uint32_t class_index)
 {
     const size_t capacity = class_capacity(class_index);
-    struct dfs_buf *buf = dfs_alloc(sizeof *buf);
+    const size_t alignment = capacity - DFS_BULK_SLACK_BYTES >= PAGE_BYTES ? PAGE_BYTES : LINE_BYTES;
+    struct dfs_buf *buf = dfs_alloc(sizeof *buf + alignment - 1 + capacity);
+    uint8_t *bytes = (uint8_t *)(buf + 1);
 
-    *buf = (struct dfs_buf){.pool = pool, .capacity = capacity, .class_index = class_index};
-    if (capacity - DFS_BULK_SLACK_BYTES >= PAGE_BYTES)
-        buf->bytes = dfs_alloc_aligned(PAGE_BYTES, capacity);
-    else
-        buf->bytes = dfs_alloc(capacity);
+    bytes += -(uintptr_t)bytes & (alignment - 1);
+    *buf = (struct dfs_buf){.pool = pool, .bytes = bytes, .capacity = capacity, .class_index = class_index};
     dfs_list_init(&buf->link);
     return buf;
 }
@@ -68,12 +70,6 @@ static struct dfs_buf *take_kept(struct dfs_buf_pool *pool, uint32_t class_index
     return buf;
 }
 
-static void free_buffer(struct dfs_buf *buf)
-{
-    dfs_free(buf->bytes);
-    dfs_free(buf);
-}
-
 /* Frees one kept buffer, of the largest class there is: few are freed for much room. */
 static void free_kept(struct dfs_buf_pool *pool)
 {
@@ -82,7 +78,7 @@ static void free_kept(struct dfs_buf_pool *pool)
     for (uint32_t i = DFS_BUF_CLASSES; buf == NULL && i-- > 0;)
         buf = take_kept(pool, i);
     DFS_ASSERT(buf != NULL);
-    free_buffer(buf);
+    dfs_free(buf);
 }
 
 void dfs_buf_pool_close(struct dfs_buf_pool *pool)
@@ -145,7 +141,7 @@ void dfs_buf_unref(struct dfs_buf *buf)
     pool = buf->pool;
     pool->bytes_out -= buf->capacity;
     if (buf->capacity <= SMALL_BYTES) {
-        free_buffer(buf);
+        dfs_free(buf);
     } else {
         pool->bytes_kept += buf->capacity;
         dfs_list_push_front(&pool->free[buf->class_index], &buf->link);
