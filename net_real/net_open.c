@@ -59,7 +59,11 @@ static void introduce(struct dfs_net_conn *conn)
 {
     struct dfs_event event = {
         .kind = conn->outgoing ? DFS_EV_OPEN : DFS_EV_ACCEPT,
-        .net = {.conn = conn->id, .user = conn->user, .peer = &conn->peer, .addr = &conn->addr},
+        .net = {.conn = conn->id,
+                .user = conn->user,
+                .peer = &conn->peer,
+                .addr = &conn->addr,
+                .order = conn->id >> DFS_REAL_CONNECTION_SLOT_BITS}, /* of its accept(), before the handshake */
     };
 
     if (conn->outgoing)

@@ -8,9 +8,13 @@
 #include <string.h>
 
 /* One host's past. */
+/* Of so many hosts it is known in which order their connections came; of the rest each counts as one that came out of order. */
+#define PAST_HOSTS 32
+
 struct past {
-    uint64_t history; /* of its present life, and what it found on its disk */
-    uint64_t told;    /* what all its lives have said and heard */
+    uint64_t history;              /* of its present life, and what it found on its disk */
+    uint64_t told;                 /* what all its lives have said and heard */
+    uint64_t accepted[PAST_HOSTS]; /* by the host that it came from: its latest connection so far */
 };
 
 struct waiting {
@@ -64,6 +68,21 @@ static void mix_disk(uint64_t *hash, const struct dfs_disk_done *done)
         *hash = dfs_hash64(*hash + done->entries[i].bytes, done->entries[i].name, strlen(done->entries[i].name));
 }
 
+/* The event says which of two connections of one host was begun first. Numbers of the world depend on what others did meanwhile, so they are left
+ * out: one that comes behind a later one of the same host is told by its key. */
+static void mix_order(struct past *past, struct sim_host *host, const struct dfs_event *event)
+{
+    struct sim_endpoint *end = sim_endpoint_find(host, event->net.conn);
+    const uint32_t from = end == NULL ? PAST_HOSTS : sim_endpoint_other(end)->host->index;
+
+    if (end == NULL)
+        return; /* not taken */
+    if (from >= PAST_HOSTS || event->net.order < past->accepted[from])
+        mix_in(&past->history, sim_endpoint_conn(end)->key, 4);
+    else
+        past->accepted[from] = event->net.order;
+}
+
 static void on_step(void *arg, struct sim_host *host, const struct dfs_event *event)
 {
     uint64_t *hash = &past_of(arg, host)->history;
@@ -72,6 +91,9 @@ static void on_step(void *arg, struct sim_host *host, const struct dfs_event *ev
     mix_in(hash, event->wall, 0);
     switch (event->kind) {
     case DFS_EV_ACCEPT:
+        mix_order(past_of(arg, host), host, event);
+        mix_in(hash, event->net.conn, peer_hash(event->net.peer));
+        break;
     case DFS_EV_OPEN:
         mix_in(hash, event->net.conn, event->net.peer != NULL ? peer_hash(event->net.peer) : 0);
         break;

@@ -17,7 +17,7 @@ static void accept_step(struct sim_endpoint *end)
     struct sim_endpoint *made = sim_endpoint_other(end);
     struct dfs_event event = {
         .kind = DFS_EV_ACCEPT,
-        .net = {.peer = &made->host->peer, .addr = &made->host->addr},
+        .net = {.peer = &made->host->peer, .addr = &made->host->addr, .order = sim_endpoint_conn(end)->number},
     };
 
     sim_endpoint_register(end);

@@ -88,8 +88,9 @@ typedef uint64_t dfs_conn;
  * Connections. TLS 1.3 in net_real; the machine sees plain bytes.
  *
  * A connection made by connect() ends in EV_OPEN or EV_CLOSED. An accepted one begins with EV_ACCEPT (already
- * authenticated). Until attach() nothing is read. After the machine called close(), or got EV_CLOSED, no event for the
- * connection follows and the handle is dead: every verb on it is ignored.
+ * authenticated). One that was begun earlier may be accepted later; `order` tells. Until attach() nothing is read.
+ * After the machine called close(), or got EV_CLOSED, no event for the connection follows and the handle is dead:
+ * every verb on it is ignored.
  */
 struct dfs_net_ops {
     /* Opens a stream to `to`. The other end must prove by its certificate that it has `role` in this cluster, and is
@@ -340,8 +341,9 @@ struct dfs_event {
             void *user;                  /* as attached; NULL for ACCEPT */
             const struct dfs_peer *peer; /* ACCEPT, OPEN */
             const struct dfs_addr *addr; /* ACCEPT: where it comes from */
-            struct dfs_buf *bulk;        /* SENT: which buffer */
-            enum dfs_status status;      /* CLOSED: why: OK (orderly), UNREACHABLE, TIMEOUT, TOO_LARGE, WRONG_CLUSTER */
+            uint64_t order;         /* ACCEPT: of two connections of one peer the one begun later has the greater */
+            struct dfs_buf *bulk;   /* SENT: which buffer */
+            enum dfs_status status; /* CLOSED: why: OK (orderly), UNREACHABLE, TIMEOUT, TOO_LARGE, WRONG_CLUSTER */
         } net;
         struct {
             const struct dfs_addr *from;

@@ -27,11 +27,17 @@ static void forget(struct meta_node *node)
     node->asked_beats = 0;
 }
 
+bool meta_control_is_late(const struct meta_node *node, const struct meta_peer *peer)
+{
+    return peer->order < node->order;
+}
+
 void meta_node_link(struct dfs_meta *meta, struct meta_node *node, struct meta_peer *peer)
 {
     struct meta_peer *old = node->peer;
 
     node->peer = peer;
+    node->order = peer->order;
     node->unlinked_at = 0;
     forget(node);
     peer->node = node->index;

@@ -4,6 +4,10 @@
  * Answered when the incarnation is journaled and synced: from then on everything that says an older one is
  * refused. The node is JOINING until its inventory is complete and a heartbeat of the new incarnation has
  * come.
+ *
+ * A server has one connection to us at a time, and JOINs come in the order of connections - but not always: over a slow
+ * link the JOIN of a connection that was given up, or of a process that has died since, can arrive behind the next one's.
+ * It is told by the order in which the connections were begun: a server begins one after it has given up the last.
  */
 #include "core/meta/nodes.h"
 
@@ -137,6 +141,11 @@ void meta_on_join(struct dfs_meta *meta, struct meta_peer *peer, uint32_t reques
     node = meta_node_by_id(meta, &join->node);
     if ((node == NULL && meta->nodes->count == DFS_NODES_MAX) || !meta_zone_number(meta->nodes, join->zone, &zone)) {
         refuse(meta, peer, request, DFS_TOO_LARGE, "more data servers or zones than a cluster may have");
+        return;
+    }
+    if (node != NULL && meta_control_is_late(node, peer)) {
+        refuse(meta, peer, request, DFS_STALE_INCARNATION,
+               "JOIN of a connection before the one that this server has now");
         return;
     }
     if (node != NULL && boot_is_gone(node, &join->boot)) {

@@ -93,7 +93,8 @@ struct meta_peer {
     bool halfway;               /* half a message lay there when the timer looked last */
     struct dfs_claims claims;   /* CLIENT in KNOWN */
 
-    uint16_t node; /* DATA: the member this connection speaks for; META_NODE_NONE before JOIN or RESUME */
+    uint64_t order; /* of EV_ACCEPT */
+    uint16_t node;  /* DATA: the member this connection speaks for; META_NODE_NONE before JOIN or RESUME */
 };
 
 typedef uint64_t meta_peer_name; /* 0: nobody */

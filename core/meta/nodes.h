@@ -130,6 +130,7 @@ struct meta_node {
     uint64_t blocks;
 
     struct meta_peer *peer; /* the control connection, or NULL */
+    uint64_t order;         /* of the newest connection on which it has joined or resumed */
     /* Half of a connection may be dead and nobody is told: heartbeats go on beside it. Seen by what does not come (control.c). */
     dfs_time_ns
         behind_since; /* its heartbeats count changes that have not come, and none came since; 0: nothing is missing */
@@ -347,6 +348,11 @@ void meta_copy_is_bad(struct dfs_meta *meta, struct meta_node *node, meta_block_
 
 /* control.c ---------------------------------------------------------------------------------------------- */
 
+/*
+ * JOIN or RESUME of a connection that the node has given up, behind that of its next one? Nobody is there to hear the answer; taken for the
+ * newest word it would end the life that the node lives, and tell a process to stop for good that has replaced one which is gone.
+ */
+bool meta_control_is_late(const struct meta_node *node, const struct meta_peer *peer);
 /* Takes over the control connection; an older one is closed. */
 void meta_node_link(struct dfs_meta *meta, struct meta_node *node, struct meta_peer *peer);
 /* The control connection carries nothing any more, though both ends keep it: closed, the node becomes SUSPECT until it has another. */

@@ -404,6 +404,7 @@ void meta_peers_accept(struct dfs_meta *meta, const struct dfs_event *event)
         return;
     }
     peer = peer_new(meta, kind);
+    peer->order = event->net.order;
     dfs_link_open(&peer->link, &meta->env, NULL, &meta->links, event->net.conn, event->net.peer, peer);
     dfs_heap_set(&meta->timers, &peer->timer, dfs_time_add(meta->fair, meta->config.request_timeout_ns));
 }

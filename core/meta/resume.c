@@ -15,6 +15,8 @@ static enum dfs_status test(const struct dfs_meta *meta, const struct meta_peer 
         return DFS_WRONG_CLUSTER;
     if (node == NULL || !node->member.present)
         return DFS_STALE_INCARNATION;
+    if (meta_control_is_late(node, peer))
+        return DFS_STALE_INCARNATION;
     if (!dfs_id_equal(&node->boot, &resume->boot))
         return DFS_SUPERSEDED;
     if (node->member.incarnation != resume->incarnation || !node->member.told || node->member.opening ||

@@ -211,7 +211,8 @@ void fake_open(struct fake_env *f, dfs_conn conn)
 dfs_conn fake_accept(struct fake_env *f, const struct dfs_peer *peer)
 {
     struct fake_conn *c = new_conn(f);
-    struct dfs_event event = {.kind = DFS_EV_ACCEPT, .net = {.conn = c->id, .peer = peer, .addr = &c->to}};
+    struct dfs_event event = {.kind = DFS_EV_ACCEPT,
+                              .net = {.conn = c->id, .peer = peer, .addr = &c->to, .order = c->id}};
 
     c->open = true;
     c->peer = *peer;

@@ -162,6 +162,39 @@ static void the_same_process_on_a_new_connection_is_not_superseded(void **state)
     assert_int_equal(r.meta->nodes->counters.superseded, 0);
 }
 
+/* What was sent on a connection that was given up arrives behind what came on the next one: by the same process, and by one that has died. */
+static void what_comes_late_is_not_the_newest_word(void **state)
+{
+    for (unsigned dead = 0; dead < 2; dead++) {
+        (void)state;
+        nrig_connect(&r, 0);
+        const dfs_conn given_up = r.nodes[0].conn;
+        const struct dfs_m_join late = nrig_join_message(&r, 0);
+
+        r.nodes[0].conn = 0;
+        r.nodes[0].boot.bytes[9] = (uint8_t)(r.nodes[0].boot.bytes[9] + dead);
+        nrig_up(&r, 0);
+        const uint64_t incarnation = r.nodes[0].incarnation;
+        const struct dfs_m_resume resume = {.cluster = r.config.cluster,
+                                            .node = r.nodes[0].id,
+                                            .boot = r.nodes[0].boot,
+                                            .incarnation = incarnation,
+                                            .change = 1000};
+
+        fake_receive(&r.f, given_up, 1, DFS_MSG_JOIN, &late, NULL, 0);
+        fake_disk_run(&r.f);
+        assert_int_equal(fake_expect(&r.f, given_up, DFS_MSG_STATUS).body->status.status, DFS_STALE_INCARNATION);
+        fake_receive(&r.f, given_up, 2, DFS_MSG_RESUME, &resume, NULL, 0);
+        assert_int_equal(fake_expect(&r.f, given_up, DFS_MSG_RESUMED).body->resumed.status, DFS_STALE_INCARNATION);
+        fake_closed(&r.f, given_up, DFS_OK);
+        assert_false(fake_conn_of(&r.f, r.nodes[0].conn)->closed);
+        nrig_live(&r, 5 * I);
+        assert_int_equal(nrig_state(&r, 0), DFS_NODE_ACTIVE);
+        assert_int_equal(known(0)->member.incarnation, incarnation);
+        assert_int_equal(r.meta->nodes->counters.superseded, dead); /* rightly, by the process that lives */
+    }
+}
+
 static void a_quick_restart_is_no_eviction_and_no_loss(void **state)
 {
     (void)state;
@@ -541,6 +574,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(two_processes_of_one_identity, set_up_started, tear_down),
         cmocka_unit_test_setup_teardown(the_same_process_on_a_new_connection_is_not_superseded, set_up_started,
                                         tear_down),
+        cmocka_unit_test_setup_teardown(what_comes_late_is_not_the_newest_word, set_up_started, tear_down),
         cmocka_unit_test_setup_teardown(a_quick_restart_is_no_eviction_and_no_loss, set_up_started, tear_down),
         cmocka_unit_test_setup_teardown(a_joining_node_is_no_target, set_up_started, tear_down),
         cmocka_unit_test_setup_teardown(the_inventory_confirms_adopts_and_takes_away, set_up_started, tear_down),
