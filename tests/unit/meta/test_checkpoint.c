@@ -14,6 +14,8 @@
 #include "tests/support/clients_rig.h"
 
 #include "core/base/mem.h"
+#include "core/meta/apply.h"
+#include "core/meta/change.h"
 
 static struct clients_rig r;
 static dfs_conn ann;
@@ -464,6 +466,96 @@ static void what_expired_during_a_checkpoint_stays_away(void **state)
     dfs_free(before);
 }
 
+/* Requests that changed something: what became of them is remembered, for those who ask again. */
+static void remember(uint64_t count)
+{
+    for (uint64_t i = 0; i < count; i++) {
+        const struct dfs_id operation = crig_operation(&r);
+
+        meta_append_group(r.n.meta);
+        meta_change_outcome(r.n.meta, &operation, i);
+        if (i % 1000 == 999) {
+            fake_tick(&r.n.f);
+            fake_disk_run(&r.n.f);
+        }
+    }
+    fake_tick(&r.n.f);
+    fake_disk_run(&r.n.f);
+}
+
+static size_t disk_bytes(void)
+{
+    size_t bytes = 0;
+
+    for (size_t i = 0; i < FAKE_FILES_MAX; i++)
+        bytes += r.n.f.files[i].name[0] != 0 ? r.n.f.files[i].count : 0;
+    return bytes;
+}
+
+static void outcomes_are_remembered_up_to_a_number(void **state)
+{
+    const struct dfs_id first = crig_operation(&r);
+    struct dfs_id last;
+
+    (void)state;
+    meta_change_outcome(r.n.meta, &first, 1);
+    remember(META_OUTCOMES_MAX - 1);
+    assert_int_equal(r.n.meta->outcomes->count, META_OUTCOMES_MAX);
+    assert_non_null(meta_outcome_find(r.n.meta, &first));
+    last = crig_operation(&r);
+    meta_change_outcome(r.n.meta, &last, 1); /* pushes the oldest out */
+    remember(0);
+    for (unsigned again = 0; again < 2; again++) {
+        assert_int_equal(r.n.meta->outcomes->count, META_OUTCOMES_MAX);
+        assert_null(meta_outcome_find(r.n.meta, &first));
+        assert_non_null(meta_outcome_find(r.n.meta, &last));
+        checkpoint();
+        restart();
+    }
+}
+
+/* As many files come as go, and the trash is short: what is on the disk is two checkpoints, and the journal since the older one. */
+static void the_disk_is_bounded_while_files_come_and_go(void **state)
+{
+    const uint64_t every_bytes = 200000;
+    size_t checkpoint_bytes = 0;
+
+    tear_down(state);
+    crig_init(&r);
+    r.n.config.trash_keep_ns = 100 * DFS_MILLISECONDS;
+    r.n.config.checkpoint_every_bytes = every_bytes;
+    crig_start(&r, 0);
+    ann = crig_client(&r, 1, "rw:/");
+    remember(META_OUTCOMES_MAX); /* from here on as many are forgotten as are remembered */
+    for (unsigned round = 0; round < 30; round++) {
+        const size_t journals = fake_disk_count(&r.n.f, "journal-");
+
+        fill(100, "x");
+        for (unsigned i = 0; i < 100; i++) {
+            char path[96];
+
+            (void)snprintf(path, sizeof path, "x/a-path-that-is-as-long-as-many-are/%04u", i);
+            assert_int_equal(crig_remove(&r, ann, path, 0), DFS_OK);
+        }
+        fake_pass(&r.n.f, 200 * DFS_MILLISECONDS);
+        fake_disk_run(&r.n.f);
+        assert_int_equal(r.n.meta->ns.trash.count, 0);
+        for (size_t i = 0; i < FAKE_FILES_MAX; i++) {
+            if (strncmp(r.n.f.files[i].name, "checkpoint-", 11) == 0 && r.n.f.files[i].count > checkpoint_bytes)
+                checkpoint_bytes = r.n.f.files[i].count;
+        }
+        assert_in_range(journals, 1, 3);
+        assert_in_range(fake_disk_count(&r.n.f, "checkpoint-"), 1, 2);
+        /* A checkpoint begins when so much journal was written, and in a step writes on: two of them, and what is under way. */
+        assert_true(disk_bytes() <= 2 * checkpoint_bytes + 3 * every_bytes);
+    }
+    assert_true(fake_traces(&r.n.f, DFS_TRACE_CHECKPOINT) > 10);
+    assert_in_range(checkpoint_bytes, META_OUTCOMES_MAX * 16, META_OUTCOMES_MAX * 64 + 100000);
+    assert_null(fake_disk_file(&r.n.f, "journal-0000000001"));
+    restart();
+    assert_int_equal(r.n.meta->outcomes->count, META_OUTCOMES_MAX);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -481,6 +573,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_checkpoint_is_published_behind_the_journal_that_it_has_seen, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(what_expired_during_a_checkpoint_stays_away, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(outcomes_are_remembered_up_to_a_number, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(the_disk_is_bounded_while_files_come_and_go, set_up, tear_down),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
