@@ -200,6 +200,8 @@ static int diverge(const char *scenario, const char *seed, const char *against)
         return started ? codes[0] : EXIT_WORLD;
     if (codes[1] == EXIT_WORLD || codes[1] == EXIT_USAGE)
         return codes[1];
+    if (differ && equal == 0 && first.there && !second.there)
+        return sim_world_error("diverge: %s shows no events: is it a dfs-sim?", second.program);
     return differ ? EXIT_DIFFERENT : compare_hashes(&first, &second, equal);
 }
 

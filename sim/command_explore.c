@@ -4,6 +4,7 @@
 #include "core/conf/words.h"
 #include "sim/explore.h"
 #include "sim/report.h"
+#include "sim/shell_word.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -279,7 +280,7 @@ static int schedule_write(struct wanted *wanted, const struct sim_explore_result
     (void)json_object_set_new(object, "reason", json_incref(json_object_get(schedule, "reason")));
     if (!wanted->json) {
         print_schedule(schedule);
-        (void)printf("again: dfs-sim explore --replay %s\n", wanted->schedule);
+        (void)printf("again: dfs-sim explore --replay %s\n", sim_shell_word(wanted->schedule).text);
     }
     json_decref(schedule);
     return 0;

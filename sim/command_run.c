@@ -6,6 +6,7 @@
 #include "sim/real/real.h"
 #include "sim/recording.h"
 #include "sim/report.h"
+#include "sim/shell_word.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -43,7 +44,7 @@ static int run_job(const struct run_options *options, const char *program)
     const struct sim_job *job = &options->job;
     struct sim_recording recording = {.end = SIM_RECORDING_NONE};
     json_t *outcome = job->record_file != NULL ? sim_recording_run(job, &recording) : sim_job_run(job);
-    char repeat[4096];
+    char repeat[SIM_REPEAT_BYTES];
 
     if (outcome != NULL)
         sim_recording_print(stderr, &recording, job->record_file);
@@ -62,7 +63,8 @@ static int run_job(const struct run_options *options, const char *program)
         json_decref(outcome);
         return code;
     }
-    (void)snprintf(repeat, sizeof repeat, "%s run %s --seed %" PRIu64, program, job->source->file, job->seed);
+    (void)snprintf(repeat, sizeof repeat, "%s run %s --seed %" PRIu64, sim_shell_word(program).text,
+                   sim_shell_word(job->source->file).text, job->seed);
     if (options->json) {
         (void)json_dumpf(result, stdout, JSON_INDENT(2));
         (void)putchar('\n');
@@ -82,7 +84,7 @@ static int run_real(const struct run_options *options, const char *program)
     struct dfs_conf_error error;
     struct dfs_why why;
     char self[4096];
-    char repeat[4096];
+    char repeat[SIM_REPEAT_BYTES];
     int code = 2;
     const ssize_t count = readlink("/proc/self/exe", self, sizeof self - 1);
 
@@ -101,8 +103,8 @@ static int run_real(const struct run_options *options, const char *program)
         (void)fprintf(stderr, "dfs-sim: %s: %s\n", options->job.source->file, why.text);
         return code;
     }
-    (void)snprintf(repeat, sizeof repeat, "%s run %s --seed %" PRIu64 " --real", program, options->job.source->file,
-                   options->job.seed);
+    (void)snprintf(repeat, sizeof repeat, "%s run %s --seed %" PRIu64 " --real", sim_shell_word(program).text,
+                   sim_shell_word(options->job.source->file).text, options->job.seed);
     if (options->json) {
         (void)json_dumpf(result, stdout, JSON_INDENT(2));
         (void)putchar('\n');

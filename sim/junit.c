@@ -3,11 +3,29 @@
 #include "core/base/assert.h"
 
 #include <inttypes.h>
+#include <jansson.h>
 #include <stdlib.h>
+#include <string.h>
+
+/* Names of files are any bytes, XML is text: UTF-8 without control characters and the two that are none. */
+static bool is_text(const char *text)
+{
+    json_t *probe = json_string(text); /* NULL: not UTF-8 */
+    const bool is_utf8 = probe != NULL && strstr(text, "\xef\xbf\xbe") == NULL && strstr(text, "\xef\xbf\xbf") == NULL;
+
+    json_decref(probe);
+    return is_utf8;
+}
 
 static void write_text(FILE *file, const char *text)
 {
+    const bool ascii_only = !is_text(text);
+
     for (; *text != '\0'; text++) {
+        if (ascii_only && (unsigned char)*text >= 0x80) {
+            (void)fputc('?', file);
+            continue;
+        }
         switch (*text) {
         case '&':
             (void)fputs("&amp;", file);

@@ -7,6 +7,7 @@
 #include "sim/junit.h"
 #include "sim/own_seed.h"
 #include "sim/report.h"
+#include "sim/shell_word.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -68,7 +69,8 @@ static dfs_time_ns real_now(void)
 
 static void repeat_command(const struct state *state, const struct sim_job *job, char *text, size_t room)
 {
-    (void)snprintf(text, room, "%s run %s --seed %" PRIu64, state->sweep->program, job->source->file, job->seed);
+    (void)snprintf(text, room, "%s run %s --seed %" PRIu64, sim_shell_word(state->sweep->program).text,
+                   sim_shell_word(job->source->file).text, job->seed);
 }
 
 static void clear_progress(const struct state *state)
@@ -94,7 +96,7 @@ static void progress(struct state *state)
 
 static void junit_case(struct state *state, const struct worker *worker, const json_t *result)
 {
-    char repeat[4096];
+    char repeat[SIM_REPEAT_BYTES];
     const char *scenario = json_string_value(json_object_get(result, "scenario"));
     const char *verdict = json_string_value(json_object_get(result, "verdict"));
     const char *reason = json_string_value(json_object_get(result, "reason"));
@@ -164,7 +166,7 @@ static void annotate(const struct sim_job *job, const json_t *result, const char
 
 static void tell_failure(const struct state *state, const struct sim_job *job, json_t *result)
 {
-    char repeat[4096];
+    char repeat[SIM_REPEAT_BYTES];
 
     clear_progress(state);
     if (state->sweep->json) {
@@ -177,7 +179,7 @@ static void tell_failure(const struct state *state, const struct sim_job *job, j
         (void)printf(
             "  look closer  the same with --html run.html, --why, --record run.json; or %s shrink %s --seed %" PRIu64
             " -o small.json\n",
-            state->sweep->program, job->source->file, job->seed);
+            sim_shell_word(state->sweep->program).text, sim_shell_word(job->source->file).text, job->seed);
         if (sim_annotate_wanted())
             annotate(job, result, repeat);
     }

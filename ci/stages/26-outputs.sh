@@ -58,6 +58,7 @@ ends 3 "" "$sim" run "$file"
 # The least that can be said is said once.
 ends 7 "dfs-sim: cannot read none: No such file or directory" "$sim" diverge none
 [ "$(wc -l <err)" -eq 1 ] || { echo "diverge says it twice"; exit 1; }
+ends 7 "diverge: /bin/true shows no events: is it a dfs-sim?" "$sim" diverge "$file" --against /bin/true
 ends 2 "is not a whole number from 0 to 9223372036854775807" "$sim" run "$file" --seed 18446744073709551615
 ends 2 "seeds are from 0 to 9223372036854775807" "$sim" sweep "$file" --seeds 1..18446744073709551615
 echo "files that cannot be written, standard output that is full or closed, shrinking in place"
