@@ -152,9 +152,9 @@ bool dfs_client_is_status(const struct dfs_incoming *in, struct client_status *r
     ret_status->status = (enum dfs_status)m->status;
     ret_status->retry_after_ns = m->retry_after_ns;
     if (m->words.count > 0)
-        dfs_client_say(ret_status->words, "%.*s", (int)m->words.count, m->words.at);
+        dfs_client_append(ret_status->words, m->words.at, m->words.count);
     else
-        dfs_client_say(ret_status->words, "%s", dfs_status_words(ret_status->status));
+        dfs_client_append(ret_status->words, dfs_status_words(ret_status->status), CLIENT_WORDS_BYTES);
     return true;
 }
 

@@ -95,7 +95,11 @@ void dfs_client_get_fail(struct client_get *get, enum dfs_status status, const c
     if (get->phase != CLIENT_GET_OPENING && get->phase != CLIENT_GET_READING)
         return; /* closing already; or finishing, which cannot be taken back */
     get->failure = status;
-    dfs_client_say(get->failure_words, "get %.100s: %s", get->path, words);
+    get->failure_words[0] = '\0'; /* mostly of a file that is not there: no need of a format's work */
+    dfs_client_append(get->failure_words, "get ", CLIENT_WORDS_BYTES);
+    dfs_client_append(get->failure_words, get->path, 100);
+    dfs_client_append(get->failure_words, ": ", CLIENT_WORDS_BYTES);
+    dfs_client_append(get->failure_words, words, CLIENT_WORDS_BYTES);
     get_stop(get);
     enter(get, CLIENT_GET_CLOSING, dfs_status_name(status));
     close_sink(get);

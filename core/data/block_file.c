@@ -86,20 +86,22 @@ uint32_t data_length_of_file(uint64_t file_bytes)
 void data_footer_encode(const struct dfs_block_id *block, uint32_t length_bytes, uint32_t crc, const uint32_t *crcs,
                         uint8_t *ret_bytes)
 {
-    struct dfs_wr w = dfs_wr_make(ret_bytes, data_footer_bytes(length_bytes));
+    const uint32_t chunks = data_chunks_of(length_bytes);
+    uint8_t *rest = ret_bytes + 8 + DFS_ID_BYTES;
 
-    dfs_wr_be(&w, FOOTER_MAGIC, 4);
-    dfs_wr_be(&w, FOOTER_VERSION, 2);
-    dfs_wr_be(&w, 0, 2);
-    dfs_wr_bytes(&w, block->file.bytes, DFS_ID_BYTES);
-    dfs_wr_be(&w, block->index, 4);
-    dfs_wr_be(&w, block->generation, 4);
-    dfs_wr_be(&w, length_bytes, 4);
-    dfs_wr_be(&w, crc, 4);
-    for (uint32_t i = 0; i < data_chunks_of(length_bytes); i++)
-        dfs_wr_be(&w, crcs[i], 4);
-    dfs_wr_be(&w, dfs_crc32c(0, ret_bytes, dfs_wr_count(&w)), 4);
-    DFS_ASSERT(!w.bad && w.at == w.end);
+    dfs_store_be32(ret_bytes, FOOTER_MAGIC);
+    dfs_store_be16(ret_bytes + 4, FOOTER_VERSION);
+    dfs_store_be16(ret_bytes + 6, 0);
+    memcpy(ret_bytes + 8, block->file.bytes, DFS_ID_BYTES);
+    dfs_store_be32(rest, block->index);
+    dfs_store_be32(rest + 4, block->generation);
+    dfs_store_be32(rest + 8, length_bytes);
+    dfs_store_be32(rest + 12, crc);
+    rest += 16;
+    for (uint32_t i = 0; i < chunks; i++, rest += 4)
+        dfs_store_be32(rest, crcs[i]);
+    dfs_store_be32(rest, dfs_crc32c(0, ret_bytes, (size_t)(rest - ret_bytes)));
+    DFS_ASSERT(rest + 4 == ret_bytes + data_footer_bytes(length_bytes));
 }
 
 bool data_footer_decode(const uint8_t *bytes, size_t count, const struct dfs_block_id *block, uint32_t length_bytes,
