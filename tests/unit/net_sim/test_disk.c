@@ -386,6 +386,38 @@ static void test_sync_dir_covers_names_done_before_it(void **state)
     rig_close(&rig);
 }
 
+static bool name_gather(void *arg, const char *name, const struct sim_file *file)
+{
+    char *names = arg;
+
+    (void)file;
+    strcat(names, name);
+    return true;
+}
+
+/* Whoever looks at all files sees those of both views, in order; and a disk may end in between. */
+static void test_all_files_are_seen_by_their_names_of_each_view(void **state)
+{
+    struct rig rig;
+    char now[16] = "";
+    char durable[16] = "";
+
+    (void)state;
+    rig_open(&rig, 1, NULL);
+    assert_int_equal(create(&rig, "c", 0), DFS_OK);
+    assert_int_equal(create(&rig, "b", 0), DFS_OK);
+    assert_int_equal(create(&rig, "a", 0), DFS_OK);
+    assert_int_equal(simple(&rig, DFS_DISK_SYNC_DIR, NULL), DFS_OK);
+    assert_int_equal(simple(&rig, DFS_DISK_REMOVE, "b"), DFS_OK);
+    assert_int_equal(publish(&rig, "a", "z"), DFS_OK);
+    assert_int_equal(create(&rig, "n", 0), DFS_OK);
+    sim_disk_each(rig.disk, SIM_NOW, name_gather, now);
+    sim_disk_each(rig.disk, SIM_DURABLE, name_gather, durable);
+    assert_string_equal(now, "cnz");
+    assert_string_equal(durable, "abc");
+    rig_close(&rig);
+}
+
 static void test_crash_lose_and_keep(void **state)
 {
     for (unsigned keep = 0; keep < 2; keep++) {
@@ -929,6 +961,7 @@ int main(void)
         cmocka_unit_test(test_a_write_during_a_sync_is_not_covered_by_it),
         cmocka_unit_test(test_a_sync_stores_what_was_there_at_its_submission),
         cmocka_unit_test(test_sync_dir_covers_names_done_before_it),
+        cmocka_unit_test(test_all_files_are_seen_by_their_names_of_each_view),
         cmocka_unit_test(test_crash_lose_and_keep),
         cmocka_unit_test(test_a_torn_write_mixes_old_and_new_sectors),
         cmocka_unit_test(test_torn_growth_ends_anywhere_and_holds_old_new_or_zeros),
