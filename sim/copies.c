@@ -272,6 +272,8 @@ static void holder_add(struct sim_copies *copies, const struct dfs_block_id *id,
 
     for (uint32_t i = 0; i < block->holders_count; i++) {
         if (block->holders[i].data == data) {
+            if (i < SIM_COPIES_PLACES_MAX)
+                block->refused &= ~(UINT64_C(1) << i);
             sim_risk_copy(copies->risks, block, data, sim_world_now(copies->run->world));
             return;
         }
@@ -280,6 +282,29 @@ static void holder_add(struct sim_copies *copies, const struct dfs_block_id *id,
         sim_block_holders_grow(block);
     block->holders[block->holders_count++].data = data;
     sim_risk_copy(copies->risks, block, data, sim_world_now(copies->run->world));
+}
+
+/* The bit of a server that once published the block; 0: it did not, or has no place in a set. */
+static uint64_t bit_of(const struct sim_block *block, uint32_t data)
+{
+    for (uint32_t i = 0; i < block->holders_count && i < SIM_COPIES_PLACES_MAX; i++) {
+        if (block->holders[i].data == data)
+            return UINT64_C(1) << i;
+    }
+    return 0;
+}
+
+void sim_copies_refused_set(struct sim_copies *copies, const struct dfs_block_id *id, uint32_t data)
+{
+    struct sim_block *block = block_find(copies, id);
+
+    if (block != NULL)
+        block->refused |= bit_of(block, data);
+}
+
+bool sim_copies_is_refused(const struct sim_block *block, uint32_t data)
+{
+    return (block->refused & bit_of(block, data)) != 0;
 }
 
 static void holder_gone(struct sim_copies *copies, const struct dfs_block_id *id, uint32_t data)

@@ -37,6 +37,7 @@ struct sim_block {
     uint32_t crc32c;
     struct dfs_block_id id;     /* the key of its map */
     uint64_t holding;           /* bits by place in `holders`: who has it now (risk.c) */
+    uint64_t refused;           /* the same: whose disk would not read it, the server says */
     struct sim_holder *holders; /* holders_own, or an allocation; NULL: none */
     uint32_t holders_count;
     uint32_t holders_room;
@@ -92,6 +93,10 @@ bool sim_copies_knows(const struct sim_run *run, const char *path);
 
 /* Is this file the block, with checksums that agree with its bytes? */
 bool sim_copies_verifies(struct sim_run *run, const struct dfs_block_id *block, const struct sim_file *file);
+
+/* A data server says that its disk does not read its copy, whatever stands there. Forgotten when it publishes the block again. */
+void sim_copies_refused_set(struct sim_copies *copies, const struct dfs_block_id *block, uint32_t data);
+bool sim_copies_is_refused(const struct sim_block *block, uint32_t data);
 
 /* Does this data server's disk hold the block now, with the right bytes? */
 bool sim_copies_has(struct sim_run *run, uint32_t data, const struct sim_block *block);

@@ -1,5 +1,5 @@
 /*
- * copies: a data server sends, and makes visible, only bytes that verify; it removes a good copy of a live file only while enough others stand on disks; when
+ * copies: a data server sends, and makes visible, only bytes that verify; it removes a good copy of a live file, one that its disk reads, only while enough others stand on disks; when
  * everything has come to rest all blocks of live files have min(replication, active servers) good copies on active servers' disks.
  */
 #include "core/base/crc32c.h"
@@ -10,6 +10,7 @@
 
 struct state {
     struct sim_touched touched;
+    struct sim_host_set failing; /* whose disks have refused operations */
 };
 
 static void on_block_data(struct sim_run *run, void *arg, const struct sim_seen *seen, unsigned when)
@@ -41,6 +42,15 @@ static void on_block_data(struct sim_run *run, void *arg, const struct sim_seen 
                           message->bulk_bytes - at);
 }
 
+/* What a disk does not read is no copy to its server, though the bytes stand there: it is replaced, if need be on the same server. Others must not say so. */
+static void on_bad(struct sim_run *run, const struct state *state, const struct sim_host *host,
+                   const struct dfs_trace *trace)
+{
+    if (trace->status == DFS_IO && sim_checker_role(run, host) == DFS_ROLE_DATA &&
+        sim_host_set_has(&state->failing, sim_run_host_number(run, host)))
+        sim_copies_refused_set(run->copies, &trace->block, sim_run_host_number(run, host) - 2);
+}
+
 /*
  * The file of a block that has just gone is still whose it was: a live one wants its copies elsewhere, on disks of servers up or down. What metadata was never told of, and is not told
  * of now (`b`), was no copy: a name that could not be synced.
@@ -53,7 +63,8 @@ static void on_deleted(struct sim_run *run, const struct state *state, struct si
     uint32_t others = 0;
 
     if (trace->b == 0 || block == NULL || version == NULL || state->touched.any || !sim_version_is_live(version) ||
-        block->id.index >= version->blocks_count || version->blocks[block->id.index] != block)
+        block->id.index >= version->blocks_count || version->blocks[block->id.index] != block ||
+        sim_copies_is_refused(block, sim_run_host_number(run, host) - 2))
         return;
     for (uint32_t i = 0; i < block->holders_count; i++)
         others += run->cluster->data[block->holders[i].data].host != host &&
@@ -71,6 +82,10 @@ static void on_trace(struct sim_run *run, void *arg, struct sim_host *host, cons
 
     if (trace->kind == DFS_TRACE_DELETED) {
         on_deleted(run, state, host, trace);
+        return;
+    }
+    if (trace->kind == DFS_TRACE_BLOCK_BAD) {
+        on_bad(run, state, host, trace);
         return;
     }
     if (disk == NULL || state->touched.any)
@@ -95,6 +110,8 @@ static void on_fault(struct sim_run *run, void *arg, size_t index, const struct 
 
     (void)index, (void)begins;
     sim_touched_note(run, &state->touched, fault, host);
+    if (fault->kind == SIM_FAULT_DISK_ERROR && host != NULL)
+        sim_host_set_add(&state->failing, sim_run_host_number(run, host));
 }
 
 static void end(struct sim_run *run, void *arg, bool settled)
@@ -118,11 +135,12 @@ static const struct sim_message_hook messages[] = {
     {.number = DFS_MSG_BLOCK_DATA, .when = SIM_SENT | SIM_BLIND, .seen = on_block_data},
 };
 
-const struct sim_checker sim_checker_copies = {.name = "copies",
-                                               .state_bytes = sizeof(struct state),
-                                               .hooks = {.traces = 1u << DFS_TRACE_PUBLISHED | 1u << DFS_TRACE_DELETED,
-                                                         .trace = on_trace,
-                                                         .messages = messages,
-                                                         .messages_count = 1,
-                                                         .fault = on_fault,
-                                                         .end = end}};
+const struct sim_checker sim_checker_copies = {
+    .name = "copies",
+    .state_bytes = sizeof(struct state),
+    .hooks = {.traces = 1u << DFS_TRACE_PUBLISHED | 1u << DFS_TRACE_DELETED | 1u << DFS_TRACE_BLOCK_BAD,
+              .trace = on_trace,
+              .messages = messages,
+              .messages_count = 1,
+              .fault = on_fault,
+              .end = end}};
