@@ -31,6 +31,7 @@ enum client_put_block_phase {
 };
 
 /* How often a block is tried, at other servers or the same: with the back-off about twenty seconds. */
+#define CLIENT_FULL_TRIES_MAX 8 /* those that full servers refused, without a pause between them */
 #define CLIENT_BLOCK_TRIES_MAX 16
 
 struct client_put {

@@ -114,17 +114,31 @@ void dfs_client_put_block_drop(struct client_put_block *block)
 static void send_again(struct client_put_block *block, const char *why);
 static void place_again(struct client_put_block *block, const char *why);
 
+/* Makes room for one more: the oldest goes, rather one that may be tried again than one that is full. */
+static void excluded_forget(struct client_put_block *block)
+{
+    uint32_t oldest = 0;
+
+    while (oldest < block->excluded_count && block->excluded[oldest].status == DFS_NO_SPACE)
+        oldest++;
+    if (oldest == block->excluded_count)
+        oldest = 0;
+    block->excluded_count--;
+    memmove(&block->excluded[oldest], &block->excluded[oldest + 1],
+            (block->excluded_count - oldest) * sizeof block->excluded[0]);
+}
+
 static void exclude(struct client_put_block *block, const struct dfs_id *node, enum dfs_status status)
 {
-    const uint32_t excluded_max = client_of(block)->config.bounds.excluded;
-
-    for (uint32_t i = 0; i < block->excluded_count; i++)
-        if (dfs_id_equal(&block->excluded[i].node, node))
-            return;
-    if (block->excluded_count == excluded_max) {
-        memmove(&block->excluded[0], &block->excluded[1], (excluded_max - 1) * sizeof block->excluded[0]);
-        block->excluded_count--;
+    for (uint32_t i = 0; i < block->excluded_count; i++) {
+        if (!dfs_id_equal(&block->excluded[i].node, node))
+            continue;
+        if (status == DFS_NO_SPACE) /* for metadata that counts for more than any other reason */
+            block->excluded[i].status = (uint8_t)status;
+        return;
     }
+    if (block->excluded_count == client_of(block)->config.bounds.excluded)
+        excluded_forget(block);
     block->excluded[block->excluded_count++] = (struct dfs_w_failure){.node = *node, .status = (uint8_t)status};
 }
 
@@ -231,8 +245,9 @@ static void block_failed(struct client_put_block *block, enum dfs_status status,
             exclude(block, &block->granted.replicas[0].node, status);
     }
     block->generation = block->granted.grant.block.generation + 1;
-    /* Each NO_SPACE rules a server out: that comes to an end without waiting. */
-    if (status == DFS_NO_SPACE || (block->tries <= 2 && status != DFS_STALE_INCARNATION))
+    /* NO_SPACE rules a server out, and metadata hears of it: a few are enough, unless many have filled up at the same time. */
+    if ((status == DFS_NO_SPACE && block->tries <= CLIENT_FULL_TRIES_MAX) ||
+        (block->tries <= 2 && status != DFS_STALE_INCARNATION))
         place_again(block, why);
     else
         pause_block(block, true, wait_ns, why);

@@ -91,7 +91,7 @@ static void send_join(struct dfs_data *data)
         .addr = data->config.addr,
         .zone = dfs_text_of(data->config.zone),
         .capacity_bytes = data->capacity_bytes,
-        .free_bytes = data->write_refused ? 0 : data->free_bytes,
+        .free_bytes = data_room_offered(data),
         .journal_seen = data->config.accept_older_journal ? 0 : data->seen,
         .store_lost = data->store_lost,
     };

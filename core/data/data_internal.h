@@ -513,7 +513,9 @@ struct dfs_data {
     uint32_t files_foreign;
     bool probing;
     bool room_asked;
+    bool short_told;                          /* since the last heartbeat that came by itself */
     bool write_refused;                       /* the store cannot be written: no room is offered */
+    uint64_t room_told;                       /* by the last heartbeat */
     uint8_t probe_failures[DATA_PROBE_STEPS]; /* in succession */
     struct data_timer start_timer;
     struct data_timer store_timer;
@@ -702,6 +704,7 @@ void data_write_failed(struct dfs_data *data,
                        enum dfs_status status);          /* CREATE to SYNC_DIR: can the store be written? */
 void data_probe(struct dfs_data *data);                  /* finds out */
 uint64_t data_room_offered(const struct dfs_data *data); /* what metadata may count on */
+void data_room_short(struct dfs_data *data); /* a write was refused: metadata may think that there is room */
 
 /* control.c */
 void data_control_init(struct dfs_data *data);

@@ -86,12 +86,14 @@ void data_lease_resumed(struct dfs_data *data)
 
 static void send_beat(struct dfs_data *data)
 {
+    data->room_told = data_room_offered(data);
+
     const struct dfs_m_heartbeat message = {
         .node = data->config.node,
         .incarnation = data->incarnation,
         .sequence = data->beat_sequence,
         .capacity_bytes = data->marker_found ? data->capacity_bytes : 0, /* a lost store has no room */
-        .free_bytes = data_room_offered(data),
+        .free_bytes = data->room_told,
         .load = data->writes_count + data->reads_count + data->copies_count,
         .change = data->change_last,
         .digest = data->digest,
@@ -131,6 +133,7 @@ static void beat_on_time(struct dfs_data *data)
     const dfs_duration_ns behind = data->now - data->beat_next;
 
     data->beat_next = dfs_time_add(data->beat_next, (behind / data->interval_ns + 1) * data->interval_ns);
+    data->short_told = false;
     beat_new(data);
 }
 

@@ -124,15 +124,21 @@ void data_stump_left(struct dfs_data *data, const struct dfs_block_id *id, uint6
     data->stumps_count++;
 }
 
-void data_block_free(struct dfs_data *data, struct data_block *block)
+/* Live writes have been told. */
+static void block_drop(struct dfs_data *data, struct data_block *block)
 {
-    tell_writes(data, &block->id, NULL, NULL);
     digest_toggle(data, block, false);
     data->stumps_count -= block->length_bytes == 0;
     data->blocks_bytes -= block->file_bytes;
     dfs_order_remove(&data->blocks, &block->order);
     (void)dfs_map_remove(&data->blocks_by_id, &block->id);
     dfs_slab_give(&data->blocks_slab, block);
+}
+
+void data_block_free(struct dfs_data *data, struct data_block *block)
+{
+    tell_writes(data, &block->id, NULL, NULL);
+    block_drop(data, block);
 }
 
 void data_blocks_forget(struct dfs_data *data)
@@ -146,9 +152,9 @@ void data_blocks_forget(struct dfs_data *data)
         for (uint32_t i = 0; i < removal->count; i++)
             removal->blocks[i] = NULL;
     }
-
+    dfs_list_each(at, &data->writes) dfs_container_of(at, struct data_write, at)->here = NULL;
     while ((block = data_block_next(data, NULL)) != NULL)
-        data_block_free(data, block);
+        block_drop(data, block);
 }
 
 void data_store_close(struct dfs_data *data)

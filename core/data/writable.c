@@ -37,7 +37,9 @@ uint64_t data_room_offered(const struct dfs_data *data)
 {
     const bool takes = data->marker_found && !data->write_refused && !data->leaving;
 
-    return takes ? data->free_bytes : 0; /* a lost store has none either */
+    if (!takes)
+        return DFS_ROOM_NONE;
+    return data->free_bytes > DFS_ROOM_FULL ? data->free_bytes : DFS_ROOM_FULL;
 }
 
 /* Writes --------------------------------------------------------------------------------------------------- */
@@ -114,6 +116,7 @@ void data_probe(struct dfs_data *data)
     if (data->probing)
         return;
     data->probing = true;
+    memset(data->probe_failures, 0, sizeof data->probe_failures);
     probe_step(data, PROBE_CLEAR_TEMP);
 }
 
@@ -122,8 +125,6 @@ void data_probe(struct dfs_data *data)
 static void on_room(struct dfs_data *data, void *owner, const struct dfs_disk_done *done, struct dfs_buf *buf,
                     uint64_t tag)
 {
-    const bool had_room = data_room_is_left(data);
-
     (void)owner;
     (void)buf;
     (void)tag;
@@ -131,8 +132,8 @@ static void on_room(struct dfs_data *data, void *owner, const struct dfs_disk_do
     if (done->status != DFS_OK)
         return;
     data_space_answer(data, done);
-    if (had_room && !data_room_is_left(data))
-        data_heartbeat_news(data);
+    if (!data_room_is_left(data))
+        data_room_short(data);
 }
 
 static void ask_for_room(struct dfs_data *data)
@@ -141,6 +142,15 @@ static void ask_for_room(struct dfs_data *data)
         return;
     data->room_asked = true;
     data_io_submit(data, &data->store_ios, on_room, data, 0, (struct dfs_disk_op){.verb = DFS_DISK_SPACE});
+}
+
+/* Once between two heartbeats that come by themselves: a server that is filling up refuses many. */
+void data_room_short(struct dfs_data *data)
+{
+    if (data->short_told || data->room_told <= data_room_offered(data))
+        return;
+    data->short_told = true;
+    data_heartbeat_news(data);
 }
 
 /* ---------------------------------------------------------------------------------------------------------- */

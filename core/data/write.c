@@ -450,8 +450,8 @@ static void write_advance(struct data_write *write, const char *why)
         write_enter(write, DATA_WRITE_COMPARING, why);
         if (memcmp(write->opening.crcs, write->crcs, data_chunks_of(write->length_bytes) * sizeof write->crcs[0]) != 0)
             data_write_fail(write, DFS_EXISTS, "exists");
-        else if (write->here == NULL)
-            data_write_fail(write, DFS_UNAVAILABLE, "exists"); /* went with the whole store */
+        else if (write->here == NULL || write->here->bad)
+            data_write_fail(write, DFS_UNAVAILABLE, "exists"); /* went with the whole store, or turned out bad since */
         else
             write_stored(write, "exists");
         return;
@@ -667,7 +667,10 @@ enum dfs_status data_write_prepare(struct dfs_data *data, const struct dfs_block
         return block->length_bytes == length_bytes ? DFS_OK : DFS_EXISTS;
     if (data->write_refused)
         return DFS_IO;
-    return data_room_take(data, (uint64_t)length_bytes + data_footer_bytes(length_bytes)) ? DFS_OK : DFS_NO_SPACE;
+    if (data_room_take(data, (uint64_t)length_bytes + data_footer_bytes(length_bytes)))
+        return DFS_OK;
+    data_room_short(data);
+    return DFS_NO_SPACE;
 }
 
 struct data_write *data_write_new(struct dfs_data *data, struct data_peer *upstream, uint32_t request,

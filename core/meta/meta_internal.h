@@ -374,7 +374,7 @@ bool meta_nodes_are_all_here(const struct dfs_meta *meta);
  * the reserve). */
 uint32_t meta_nodes_place(struct dfs_meta *meta, const struct dfs_block_id *block, uint32_t length_bytes,
                           uint32_t count, const uint16_t *excluded, uint32_t excluded_count, uint16_t *ret_nodes);
-/* How many members have room for it, those that are suspected or fenced just now included, none of the excluded. */
+/* How many members have room for it, or may have it again (suspected or fenced just now, or without a store that takes writes), none of the excluded. */
 uint32_t meta_nodes_with_room(const struct dfs_meta *meta, uint32_t length_bytes, const uint16_t *excluded,
                               uint32_t excluded_count);
 /* How many nodes may take writes now. */

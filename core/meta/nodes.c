@@ -591,7 +591,8 @@ uint32_t meta_nodes_with_room(const struct dfs_meta *meta, uint32_t length_bytes
         const struct meta_node *node = meta->nodes->by_index[i];
 
         count += meta_member_in_ring(node->state) && !is_among(node->index, excluded, excluded_count) &&
-                 meta_repair_has_room(&meta->nodes->repair, node->index, length_bytes);
+                 (node->free_bytes == DFS_ROOM_NONE ||
+                  meta_repair_has_room(&meta->nodes->repair, node->index, length_bytes));
     }
     return count;
 }

@@ -39,6 +39,10 @@ enum dfs_durability {
 };
 enum dfs_precondition { DFS_IF_ANY, DFS_IF_ABSENT, DFS_IF_VERSION, DFS_IF_LAST = DFS_IF_VERSION };
 enum dfs_grant_operation { DFS_GRANT_READ = 1, DFS_GRANT_WRITE, DFS_GRANT_LAST = DFS_GRANT_WRITE };
+/* free_bytes of JOIN and HEARTBEAT. None: the server takes no writes just now (its store is lost or cannot be written, it is leaving); a full one says at least a byte. */
+#define DFS_ROOM_NONE 0
+#define DFS_ROOM_FULL 1
+
 enum dfs_change { DFS_CHANGE_ADDED = 1, DFS_CHANGE_REMOVED, DFS_CHANGE_BAD, DFS_CHANGE_LAST = DFS_CHANGE_BAD };
 enum dfs_remove_reason {
     DFS_REMOVE_ORPHAN = 1,

@@ -45,7 +45,7 @@ static void a_store_that_cannot_be_written_offers_no_room(void **state)
         fake_disk_fail(&r.f, verbs[i], 0, FOR_EVER, DFS_IO);
         fake_forget(&r.f);
         assert_int_equal(write_one(&r, 2), DFS_IO);
-        assert_int_equal(rig_heartbeat(&r).free_bytes, 0); /* at once, not with the next one */
+        assert_int_equal(rig_heartbeat(&r).free_bytes, DFS_ROOM_NONE); /* at once, not with the next one */
         assert_int_equal(rig_metric(&r, "write_refused"), 1);
         assert_int_equal(rig_metric(&r, "blocks"), 1); /* which it keeps */
 
@@ -118,6 +118,39 @@ static void a_disk_that_has_filled_up_is_told_of_at_once(void **state)
     rig_close(&r);
 }
 
+/* The reserve is what a server is full with as a rule. Metadata hears of it with the first write that it refuses, not with each of them. */
+static void a_server_that_has_filled_up_says_so_once(void **state)
+{
+    struct dfs_m_heartbeat beat;
+    struct data_rig r;
+
+    (void)state;
+    up(&r);
+    r.f.disk_free_bytes = 50000000 + 1500; /* the reserve, and one more block */
+    rig_keep_alive(&r, 11 * DFS_SECONDS);
+    fake_forget(&r.f);
+    assert_int_equal(write_one(&r, 1), DFS_OK);
+    assert_false(rig_heartbeat_sent(&r, &beat));
+    assert_int_equal(write_one(&r, 2), DFS_NO_SPACE);
+    assert_true(rig_heartbeat(&r).free_bytes < 50000000 + 1000);
+    assert_int_equal(write_one(&r, 3), DFS_NO_SPACE);
+    assert_false(rig_heartbeat_sent(&r, &beat));
+    rig_close(&r);
+}
+
+/* Not a byte is left, but it takes writes: there is a difference to a store that cannot be written. */
+static void a_full_disk_is_no_broken_one(void **state)
+{
+    struct data_rig r;
+
+    (void)state;
+    up(&r);
+    r.f.disk_free_bytes = 0;
+    assert_int_equal(write_one(&r, 1), DFS_NO_SPACE);
+    assert_int_equal(rig_heartbeat(&r).free_bytes, DFS_ROOM_FULL);
+    rig_close(&r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -125,6 +158,8 @@ int main(void)
         cmocka_unit_test(one_failure_and_another_decide_nothing),
         cmocka_unit_test(what_the_probe_leaves_goes_with_the_next),
         cmocka_unit_test(a_disk_that_has_filled_up_is_told_of_at_once),
+        cmocka_unit_test(a_server_that_has_filled_up_says_so_once),
+        cmocka_unit_test(a_full_disk_is_no_broken_one),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -531,11 +531,31 @@ static void full_servers_are_not_tried_again(void **state)
     open = crig_open_message(&r, "b", 100000);
     open.ack = DFS_ACK_ALL;
     assert_int_equal(crig_open(&r, ann, &open), DFS_OK);
-    r.n.nodes[0].free_bytes = 0;
+    r.n.nodes[0].free_bytes = DFS_ROOM_FULL;
     nrig_beat(&r.n, 0);
     nrig_break(&r.n, 1);
     assert_int_equal(nrig_state(&r.n, 1), DFS_NODE_SUSPECT);
     assert_int_equal(place_beside(slow), DFS_NOT_ENOUGH_NODES);
+}
+
+/* One that is full stays full, one whose store takes no writes just now may take them in a second: that is no lack of space. */
+static void a_store_that_takes_no_writes_is_waited_for(void **state)
+{
+    struct dfs_m_put_open open = crig_open_message(&r, "a", 100000);
+
+    (void)state;
+    nrig_up(&r.n, 3);
+    nrig_live(&r.n, 6 * DFS_SECONDS);
+    open.ack = DFS_ACK_ALL;
+    for (unsigned n = 0; n < 2; n++) {
+        r.n.nodes[n].free_bytes = DFS_ROOM_FULL;
+        nrig_beat(&r.n, n);
+    }
+    assert_int_equal(crig_open(&r, ann, &open), DFS_NO_SPACE);
+    r.n.nodes[0].free_bytes = DFS_ROOM_NONE;
+    nrig_beat(&r.n, 0);
+    open.operation = crig_operation(&r);
+    assert_int_equal(crig_open(&r, ann, &open), DFS_NOT_ENOUGH_NODES);
 }
 
 /* Conditions --------------------------------------------------------------------------------------------- */
@@ -783,6 +803,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(an_upload_under_way_is_drained_too, set_up, tear_down),
         cmocka_unit_test_setup_teardown(too_few_nodes_are_said_at_once, set_up, tear_down),
         cmocka_unit_test_setup_teardown(full_servers_are_not_tried_again, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_store_that_takes_no_writes_is_waited_for, set_up, tear_down),
         cmocka_unit_test_setup_teardown(preconditions_are_tested_at_the_commit, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_commit_that_was_refused_is_not_done_later, set_up, tear_down),
         cmocka_unit_test_setup_teardown(an_upload_without_a_sign_of_life_is_given_up_for_good, set_up, tear_down),
