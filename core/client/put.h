@@ -31,8 +31,8 @@ enum client_put_block_phase {
 };
 
 /* How often a block is tried, at other servers or the same: with the back-off about twenty seconds. */
-#define CLIENT_FULL_TRIES_MAX 8 /* those that full servers refused, without a pause between them */
 #define CLIENT_BLOCK_TRIES_MAX 16
+#define CLIENT_FULL_TRIES_MAX 8 /* of these, refused by full servers, without a pause between them */
 
 struct client_put {
     struct client_command base;
