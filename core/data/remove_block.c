@@ -15,7 +15,7 @@ static void on_named(struct data_dir_wait *wait, enum dfs_status status);
 static struct data_removal *removal_new(struct dfs_data *data, uint32_t request, uint32_t count)
 {
     struct data_removal *removal =
-        dfs_alloc_zero(sizeof *removal + count * (sizeof removal->blocks[0] + sizeof removal->results[0]));
+        dfs_alloc_zero(sizeof *removal + count * (sizeof(struct data_block *) + sizeof removal->results[0]));
 
     removal->data = data;
     removal->control_life = data->control_life;
