@@ -129,9 +129,9 @@ static uint32_t capacity_of(const struct sim_file *file)
 /* Pages and marks move out of the file, or to where there is more room. */
 static void pages_grow(struct sim_file *file, uint32_t capacity)
 {
-    struct sim_page **pages = dfs_alloc_zero_array(capacity, sizeof *pages + sizeof(uint32_t));
+    struct sim_page **pages = dfs_alloc_zero_array(capacity, sizeof(struct sim_page *) + sizeof(uint32_t));
 
-    memcpy(pages, sim_file_pages(file), file->page_count * sizeof *pages);
+    memcpy(pages, sim_file_pages(file), file->page_count * sizeof(struct sim_page *));
     memcpy(pages + capacity, sim_file_marks(file), file->page_count * sizeof(uint32_t));
     if (file->is_outside)
         dfs_free(file->pages.outside);

@@ -95,7 +95,7 @@ bool sim_copies_knows(const struct sim_run *run, const char *path);
 bool sim_copies_verifies(struct sim_run *run, const struct dfs_block_id *block, const struct sim_file *file);
 
 /* A data server says that its disk does not read its copy, whatever stands there. Forgotten when it publishes the block again. */
-void sim_copies_refused_set(struct sim_copies *copies, const struct dfs_block_id *block, uint32_t data);
+void sim_copies_refused_set(struct sim_copies *copies, const struct dfs_block_id *id, uint32_t data);
 bool sim_copies_is_refused(const struct sim_block *block, uint32_t data);
 
 /* Does this data server's disk hold the block now, with the right bytes? */

@@ -39,6 +39,7 @@ static bool block_can_rest(const struct sim_block *block)
     if (block->holding != 0 || block->id.index != 0 || block->id.generation > UINT8_MAX ||
         (block->holders != NULL && block->holders != block->holders_own))
         return false;
+    DFS_ASSERT(block->holders != NULL || block->holders_count == 0);
     DFS_ASSERT(block->risk.copies == 0 && !block->risk.live && !block->risk.is_under && !block->risk.is_one);
     for (uint32_t i = 0; i < block->holders_count; i++) {
         if (block->holders[i].data > UINT16_MAX)

@@ -433,6 +433,7 @@ static void changed_maybe(const struct sim_operation *operation)
 {
     if (!sim_operation_changes(operation))
         return;
+    DFS_ASSERT(operation->path != NULL);
     operation->path->changed_maybe = true;
     if (operation->to_path != NULL)
         operation->to_path->changed_maybe = true;
