@@ -105,4 +105,6 @@ void data_io_close(struct dfs_data *data)
     dfs_free(data->ios);
     data->ios = NULL;
     data->ios_count = 0;
+    data->ios_room = 0;
+    data->ios_free = NULL;
 }

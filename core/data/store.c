@@ -153,6 +153,8 @@ void data_blocks_forget(struct dfs_data *data)
             removal->blocks[i] = NULL;
     }
     dfs_list_each(at, &data->writes) dfs_container_of(at, struct data_write, at)->here = NULL;
+    data->stump =
+        (struct dfs_block_id){.generation = 0}; /* a REMOVE that is under way finds none of those that come now */
     while ((block = data_block_next(data, NULL)) != NULL)
         block_drop(data, block);
 }

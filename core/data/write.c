@@ -315,8 +315,18 @@ static void write_next_hop(struct data_write *write)
 
 /* Stored ------------------------------------------------------------------------------------------------- */
 
+/* Is the file under our name the index's bad copy still, not one that we have published? Its footer says nothing of its bytes: it is no copy to vouch for. */
+static bool stands_bad(const struct data_write *write)
+{
+    return !write->published && write->here != NULL && write->here->bad;
+}
+
 static void write_stored(struct data_write *write, const char *why)
 {
+    if (stands_bad(write)) {
+        data_write_fail(write, DFS_UNAVAILABLE, why);
+        return;
+    }
     write->room_taken = write->room_taken && !write->published; /* a copy that was here before used its own room */
     write->published = false;                                   /* the index has it */
     data_block_added(write);
@@ -365,6 +375,10 @@ static void on_compared(struct data_opening *opening, enum dfs_status status)
         data_write_fail(write, status == DFS_IO ? DFS_IO : DFS_EXISTS, "exists");
         return;
     }
+    if (stands_bad(write)) {
+        data_write_fail(write, DFS_UNAVAILABLE, "exists");
+        return;
+    }
     drop_temp(write);
     write_named(write);
 }
@@ -407,13 +421,31 @@ static void on_bad_removed(struct dfs_data *data, void *owner, const struct dfs_
     submit_publish(owner);
 }
 
+/* Another write of the block that removes the bad copy, or has put its own file there. */
+static bool is_replaced(const struct data_write *write)
+{
+    dfs_list_each(at, &write->data->writes)
+    {
+        const struct data_write *other = dfs_container_of(at, struct data_write, at);
+
+        if (other != write && (other->phase == DATA_WRITE_PUBLISHING || other->phase == DATA_WRITE_NAMING) &&
+            data_block_compare(&other->block, &write->block) == 0)
+            return true;
+    }
+    return false;
+}
+
 static void write_publish(struct data_write *write, const char *why)
 {
     const struct data_block *block = write->here;
+    const bool replaces = block != NULL && block->bad && !block->removing;
+    const bool is_second = replaces && is_replaced(write);
 
     write_enter(write, DATA_WRITE_PUBLISHING, why);
     write->pass.stream.hold = true; /* until it is known under which name the file stands */
-    if (block != NULL && block->bad && !block->removing)
+    if (is_second) /* its REMOVE could take the file that the other one is about to give a receipt for */
+        data_write_fail(write, DFS_UNAVAILABLE, "disk");
+    else if (replaces)
         data_io_submit(write->data, &write->ios, on_bad_removed, write, 0,
                        (struct dfs_disk_op){.verb = DFS_DISK_REMOVE, .name = write->name});
     else
@@ -450,8 +482,8 @@ static void write_advance(struct data_write *write, const char *why)
         write_enter(write, DATA_WRITE_COMPARING, why);
         if (memcmp(write->opening.crcs, write->crcs, data_chunks_of(write->length_bytes) * sizeof write->crcs[0]) != 0)
             data_write_fail(write, DFS_EXISTS, "exists");
-        else if (write->here == NULL || write->here->bad)
-            data_write_fail(write, DFS_UNAVAILABLE, "exists"); /* went with the whole store, or turned out bad since */
+        else if (write->here == NULL)
+            data_write_fail(write, DFS_UNAVAILABLE, "exists"); /* went with the whole store */
         else
             write_stored(write, "exists");
         return;

@@ -415,6 +415,85 @@ static void test_name_that_was_taken_meanwhile_is_compared(void **state)
     }
 }
 
+/* The block is here, and known to be rotten. */
+static struct fake_file *rotten(struct data_rig *r, dfs_conn conn, const struct dfs_block_id *block,
+                                const uint8_t *bytes, size_t count)
+{
+    const uint32_t request = rig_write(r, conn, block, bytes, count, 1);
+    char name[DFS_FILE_NAME_BYTES_MAX];
+    struct fake_file *file;
+
+    fake_disk_run(&r->f);
+    assert_int_equal(outcome(r, conn, request, NULL), DFS_OK);
+    rig_name(block, name);
+    file = fake_disk_file(&r->f, name);
+    file->bytes[5] ^= 1;
+    (void)rig_read(r, conn, block, 0, (uint32_t)count);
+    fake_disk_run(&r->f);
+    assert_int_equal(fake_traces(&r->f, DFS_TRACE_BLOCK_BAD), 1);
+    fake_forget(&r->f);
+    return file;
+}
+
+/* A footer says nothing of bytes that rot: a bad copy that cannot be removed is not taken for the new one. */
+static void test_a_bad_copy_that_stays_is_not_vouched_for(void **state)
+{
+    struct data_rig r;
+    const struct dfs_block_id block = rig_block(1);
+    uint8_t bytes[1000];
+    uint32_t request;
+
+    (void)state;
+    up(&r);
+    rig_fill(bytes, sizeof bytes, 1);
+    const dfs_conn conn = rig_client(&r);
+
+    (void)rotten(&r, conn, &block, bytes, sizeof bytes);
+    const uint64_t free_bytes = rig_metric(&r, "free_bytes");
+
+    fake_disk_fail(&r.f, DFS_DISK_REMOVE, 0, 1, DFS_IO);
+    request = rig_write(&r, conn, &block, bytes, sizeof bytes, 1);
+    fake_disk_run(&r.f);
+    assert_int_equal(outcome(&r, conn, request, NULL), DFS_UNAVAILABLE);
+    assert_int_equal(rig_metric(&r, "free_bytes"), free_bytes);
+    assert_int_equal(fake_disk_count(&r.f, ".tmp-"), 0);
+    request = rig_write(&r, conn, &block, bytes, sizeof bytes, 2); /* the disk had its moment */
+    fake_disk_run(&r.f);
+    assert_int_equal(outcome(&r, conn, request, NULL), DFS_OK);
+    assert_int_equal(rig_metric(&r, "free_bytes"), free_bytes);
+    rig_close(&r);
+}
+
+/* Whoever replaces a bad copy removes it first, but not what another has put there: what a receipt was given for stands. */
+static void test_two_who_replace_a_bad_copy_leave_one(void **state)
+{
+    const struct dfs_block_id block = rig_block(1);
+    char name[DFS_FILE_NAME_BYTES_MAX];
+    uint8_t bytes[1000];
+
+    (void)state;
+    rig_name(&block, name);
+    rig_fill(bytes, sizeof bytes, 1);
+    for (unsigned lead = 0; lead < 8; lead++) {
+        struct data_rig r;
+
+        up(&r);
+        const dfs_conn conn = rig_client(&r);
+
+        (void)rotten(&r, conn, &block, bytes, sizeof bytes);
+        (void)rig_write(&r, conn, &block, bytes, sizeof bytes, 1);
+        for (unsigned i = 0; i < lead; i++)
+            (void)fake_disk_one(&r.f);
+        (void)rig_write(&r, conn, &block, bytes, sizeof bytes, 1);
+        while (fake_disk_one(&r.f)) {
+            if (fake_traces(&r.f, DFS_TRACE_PUBLISHED) > 0)
+                assert_non_null(fake_disk_file(&r.f, name));
+        }
+        assert_true(fake_traces(&r.f, DFS_TRACE_PUBLISHED) > 0);
+        rig_close(&r);
+    }
+}
+
 static void test_higher_attempt_takes_over(void **state)
 {
     struct data_rig r;
@@ -723,6 +802,8 @@ int main(void)
         cmocka_unit_test(test_same_bytes_again_give_the_same_receipt),
         cmocka_unit_test(test_other_bytes_are_refused),
         cmocka_unit_test(test_name_that_was_taken_meanwhile_is_compared),
+        cmocka_unit_test(test_a_bad_copy_that_stays_is_not_vouched_for),
+        cmocka_unit_test(test_two_who_replace_a_bad_copy_leave_one),
         cmocka_unit_test(test_higher_attempt_takes_over),
         cmocka_unit_test(test_full_disk_refuses_and_gives_back),
         cmocka_unit_test(test_failed_disk_gives_no_receipt),
