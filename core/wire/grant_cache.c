@@ -38,7 +38,8 @@ struct name {
     uint8_t bearer;
     uint8_t replicas[DFS_REPLICAS_MAX + 1]; /* the last is not used: no padding */
 };
-_Static_assert(sizeof(struct name) == 16, "names are compared as two words");
+_Static_assert(sizeof(struct name) == 16 && offsetof(struct name, replicas) + DFS_REPLICAS_MAX + 1 == 16,
+               "names are compared as two words, all of their bytes");
 
 struct record {
     struct name name;
